@@ -1,0 +1,28 @@
+"""The environments of the paper (section 5, appendix A.4.1), one file each, as batched functions.
+
+Every class steps P members x N parallel episodes at once, without a loop over either. They share these attributes
+
+=====================  ============================================================================================
+episode_length         steps after which the caller truncates an episode
+observation_size       rows of the table that `observe` indexes, or width of a plain observation vector
+discrete_observations  whether `observe` returns ids
+n_actions              number of actions; None where actions are continuous
+action_size            dimensions of a continuous action; 0 where actions are discrete
+n_targets              classes of `target`, or its width where observations are continuous
+reset_noise            uniform numbers in [0, 1) that a reset needs for each episode
+step_noise             uniform numbers in [0, 1) that a step needs for each episode
+=====================  ============================================================================================
+
+and these methods
+
+=====================================  ============================================================================
+reset(uniforms [P, N, reset_noise])    state [P, N, k], the whole Markov state
+step(state, action, uniforms)          next state [P, N, k] before any reset, reward [P, N], terminated [P, N]
+observe(state)                         ids [P, N, f] int64, or [P, N, observation_size] float32
+target(state)                          class [P, N] int64 that Eq. (5) predicts, or [P, N, n_targets] float32
+to(device)                             the same environment with its tables on a device
+=====================================  ============================================================================
+
+Randomness comes from outside, so that a member's episodes do not depend on who else is in its population. Time limits
+are the caller's: an environment never truncates.
+"""
