@@ -1,0 +1,5 @@
+"""The one kind of error that a user can mend: a wrong parameter, a damaged file, a run that diverged."""
+
+
+class JsaeError(Exception):
+    """An error with one sentence that names the place and the fix; stages print it without a traceback."""

@@ -1,0 +1,367 @@
+"""The schema of params.yaml: every number of the study with its meaning, its range and its source.
+
+There are no defaults: what is not in params.yaml is an error, so the file is the whole truth about a study.
+`python -m jsae.parameters` prints the table that `make params` shows.
+"""
+
+import difflib
+import itertools
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from jsae.errors import JsaeError
+
+Scale = Literal["preview", "paper"]
+Section = tuple[str | int, ...]
+
+
+def parameter(meaning: str, source: str, **limits: Any) -> Any:
+    """A field of params.yaml: what it is, and the section of the paper (or the reason) that its value comes from."""
+    return Field(..., description=meaning, json_schema_extra={"source": source}, **limits)
+
+
+class Strict(BaseModel):
+    """A section of params.yaml: frozen, and a key that it does not know is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class ByScale(Strict):
+    """A budget that the two scales of the study set apart."""
+
+    preview: int = parameter("in the preview", "not in the paper: a fraction that ends within minutes", ge=1)
+    paper: int = parameter("at the paper's scale", "A.4.2", ge=1)
+
+    def at(self, scale: str) -> int:
+        """The budget of `scale`, preview or paper."""
+        return int(getattr(self, scale))
+
+
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+PositiveInt = Annotated[int, Field(ge=1)]
+Point = Annotated[list[NonNegative], Field(min_length=2, max_length=2)]
+Box = Annotated[list[NonNegative], Field(min_length=4, max_length=4)]
+
+
+class Kechinov(Strict):
+    months: list[str] = parameter("months of the log, one file each", "A.4.1: October 2019", min_length=1)
+    local_path: str = parameter("folder that already holds the .csv.gz files; empty: download them", "convenience")
+    minimum_item_purchases: int = parameter("items bought less often are dropped", "A.4.1", ge=1)
+    minimum_user_purchases: int = parameter("users with fewer purchases are dropped", "A.4.1", ge=1)
+    counting: Literal["all-purchases", "items-first", "users-first"] = parameter(
+        "what the two thresholds count", "not stated: all purchases reproduces 835 items and about 250,000 rows best"
+    )
+
+
+class CompleteJourney(Strict):
+    most_bought_items: int = parameter("the items kept", "A.4.1: as many items as the paper's shop", ge=2)
+    minimum_user_purchases: int = parameter("households with fewer purchases are dropped", "A.4.1", ge=1)
+
+
+class Transitions(Strict):
+    order: int = parameter("n: items that the state holds", "A.4.1", ge=1, le=4)
+    skip_window: int = parameter(
+        "how far ahead a purchase still counts, with weight 1/2^gap", "Shani et al. skip without end: here cut at 1/1024",
+        ge=0, le=50,
+    )  # fmt: skip
+
+
+class Data(Strict):
+    source: Literal["completejourney", "kechinov", "synthetic"] = parameter(
+        "where purchases come from", "A.4.1 uses kechinov; completejourney is real and needs no download"
+    )
+    kechinov: Kechinov
+    completejourney: CompleteJourney
+    transitions: Transitions
+
+
+class GridworldDynamics(Strict):
+    discrete: bool = parameter("state is a bin of the grid instead of a coordinate", "5.1")
+    bins: int = parameter("bins along each side", "A.4.1", ge=2)
+    actuators: int = parameter("n: there are 2^n actions", "not stated: 11 gives the 2,048 of the transfer", ge=1, le=14)
+    sub_steps: int = parameter("motions of one step", "public re-implementation: int(0.2 / 0.045)", ge=1)
+    sub_step_length: float = parameter("length of the longest motion", "public re-implementation", gt=0, le=1)
+    step_reward: Finite = parameter("reward of every step", "5.1: small; number of the public re-implementation")
+    collision_reward: Finite = parameter("added when a step collides", "5.1: small; public re-implementation")
+    goal_reward: Finite = parameter("added when the goal is reached", "5.1: large; public re-implementation")
+    start: Point = parameter("where an episode starts: x, y", "public re-implementation")
+    goal: Box = parameter("goal region: x0, y0, x1, y1", "Figure 4; public re-implementation")
+    walls: list[Box] = parameter("obstacles: x0, y0, x1, y1 each", "Figure 4; public re-implementation")
+    episode_length: int = parameter("steps of an episode at most", "A.4.1", ge=1)
+
+
+class SlotMachineDynamics(Strict):
+    reels: list[list[Annotated[int, Field(ge=0)]]] = parameter(
+        "values of each reel", "A.4.1: drawn once from 0 to 8; these are the public re-implementation's"
+    )
+    moves: int = parameter("fractions of a turn to choose from, each reel", "A.4.1: 4,096 actions = 8^4", ge=1)
+    fraction: float = parameter("step between fractions of a full turn", "A.4.1", gt=0, le=1)
+    minimum_count: int = parameter("m: a value pays if it shows at least so often", "A.4.1", ge=1)
+    episode_length: int = parameter("steps of an episode", "A.4.1", ge=1)
+
+
+class RecommenderDynamics(Strict):
+    boost: float = parameter("α: a recommended item's probability is multiplied by it", "A.4.1", ge=1)
+    bonus: float = parameter("added to a recommended item's probability", "0 in the paper; 0.05 in public code", ge=0)
+    start: Literal["uniform", "popularity"] = parameter("how the first items are drawn", "public re-implementation")
+    episode_length: int = parameter("steps of an episode", "A.4.2", ge=1)
+
+
+class Environment(Strict):
+    """What every environment of the study has."""
+
+    steps_per_epoch: int = parameter("environment steps an epoch; a multiple of the episode length", "A.4.2", ge=1)
+    epochs: ByScale
+    reward_scale: float = parameter("rewards are multiplied by it for learning, and reported raw", "1: as they are", gt=0)
+    hidden_sizes: list[PositiveInt] = parameter("hidden units of actor and critic", "A.4.2", min_length=1)
+    state_embedding_size: int = parameter("m: dimension of a state embedding", "A.4.2", ge=1)
+    action_embedding_size: int = parameter("d: dimension of an action embedding", "A.4.2", ge=1)
+    pretraining_samples: int = parameter("transitions of the random policy to pre-train on", "A.4.2", ge=10)
+    pretraining_passes: ByScale
+    continual: bool = parameter("embeddings go on learning after pre-training", "A.4.2: the recommender's only")
+
+    @property
+    def lanes(self) -> int:
+        """N: episodes that run side by side in an epoch."""
+        return self.steps_per_epoch // int(self.dynamics.episode_length)  # type: ignore[attr-defined]
+
+    @model_validator(mode="after")
+    def _whole_episodes(self) -> "Environment":
+        length = int(self.dynamics.episode_length)  # type: ignore[attr-defined]
+        if self.steps_per_epoch % length:
+            raise ValueError(f"steps_per_epoch must be a multiple of dynamics.episode_length ({length})")
+        return self
+
+
+class Gridworld(Environment):
+    module: Literal["gridworld"] = parameter("file of jsae/environments", "this project")
+    dynamics: GridworldDynamics
+
+
+class SlotMachine(Environment):
+    module: Literal["slot_machine"] = parameter("file of jsae/environments", "this project")
+    dynamics: SlotMachineDynamics
+
+
+class Recommender(Environment):
+    module: Literal["recommender"] = parameter("file of jsae/environments", "this project")
+    dynamics: RecommenderDynamics
+
+
+AnyEnvironment = Annotated[Gridworld | SlotMachine | Recommender, Field(discriminator="module")]
+
+
+class Embeddings(Strict):
+    learning_rate: float = parameter("Adam's learning rate for embeddings", "A.4.2", gt=0, le=1)
+    weight_decay: float = parameter("Adam's weight decay for embeddings", "public re-implementation", ge=0, le=1)
+    batch_size: int = parameter("samples of a pre-training step", "not stated: public re-implementation's largest", ge=1)
+    validation_share: float = parameter("samples held out to tell when to stop", "not stated: chosen", gt=0, lt=1)
+    patience: int = parameter("passes without a better held-out loss before a member stops", "not stated: chosen", ge=1)
+    continual_passes: int = parameter("passes over an epoch's transitions", "public re-implementation: 1 to 5", ge=1)
+    continual_batch_size: int = parameter("samples of a continual step", "public re-implementation: 64 to 512", ge=1)
+
+
+class CommonAgent(Strict):
+    discount: float = parameter("γ: reward discount", "A.4.2", ge=0, lt=1)
+    gae_lambda: float = parameter("λ of generalised advantage estimation", "A.4.2", ge=0, le=1)
+    initial_standard_deviation: float = parameter(
+        "of the actor's Gaussian", "A.4.2: searched over 0.3, 0.6, 0.8; the middle until the search has run", gt=0
+    )
+    actor_learning_rate: float = parameter("Adam's", "A.4.2: searched; the largest until the search has run", gt=0, le=1)
+    critic_learning_rate: float = parameter("Adam's", "A.4.2: searched; the largest until the search has run", gt=0, le=1)
+
+
+class Vpg(Strict):
+    policy_steps: int = parameter("gradient steps an epoch", "not stated: Spinning Up's 1", ge=1)
+    critic_steps: int = parameter("gradient steps an epoch", "not stated: Spinning Up's 80", ge=1)
+
+
+class Agents(Strict):
+    common: CommonAgent
+    vpg: Vpg
+
+
+class Training(Strict):
+    members_per_shard: int = parameter(
+        "seeds that one process trains as one tensor; results depend on it in their last bits only", "this project", ge=1
+    )
+
+
+class Family(Strict):
+    environments: list[str] = parameter("environments of the family", "Figure 2", min_length=1)
+    agents: list[Literal["vpg"]] = parameter("agents to train", "Figure 2", min_length=1)
+    embeddings: list[Literal["none", "ra", "jsae"]] = parameter("representations to train with", "Figure 2", min_length=1)
+
+
+class Study(Strict):
+    gridworld: Family
+    slot_machine: Family = Field(alias="slot-machine")
+    recommender: Family
+
+
+Grid = dict[str, list[Any]]
+
+
+class Search(Strict):
+    actor_learning_rate: list[float] = parameter("grid", "A.4.2")
+    critic_learning_rate: list[float] = parameter("grid", "A.4.2")
+    initial_standard_deviation: list[float] = parameter("grid", "A.4.2")
+    entropy_weight: list[float] = parameter("grid of α of soft actor-critic", "A.4.2")
+    slot_machine: Grid = Field(alias="slot-machine", description="grid", json_schema_extra={"source": "A.4.2"})
+    half_cheetah: Grid = Field(alias="half-cheetah", description="grid", json_schema_extra={"source": "A.4.2"})
+    recommender: Grid = Field(description="grid", json_schema_extra={"source": "A.4.2"})
+
+
+class Parameters(Strict):
+    scale: Scale = parameter("budget of the study", "preview, or the paper's")
+    cohorts: list[str] = parameter("blocks of seeds, first-last", "A.4.2: 5 runs", min_length=1)
+    data: Data
+    environments: dict[str, AnyEnvironment]
+    embeddings: Embeddings
+    agents: Agents
+    training: Training
+    study: Study
+    search: Search
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Parameters":
+        for name, family in self.families():
+            for environment in family.environments:
+                if environment not in self.environments:
+                    raise ValueError(f"study.{name}.environments: {environment!r} is not among environments")
+        covered = sorted(itertools.chain.from_iterable(map(seeds_of, self.cohorts)))
+        if len(covered) != len(set(covered)):
+            raise ValueError("cohorts: a seed stands in two of them")
+        return self
+
+    def families(self) -> Iterator[tuple[str, Family]]:
+        """Name and content of each family of `study`."""
+        for name, field in type(self.study).model_fields.items():
+            yield field.alias or name, getattr(self.study, name)
+
+    def cells(self) -> Iterator[tuple[str, str, str]]:
+        """Every (environment, agent, embedding) of the study."""
+        for _, family in self.families():
+            yield from itertools.product(family.environments, family.agents, family.embeddings)
+
+
+def seeds_of(cohort: str) -> list[int]:
+    """The seeds of a cohort: "0-4" is 0, 1, 2, 3, 4."""
+    match = re.fullmatch(r"(\d{1,6})-(\d{1,6})", cohort)
+    if not match or int(match[1]) > int(match[2]):
+        raise ValueError(f"a cohort is written first-last, as 0-4, not {cohort!r}")
+    return list(range(int(match[1]), int(match[2]) + 1))
+
+
+def load(path: Path) -> Parameters:
+    """Read and check params.yaml. Raises JsaeError with one line for each wrong place."""
+    try:
+        content = YAML(typ="safe").load(path)
+    except FileNotFoundError:
+        raise JsaeError(f"{path} is missing: run from the project's folder") from None
+    except YAMLError as error:
+        raise JsaeError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    try:
+        return Parameters.model_validate(content)
+    except ValidationError as error:
+        lines = [f"{path}: {_sentence(content, issue)}" for issue in error.errors()]
+        raise JsaeError("\n".join(dict.fromkeys(lines))) from None
+
+
+def _sentence(content: Any, issue: Any) -> str:
+    """One validation issue as a sentence with the key's path and the nearest valid name."""
+    place = _written_place(content, issue["loc"])
+    key = ".".join(map(str, place))
+    match issue["type"]:
+        case "extra_forbidden":
+            near = difflib.get_close_matches(str(place[-1]), _known_keys(content, place[:-1]), n=1)
+            return f"{key} is not a parameter" + (f" (did you mean {near[0]}?)" if near else "")
+        case "missing":
+            return f"{key} is missing: every parameter stands in the file"
+        case "literal_error" | "union_tag_invalid":
+            allowed = issue["ctx"].get("expected") or issue["ctx"]["expected_tags"]
+            near = difflib.get_close_matches(str(issue["input"]), re.findall(r"'([^']*)'", allowed), n=1)
+            hint = f" (did you mean {near[0]}?)" if near else ""
+            return f"{key} must be {allowed}{hint}"
+        case "value_error":
+            return f"{key + ': ' if key else ''}{issue['ctx']['error']}"
+        case _:
+            return f"{key} = {issue['input']!r}: {issue['msg'][0].lower() + issue['msg'][1:]}"
+
+
+def _written_place(content: Any, location: Section) -> Section:
+    """The path as the file writes it: without the tags that pydantic puts in for the kind of environment."""
+    place: list[str | int] = []
+    for position, step in enumerate(location):
+        inner = isinstance(content, dict) and content.get("module") == step and step not in content
+        if inner and position < len(location) - 1:
+            continue
+        place.append(step)
+        try:
+            content = content[step]
+        except (KeyError, IndexError, TypeError):
+            content = None
+    return tuple(place)
+
+
+def _known_keys(content: Any, place: Section) -> list[str]:
+    """Names that the section at `place` may hold."""
+    model: Any = Parameters
+    for step in place:
+        content = content[step]
+        if model is Parameters and step == "environments":
+            model = None
+        elif model is None:
+            kinds = {"gridworld": Gridworld, "slot_machine": SlotMachine, "recommender": Recommender}
+            model = kinds.get(content.get("module"), Environment)
+        else:
+            fields = {field.alias or name: field.annotation for name, field in model.model_fields.items()}
+            model = fields.get(str(step))
+    return [field.alias or name for name, field in getattr(model, "model_fields", {}).items()]
+
+
+def table(parameters: Parameters) -> list[tuple[str, str, str, str]]:
+    """Rows (name, value, meaning, source) of every parameter."""
+    return list(_rows(parameters, ""))
+
+
+def _rows(section: Any, prefix: str) -> Iterator[tuple[str, str, str, str]]:
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        key = prefix + (field.alias or name)
+        if isinstance(value, BaseModel):
+            yield from _rows(value, key + ".")
+        elif isinstance(value, dict) and any(isinstance(item, BaseModel) for item in value.values()):
+            for item, content in value.items():
+                yield from _rows(content, f"{key}.{item}.")
+        else:
+            extra = field.json_schema_extra
+            yield key, str(value), field.description or "", str(extra["source"]) if isinstance(extra, dict) else ""
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Print every parameter as a table: name, value, meaning, source."""
+    from rich.console import Console
+    from rich.table import Table
+
+    path = Path(arguments[0]) if arguments else Path("params.yaml")
+    shown = Table("name", "value", "meaning", "source", title=str(path))
+    for row in table(load(path)):
+        shown.add_row(*row)
+    console = Console()
+    Console(width=console.width if console.is_terminal else 200).print(shown)
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except JsaeError as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,72 @@
+"""Where every file of the study lies, relative to the root of the project: the same paths that dvc.yaml declares."""
+
+from pathlib import Path
+
+PARAMETERS = Path("params.yaml")
+CHECKPOINTS = Path(".checkpoints")
+
+
+def raw(source: str) -> Path:
+    """Folder of a data source's files as they came."""
+    return Path("data/raw") / source
+
+
+def purchases() -> Path:
+    return Path("data/processed/purchases.parquet")
+
+
+def purchases_summary() -> Path:
+    return Path("data/processed/purchases.json")
+
+
+def transitions() -> Path:
+    return Path("data/processed/transitions.safetensors")
+
+
+def transitions_summary() -> Path:
+    return Path("data/processed/transitions.json")
+
+
+def samples(environment: str, cohort: str) -> Path:
+    """Transitions of the uniform random policy, for pre-training."""
+    return Path("data/processed/samples") / environment / f"{cohort}.safetensors"
+
+
+def embedding(scale: str, environment: str, embedding: str, cohort: str) -> Path:
+    """Pre-trained embeddings of a cohort."""
+    return Path("results") / scale / "embeddings" / environment / embedding / f"{cohort}.safetensors"
+
+
+def embedding_losses(scale: str, environment: str, name: str, cohort: str) -> Path:
+    return embedding(scale, environment, name, cohort).with_suffix(".parquet")
+
+
+def curves(scale: str, environment: str, agent: str, embedding: str, cohort: str) -> Path:
+    """A tidy row per run and epoch of one cell and cohort."""
+    return Path("results") / scale / "runs" / environment / f"{agent}-{embedding}" / f"{cohort}.parquet"
+
+
+def weights(scale: str, environment: str, agent: str, embedding: str, cohort: str) -> Path:
+    """Final parameters of a cell's agents and embeddings."""
+    return curves(scale, environment, agent, embedding, cohort).with_suffix(".safetensors")
+
+
+def tables(scale: str) -> Path:
+    return Path("results") / scale / "tables"
+
+
+def metrics(scale: str) -> Path:
+    return Path("results") / scale / "metrics.json"
+
+
+def figures(scale: str) -> Path:
+    return Path("results") / scale / "figures"
+
+
+def provenance(scale: str) -> Path:
+    """Folder of the wall times and machine facts that lie beside the results and are no output of a stage."""
+    return Path("results") / scale / "provenance"
+
+
+def report(scale: str) -> Path:
+    return Path("report") / scale / "report.html"
