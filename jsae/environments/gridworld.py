@@ -11,17 +11,17 @@ from torch import Tensor
 
 from jsae.errors import JsaeError
 
-SUB_STEPS = 4  # int(0.2 / 0.045): maximum step size of appendix A.4.1 over the sub-step of the authors' code
 FREE, BLOCKED, GOAL = 0, 1, 2
 
-Rectangle = Sequence[float]  # x_low, x_high, y_low, y_high
+Rectangle = Sequence[float]  # x_low, y_low, x_high, y_high
 
 
 def motions(actuators: int) -> np.ndarray:
     """Directions of all 2^n actions, float64 [2^n, 2], the longest of length 1.
 
     Actuator k points at angle 2 pi k / n; an action's binary digits, most significant first, say which are active, and
-    its motion is the sum of their unit vectors. Cosine and sine are rounded to three decimals, as the authors' code does.
+    its motion is the sum of their unit vectors. Cosine and sine are rounded to three decimals, as in public code
+    adapted from the authors'.
     """
     angles = 2 * math.pi * np.arange(actuators) / actuators
     units = np.stack([np.cos(angles), np.sin(angles)], axis=1).round(3)
@@ -41,8 +41,8 @@ class Gridworld:
     ## Action space
     An action is an integer in [0, 2^n). Its binary digits, most significant first, are the actuators at the angles
     2 pi k / n, k = 0 ... n-1. The motion is the sum of the active unit vectors, divided by the norm of the longest such
-    sum, so that motions have norm at most 1. Not all motions are distinct: 2,047 of 2,048 at n = 11 (none and all active
-    both stand still), but only 343 of 512 at n = 9.
+    sum, so that motions have norm at most 1. Not all are distinct: 2,047 of 2,048 at n = 11 (none and all active both
+    stand still), but only 343 of 512 at n = 9.
 
     ## State and observation space
     The state is the position, float32 (x, y) in [0, 1]^2. Continuous version: it is the observation. Discrete version
@@ -51,18 +51,18 @@ class Gridworld:
     so the discrete version is **partially observed**: two positions in one bin look alike and can move on differently.
 
     ## Transitions
-    A step makes up to four sub-steps of `sub_step` x motion. A sub-step that leaves the box or lands in a wall is not
-    made: it costs the collision reward once and ends the step. After each sub-step that is made the goal is checked.
-    Box, walls and goal are closed: their edges belong to them. Four sub-steps of 0.045 move at most 0.18; the paper
-    states a maximum step size of 0.2.
+    A step makes up to `sub_steps` sub-steps of `sub_step_length` x motion. A sub-step that leaves the box or lands in a
+    wall is not made: it costs the collision reward once and ends the step. After each sub-step that is made the goal is
+    checked. Box, walls and goal are closed: their edges belong to them. Four sub-steps of 0.045 move at most 0.18; the
+    paper states a maximum step size of 0.2.
 
     Only the end points of sub-steps are checked. The walls of the 40-bin layout are 0.025 thick and a sub-step is up to
     0.045 long, so the agent **can jump through a wall**. Chandak et al. (2019) used walls of 0.05.
 
     ## Rewards
-    `step_reward` on every step, plus `collision_reward` on a step that collides, plus `goal_reward` on reaching the goal.
-    The paper says "small step and collision penalties and a large positive reward" without numbers; -0.01, -0.05 and +1
-    are those of public code adapted from the authors'.
+    `step_reward` on every step, plus `collision_reward` on a step that collides, plus `goal_reward` on reaching the
+    goal. The paper says "small step and collision penalties and a large positive reward" without numbers; -0.01, -0.05
+    and +1 are those of public code adapted from the authors'.
 
     ## Start, termination and truncation
     Episodes start at `start`, terminate in the goal, and are truncated by the caller after `episode_length` steps
@@ -73,10 +73,11 @@ class Gridworld:
     actuators         n, so 2^n actions; not stated in the paper for Figures 2a and 2b
     discrete          observe bins instead of coordinates
     bins              bins along each axis in the discrete version (40 in appendix A.4.1)
-    walls             rectangles (x_low, x_high, y_low, y_high) in units of the box
+    walls             rectangles (x_low, y_low, x_high, y_high) in units of the box
     goal              one such rectangle
     start             position (x, y) at the start of an episode
-    sub_step          length of a sub-step of a motion of norm 1, in units of the box
+    sub_steps         most sub-steps in a step; 4 = int(0.2 / 0.045), the maximum step size of A.4.1 over a sub-step
+    sub_step_length   length of a sub-step of a motion of norm 1, in units of the box (not stated: public code)
     step_reward       paid on every step
     collision_reward  paid once on a step that collides
     goal_reward       paid on reaching the goal
@@ -103,7 +104,8 @@ class Gridworld:
         walls: Sequence[Rectangle],
         goal: Rectangle,
         start: Sequence[float],
-        sub_step: float,
+        sub_steps: int,
+        sub_step_length: float,
         step_reward: float,
         collision_reward: float,
         goal_reward: float,
@@ -111,6 +113,8 @@ class Gridworld:
     ) -> None:
         if not 1 <= actuators <= 20:
             raise JsaeError(f"gridworld: actuators is {actuators}; give 1 to 20, for 2 to 1,048,576 actions")
+        if not 1 <= sub_steps <= 8:
+            raise JsaeError(f"gridworld: sub_steps is {sub_steps}; give 1 to 8")
         if bins < 1:
             raise JsaeError(f"gridworld: bins is {bins}; give at least 1")
         for name, rectangle in [*(("wall", wall) for wall in walls), ("goal", goal)]:
@@ -125,19 +129,21 @@ class Gridworld:
         self.observation_size = bins**2 if discrete else 2
         self.n_targets = self.observation_size
 
-        made = np.arange(SUB_STEPS + 1)  # sub-steps made so far
-        displacements = made[None, :, None] * sub_step * motions(actuators)[:, None, :]
-        self._displacements = torch.tensor(displacements, dtype=torch.float32)  # [2^n, 5, 2]
+        made = np.arange(sub_steps + 1)  # sub-steps made so far
+        displacements = made[None, :, None] * sub_step_length * motions(actuators)[:, None, :]
+        self._displacements = torch.tensor(displacements, dtype=torch.float32)  # [2^n, sub_steps + 1, 2]
         self._start = torch.tensor(start, dtype=torch.float32)
         self._bin_edges = torch.arange(1, bins, dtype=torch.float32) / bins
         self._break_points, kinds = _region_map(self.walls, self.goal)
         if kinds[tuple(torch.bucketize(self._start, self._break_points, right=True))] != FREE:
             raise JsaeError(f"gridworld: start {tuple(start)} is outside the box, in a wall or in the goal; move it")
 
-        # The four sub-steps' kinds are the digits of a number in base 3, which indexes a table of outcomes.
-        self._sub_step_index = torch.arange(SUB_STEPS + 1)
-        self._digits = torch.stack([kinds * value for value in (0, 27, 9, 3, 1)])  # [5, cells, cells]
-        outcomes = [outcome(kinds) for kinds in itertools.product((FREE, BLOCKED, GOAL), repeat=SUB_STEPS)]
+        # The sub-steps' kinds are the digits of a number in base 3, which indexes a table of outcomes. The place where
+        # the agent stands before them counts nothing.
+        place_values = [0, *(3**k for k in reversed(range(sub_steps)))]
+        self._sub_step_index = torch.arange(sub_steps + 1)
+        self._digits = torch.stack([kinds * value for value in place_values])  # [sub_steps + 1, cells, cells]
+        outcomes = [outcome(kinds) for kinds in itertools.product((FREE, BLOCKED, GOAL), repeat=sub_steps)]
         self._made = torch.tensor([made for made, _, _ in outcomes])
         self._terminated = torch.tensor([reached for _, _, reached in outcomes])
         self._reward = torch.tensor(
@@ -158,7 +164,7 @@ class Gridworld:
 
     def step(self, state: Tensor, action: Tensor, uniforms: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Positions [P, N, 2] and action ids [P, N] to next positions, rewards [P, N] and terminated [P, N]."""
-        positions = state.unsqueeze(-2) + self._displacements[action]  # [P, N, 5, 2], the first is where it stands
+        positions = state.unsqueeze(-2) + self._displacements[action]  # [P, N, sub_steps + 1, 2]
         x_cell, y_cell = torch.bucketize(positions, self._break_points, right=True).unbind(-1)
         outcome = self._digits[self._sub_step_index, x_cell, y_cell].sum(-1)
         made = self._made.take(outcome)[..., None, None].expand(-1, -1, 1, 2)
@@ -195,9 +201,9 @@ def _region_map(walls: Sequence[Rectangle], goal: Rectangle) -> tuple[Tensor, Te
     of a coordinate is the number of break points at or below it. Closed rectangles end just above their upper edge,
     hence the next larger float32.
     """
-    rectangles = [np.asarray(rectangle, dtype=np.float32) for rectangle in [(0, 1, 0, 1), *walls, goal]]
-    lows = [rectangle[[0, 2]] for rectangle in rectangles]
-    highs = [np.nextafter(rectangle[[1, 3]], np.float32(np.inf)) for rectangle in rectangles]
+    rectangles = [np.asarray(rectangle, dtype=np.float32) for rectangle in [(0, 0, 1, 1), *walls, goal]]
+    lows = [rectangle[:2] for rectangle in rectangles]
+    highs = [np.nextafter(rectangle[2:], np.float32(np.inf)) for rectangle in rectangles]
     points = np.unique(np.concatenate([*lows, *highs]))
     smallest = np.concatenate([[np.float32(-np.inf)], points])  # the smallest coordinate of each cell
     x, y = np.meshgrid(smallest, smallest, indexing="ij")
@@ -211,9 +217,10 @@ def _region_map(walls: Sequence[Rectangle], goal: Rectangle) -> tuple[Tensor, Te
 
 def _check_rectangle(name: str, rectangle: Rectangle) -> None:
     if len(rectangle) == 4:
-        x_low, x_high, y_low, y_high = rectangle
+        x_low, y_low, x_high, y_high = rectangle
         if 0 <= x_low <= x_high <= 1 and 0 <= y_low <= y_high <= 1:
             return
     raise JsaeError(
-        f"gridworld: {name} {tuple(rectangle)} is not a rectangle in the box; give x_low, x_high, y_low, y_high in [0, 1]"
+        f"gridworld: {name} {tuple(rectangle)} is not a rectangle in the box; "
+        "give x_low, y_low, x_high, y_high in [0, 1]"
     )

@@ -20,10 +20,10 @@ class SlotMachine:
 
     ## Action space
     An action is an integer in [0, moves^reels): one digit in base `moves` for each reel, the first reel's the most
-    significant. Digit m spins its reel by m x `fraction_step` of a turn, which advances a reel of V values by
-    floor(m x fraction_step x V) places, modulo V. Eight moves of 0.1 on four reels are the 4,096 actions of appendix
-    A.4.1, which also states a maximum fraction of 0.8: eight moves from 0 end at 0.7, as in public code adapted from the
-    authors'. With six values the moves advance 0, 0, 1, 1, 2, 3, 3, 4 places, so 625 actions are distinct.
+    significant. Digit m spins its reel by m x `fraction` of a turn, which advances a reel of V values by
+    floor(m x fraction x V) places, modulo V. Eight moves of 0.1 on four reels are the 4,096 actions of appendix
+    A.4.1, which also states a maximum fraction of 0.8: eight moves from 0 end at 0.7, as in public code adapted from
+    the authors'. With six values the moves advance 0, 0, 1, 1, 2, 3, 3, 4 places, so 625 actions are distinct.
 
     ## State and observation space
     The id of the combination of places, in [0, V^reels): one digit in base V for each reel, the first reel's the most
@@ -31,7 +31,7 @@ class SlotMachine:
 
     ## Rewards
     Paid on the new state in every step: the sum over reels of the shown value v_i where v_i is shown on at least
-    `matches` (m = 3 in appendix A.4.1) reels.
+    `minimum_count` (m = 3 in appendix A.4.1) reels.
 
     ## Start, termination and truncation
     Episodes start with all reels at their first place, never terminate, and are truncated by the caller after
@@ -41,8 +41,8 @@ class SlotMachine:
     ==============  ==========================================================================
     reels           values of each reel, [R][V]; all reels have as many
     moves           fractions to choose from for each reel
-    fraction_step   difference between two fractions, in turns
-    matches         reels that have to show a value for it to be paid
+    fraction        difference between two fractions, in turns
+    minimum_count   reels that have to show a value for it to be paid
     episode_length  steps after which the caller truncates
     ==============  ==========================================================================
 
@@ -63,16 +63,16 @@ class SlotMachine:
         reels: Sequence[Sequence[float]],
         *,
         moves: int,
-        fraction_step: float,
-        matches: int,
+        fraction: float,
+        minimum_count: int,
         episode_length: int,
     ) -> None:
         if not reels or not reels[0] or any(len(reel) != len(reels[0]) for reel in reels):
             raise JsaeError(
                 f"slot-machine: reels have {[len(reel) for reel in reels]} values; give all as many, at least 1"
             )
-        if moves < 1 or fraction_step <= 0:
-            raise JsaeError(f"slot-machine: {moves} moves of {fraction_step} turns; give at least 1 of more than 0")
+        if moves < 1 or fraction <= 0:
+            raise JsaeError(f"slot-machine: {moves} moves of {fraction} turns; give at least 1 of more than 0")
         self.reels = tuple(tuple(reel) for reel in reels)
         self.values = len(reels[0])
         self.moves = moves
@@ -80,7 +80,7 @@ class SlotMachine:
         self.n_actions = moves ** len(reels)
         self.observation_size = self.values ** len(reels)
         self.n_targets = self.observation_size
-        self.places = advances(moves, fraction_step, self.values)
+        self.places = advances(moves, fraction, self.values)
 
         distinct, effect_of_move = np.unique(self.places % self.values, return_inverse=True)
         effect_of_action = _numbers(effect_of_move, len(reels), base=len(distinct))
@@ -88,7 +88,7 @@ class SlotMachine:
         advanced = (shown[:, None, :] + distinct[_digits(len(distinct), len(reels))]) % self.values  # [S, effects, R]
         self._effect = torch.from_numpy(effect_of_action)
         self._next = torch.from_numpy(advanced @ self.values ** np.arange(len(reels))[::-1])
-        self._reward = torch.from_numpy(rewards(self.reels, matches)).float()
+        self._reward = torch.from_numpy(rewards(self.reels, minimum_count)).float()
 
     def to(self, device: torch.device | str) -> Self:
         """Move the tables to a device; returns self."""
@@ -115,18 +115,18 @@ class SlotMachine:
         return state.squeeze(-1)
 
 
-def advances(moves: int, fraction_step: float, values: int) -> np.ndarray:
+def advances(moves: int, fraction: float, values: int) -> np.ndarray:
     """Places by which each move advances a reel of so many values, int64 [moves]."""
     # 0.1 has no finite binary expansion: without the tolerance 0.1 x 5 x 6 could fall just below 3.
-    return np.array([math.floor(move * fraction_step * values + 1e-9) for move in range(moves)])
+    return np.array([math.floor(move * fraction * values + 1e-9) for move in range(moves)])
 
 
-def rewards(reels: Sequence[Sequence[float]], matches: int) -> np.ndarray:
+def rewards(reels: Sequence[Sequence[float]], minimum_count: int) -> np.ndarray:
     """Reward of each combination of places, float64 [V^R]: sum_i v_i 1{n_i >= m} (appendix A.4.1)."""
     places = _digits(len(reels[0]), len(reels))
     shown = np.array(reels, dtype=np.float64)[np.arange(len(reels)), places]  # [S, R]
     counts = (shown[:, :, None] == shown[:, None, :]).sum(-1)
-    return np.where(counts >= matches, shown, 0.0).sum(-1)
+    return np.where(counts >= minimum_count, shown, 0.0).sum(-1)
 
 
 def _digits(base: int, length: int) -> np.ndarray:
