@@ -1,0 +1,75 @@
+# Thin on purpose: dvc.yaml is the graph of the study, requirements/ the environment; this file only names the commands.
+
+PYTHON ?= python3
+TORCH ?= auto
+EXTRA_INDEX ?=
+export PYTHON TORCH EXTRA_INDEX
+export DVC_NO_ANALYTICS := 1
+
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+# $(call set_scale,NAME) rewrites the one line of params.yaml that chooses the scale.
+set_scale = sed 's/^scale: *[a-z]*/scale: $(1)/' params.yaml >params.yaml.new && mv params.yaml.new params.yaml && echo 'params.yaml: scale is now $(1)'
+
+.DEFAULT_GOAL := help
+.PHONY: help setup environment reproduce paper preview status params test check format lock peers audit clean clean-all
+
+help:  ## explain all targets
+	@echo 'Usage: make TARGET [PYTHON=python3.12] [TORCH=auto|cpu|cuda] [EXTRA_INDEX=URL]'
+	@echo
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1	\2/p' $(firstword $(MAKEFILE_LIST)) | while IFS='	' read -r name text; do printf '  %-10s %s\n' "$$name" "$$text"; done
+	@echo
+	@echo 'First steps: make reproduce (the whole study at the scale that params.yaml names), make test'
+
+setup: environment  ## build .venv from the hash-locked requirements; returns at once where nothing changed
+	@read -r torch _ <.venv/.installed; echo "Ready: .venv holds the locked requirements (torch: $$torch). Next: make reproduce"
+
+environment:
+	@requirements/install.sh
+
+reproduce: environment  ## run every stage whose inputs changed, then say where the report is
+	dvc repro
+	@scale=$$(sed -n 's/^scale: *\([a-z]*\).*/\1/p' params.yaml); echo; echo "Report: $(CURDIR)/report/$$scale/report.html"
+
+paper: environment  ## set the scale to paper (the paper's budgets: hours), then reproduce
+	@$(call set_scale,paper)
+	@$(MAKE) --no-print-directory reproduce
+
+preview: environment  ## set the scale back to preview (minutes), then reproduce
+	@$(call set_scale,preview)
+	@$(MAKE) --no-print-directory reproduce
+
+status: environment  ## say which stages would run, and why
+	@dvc status
+
+params: environment  ## print every parameter: name, value, meaning, source
+	@python -m jsae.parameters
+
+test: environment  ## run the tests (options of pytest: PYTEST_ADDOPTS)
+	python -m pytest -q
+
+check: environment  ## format, lint, types and import contracts
+	ruff format --check
+	ruff check
+	mypy
+	lint-imports --no-logo
+
+format: environment  ## format the code and mend what the linter can mend
+	ruff format
+	ruff check --fix
+
+lock: environment  ## recompile the locks from requirements/*.in (UPGRADE=1: to the newest versions)
+	@UV_FIND_LINKS="$${UV_FIND_LINKS:-$$(echo $$PIP_FIND_LINKS | tr ' ' ',')}" requirements/lock.sh
+
+peers: environment  ## install the other people's agents that the benchmarks compare with (optional)
+	@.bootstrap/bin/uv pip install --quiet --python .venv/bin/python --no-deps --require-hashes -r requirements/peers.lock
+
+audit: environment  ## look for known vulnerabilities in the locked versions (needs the network)
+	pip-audit --disable-pip --require-hashes $(foreach lock,compute study develop torch-cuda peers,-r requirements/$(lock).lock)
+
+clean:  ## remove caches and logs
+	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist jsae.egg-info logs .snakemake/log
+	find jsae stages tests workflow report benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+clean-all: clean  ## remove .venv as well; data, results and checkpoints stay (they cost hours)
+	rm -rf .venv .bootstrap

@@ -1,0 +1,152 @@
+#!/bin/sh
+# Makes .venv hold what the locks say, and returns at once where it already does. Needs Python >= 3.11 with pip, and a package index.
+#
+#   PYTHON        the interpreter to build .venv on (default: python3)
+#   TORCH         cpu, cuda or auto: which lock of torch (auto: what .venv has; on a new .venv cpu on macOS and where a local wheel folder
+#                 holds the CPU build, else cuda, which is far larger and runs on the CPU too)
+#   PIP_FIND_LINKS  local wheel folders, as for pip (its configuration file is read too)
+#   EXTRA_INDEX   a further package index (default: none)
+#
+# Safe to interrupt: .venv/.installed, the checksum of the installed locks, is removed first and written last, and a .venv without it is made anew.
+set -eu
+cd "$(dirname "$0")/.."
+
+python=${PYTHON:-python3}
+torch=${TORCH:-auto}
+venv=.venv
+installed=$venv/.installed
+uv=.bootstrap/bin/uv
+
+fail() {
+    printf 'error: %s\n' "$1" >&2
+    exit 1
+}
+
+checksum() {
+    cat "$@" | cksum | tr ' ' '-'
+}
+
+locks() { # of torch's kind $1
+    printf 'requirements/%s.lock ' compute study develop "torch-$1"
+}
+
+path_without_venv() { # a .venv is not built on the one that it replaces
+    set -f
+    rest=
+    old_ifs=$IFS
+    IFS=:
+    for entry in $PATH; do
+        case $entry in
+        "$(pwd)/$venv/bin" | "$(pwd -P)/$venv/bin") ;;
+        *) rest=${rest:+$rest:}$entry ;;
+        esac
+    done
+    IFS=$old_ifs
+    set +f
+    printf '%s' "$rest"
+}
+
+wheel_folders() { # uv does not read pip's configuration
+    if [ -n "${PIP_FIND_LINKS:-}" ]; then
+        printf '%s' "$PIP_FIND_LINKS"
+    else
+        "$python" -m pip config get global.find-links 2>/dev/null | tr '\n' ' ' || true
+    fi
+}
+
+torch_here() { # the kind of torch for a new .venv
+    if [ "$(uname -s)" = Darwin ]; then
+        echo cpu
+        return
+    fi
+    version=$(sed -n 's/^torch==//p' requirements/torch.in)
+    tag=$("$python" -c 'import sys; print("cp%d%d" % sys.version_info[:2])')
+    for folder in $(wheel_folders); do
+        for wheel in "${folder#file://}/torch-$version+cpu-$tag-"*.whl; do
+            if [ -f "$wheel" ]; then
+                echo cpu
+                return
+            fi
+        done
+    done
+    echo cuda
+}
+
+check_python() {
+    version=$("$python" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null) ||
+        fail "there is no $python: install Python 3.11 or newer, or name it with 'make setup PYTHON=/path/to/python'"
+    "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+        fail "$python is Python $version, 3.11 or newer is needed: name another one with 'make setup PYTHON=python3.12'"
+}
+
+install_uv() {
+    if [ -x "$uv" ] && [ "$(cat .bootstrap/.installed 2>/dev/null)" = "$(checksum requirements/bootstrap.lock)" ]; then
+        return
+    fi
+    "$python" -m pip --version >/dev/null 2>&1 ||
+        fail "$python has no pip: install it (python3-pip in most distributions, or '$python -m ensurepip'), or name a Python that has it with 'make setup PYTHON=python3.12'"
+    rm -rf .bootstrap
+    "$python" -m pip install --quiet --disable-pip-version-check --require-hashes --target .bootstrap -r requirements/bootstrap.lock ||
+        fail "pip could not install the installer (requirements/bootstrap.lock): see its message above"
+    checksum requirements/bootstrap.lock >.bootstrap/.installed
+}
+
+PATH=$(path_without_venv)
+case $torch in
+auto | cpu | cuda) ;;
+*) fail "TORCH=$torch is unknown: use TORCH=cpu, TORCH=cuda or TORCH=auto" ;;
+esac
+
+has=
+if [ -x "$venv/bin/python" ] && [ -f "$installed" ]; then
+    has=$(cat "$installed")
+fi
+if [ "$torch" = auto ] && [ -n "$has" ]; then
+    torch=${has%% *}
+fi
+
+if [ -z "$has" ] || [ "$has" != "$torch $(checksum $(locks "$torch"))" ]; then
+    if [ -z "$has" ]; then
+        rm -rf "$venv"
+    fi
+    check_python
+    install_uv
+    if [ "$torch" = auto ]; then
+        torch=$(torch_here)
+    fi
+    wanted="$torch $(checksum $(locks "$torch"))"
+
+    export UV_PYTHON_DOWNLOADS=never
+    if [ -z "${UV_FIND_LINKS:-}" ]; then
+        UV_FIND_LINKS=$(wheel_folders | tr -s ' ' ',')
+        export UV_FIND_LINKS=${UV_FIND_LINKS%,}
+    fi
+    if [ -z "${UV_DEFAULT_INDEX:-}" ] && [ -n "${PIP_INDEX_URL:-}" ]; then
+        export UV_DEFAULT_INDEX=$PIP_INDEX_URL
+    fi
+    echo "Installing the locked requirements into $venv (torch: $torch) ..."
+    if [ -z "$has" ]; then
+        "$uv" venv --quiet --relocatable --python "$("$python" -c 'import sys; print(sys.executable)')" "$venv"
+    fi
+    rm -f "$installed"
+    quiet=--quiet
+    if [ -t 2 ]; then
+        quiet=
+    fi
+    # Hashes decide which file is right, so it does not matter which index it comes from.
+    "$uv" pip sync $quiet --python "$venv/bin/python" --require-hashes --index-strategy unsafe-best-match \
+        ${EXTRA_INDEX:+--index "$EXTRA_INDEX"} $(locks "$torch") ||
+        fail "the installation failed, see the message above; run it again when the cause is gone$(
+            if [ "$torch" = cpu ]; then echo " (TORCH=cuda needs no local wheel of torch and runs on the CPU too)"; fi
+        )"
+    echo "$wanted" >"$installed"
+fi
+
+# DVC asks for a git repository, unless it is told that there is none (a source tarball).
+if [ -e .git ]; then
+    if grep -qs no_scm .dvc/config.local; then
+        "$venv/bin/dvc" config --local --unset core.no_scm
+    fi
+elif ! grep -qs no_scm .dvc/config.local; then
+    "$venv/bin/dvc" config --quiet --local core.no_scm true
+fi
