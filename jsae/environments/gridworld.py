@@ -124,6 +124,11 @@ class Gridworld:
         self.bins = bins
         self.walls = tuple(tuple(wall) for wall in walls)
         self.goal = tuple(goal)
+        self.start = tuple(start)
+        self.sub_steps = sub_steps
+        self.sub_step_length = sub_step_length
+        self.step_reward = step_reward
+        self.goal_reward = goal_reward
         self.episode_length = episode_length
         self.n_actions = 2**actuators
         self.observation_size = bins**2 if discrete else 2

@@ -87,8 +87,8 @@ class SlotMachine:
         shown = _digits(self.values, len(reels))  # [S, R]
         advanced = (shown[:, None, :] + distinct[_digits(len(distinct), len(reels))]) % self.values  # [S, effects, R]
         self._effect = torch.from_numpy(effect_of_action)
-        self._next = torch.from_numpy(advanced @ self.values ** np.arange(len(reels))[::-1])
-        self._reward = torch.from_numpy(rewards(self.reels, minimum_count)).float()
+        self.transitions = torch.from_numpy(advanced @ self.values ** np.arange(len(reels))[::-1])
+        self.rewards = torch.from_numpy(rewards(self.reels, minimum_count)).float()
 
     def to(self, device: torch.device | str) -> Self:
         """Move the tables to a device; returns self."""
@@ -103,8 +103,8 @@ class SlotMachine:
 
     def step(self, state: Tensor, action: Tensor, uniforms: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """State ids [P, N, 1] and action ids [P, N] to next state ids, rewards [P, N] and terminated [P, N]."""
-        next_state = self._next[state.squeeze(-1), self._effect.take(action)]
-        return next_state.unsqueeze(-1), self._reward.take(next_state), torch.zeros_like(next_state, dtype=torch.bool)
+        next_state = self.transitions[state.squeeze(-1), self._effect.take(action)]
+        return next_state.unsqueeze(-1), self.rewards.take(next_state), torch.zeros_like(next_state, dtype=torch.bool)
 
     def observe(self, state: Tensor) -> Tensor:
         """State ids [P, N, 1]."""
