@@ -22,7 +22,7 @@ from jsae.errors import JsaeError
 
 
 class Bounds(NamedTuple):
-    """Mean returns of an episode: of the uniformly random policy, of the best policy, and the error of the worse known."""
+    """Mean returns of an episode of the uniformly random and of the best policy, and the error of the worse known."""
 
     random: float
     optimal: float
@@ -93,8 +93,8 @@ def gridworld_random(environment: Gridworld, episodes: int = 50_000) -> tuple[fl
 def gridworld_optimal(environment: Gridworld, resolution: int = 100) -> tuple[float, float]:
     """Bounds (low, high) of the best return from the start.
 
-    Low is the return of a plan that `gridworld_plan` found. High is that of the fewest steps that could reach the goal if
-    there were no walls. Standing still for a whole episode is the alternative to both.
+    Low is the return of a plan that `gridworld_plan` found. High is that of the fewest steps that could reach the goal
+    if there were no walls. Standing still for a whole episode is the alternative to both.
     """
     idle = environment.episode_length * environment.step_reward
     plan = gridworld_plan(environment, resolution)
@@ -106,8 +106,8 @@ def gridworld_optimal(environment: Gridworld, resolution: int = 100) -> tuple[fl
 def fewest_steps(environment: Gridworld) -> int:
     """A lower bound on the steps to the goal, walls or not.
 
-    In a direction u no step gets further than its longest sub-steps x max_a u.motion(a). As long as that is short of the
-    nearest goal point in some direction, the goal is out of reach.
+    In a direction u no step gets further than sub_steps x sub_step_length x max_a u.motion(a). As long as that is short
+    of the nearest goal point in some direction, the goal is out of reach.
     """
     angles = np.linspace(0, 2 * np.pi, 3600, endpoint=False)
     directions = np.stack([np.cos(angles), np.sin(angles)], axis=1)

@@ -53,11 +53,20 @@ Box = Annotated[list[NonNegative], Field(min_length=4, max_length=4)]
 
 class Kechinov(Strict):
     months: list[str] = parameter("months of the log, one file each", "A.4.1: October 2019", min_length=1)
+    mirrors: list[str] = parameter(
+        "addresses of folders that hold MONTH.csv.gz, tried in turn", "the publisher's; add your own", min_length=1
+    )
     local_path: str = parameter("folder that already holds the .csv.gz files; empty: download them", "convenience")
     minimum_item_purchases: int = parameter("items bought less often are dropped", "A.4.1", ge=1)
     minimum_user_purchases: int = parameter("users with fewer purchases are dropped", "A.4.1", ge=1)
     counting: Literal["all-purchases", "items-first", "users-first"] = parameter(
         "what the two thresholds count", "not stated: all purchases reproduces 835 items and about 250,000 rows best"
+    )
+    duplicates: Literal["keep", "drop"] = parameter(
+        "purchases equal in every field", "not stated: equal rows of one second look like one purchase logged twice"
+    )
+    bad_rows: Literal["error", "drop"] = parameter(
+        "rows that cannot be read: stop with file and line, or count and leave out", "this project"
     )
 
 
@@ -86,7 +95,9 @@ class Data(Strict):
 class GridworldDynamics(Strict):
     discrete: bool = parameter("state is a bin of the grid instead of a coordinate", "5.1")
     bins: int = parameter("bins along each side", "A.4.1", ge=2)
-    actuators: int = parameter("n: there are 2^n actions", "not stated: 11 gives the 2,048 of the transfer", ge=1, le=14)
+    actuators: int = parameter(
+        "n: there are 2^n actions", "not stated: 11 gives the 2,048 of the transfer", ge=1, le=14
+    )
     sub_steps: int = parameter("motions of one step", "public re-implementation: int(0.2 / 0.045)", ge=1)
     sub_step_length: float = parameter("length of the longest motion", "public re-implementation", gt=0, le=1)
     step_reward: Finite = parameter("reward of every step", "5.1: small; number of the public re-implementation")
@@ -120,7 +131,9 @@ class Environment(Strict):
 
     steps_per_epoch: int = parameter("environment steps an epoch; a multiple of the episode length", "A.4.2", ge=1)
     epochs: ByScale
-    reward_scale: float = parameter("rewards are multiplied by it for learning, and reported raw", "1: as they are", gt=0)
+    reward_scale: float = parameter(
+        "rewards are multiplied by it for learning, and reported raw", "1: as they are", gt=0
+    )
     hidden_sizes: list[PositiveInt] = parameter("hidden units of actor and critic", "A.4.2", min_length=1)
     state_embedding_size: int = parameter("m: dimension of a state embedding", "A.4.2", ge=1)
     action_embedding_size: int = parameter("d: dimension of an action embedding", "A.4.2", ge=1)
@@ -162,7 +175,9 @@ AnyEnvironment = Annotated[Gridworld | SlotMachine | Recommender, Field(discrimi
 class Embeddings(Strict):
     learning_rate: float = parameter("Adam's learning rate for embeddings", "A.4.2", gt=0, le=1)
     weight_decay: float = parameter("Adam's weight decay for embeddings", "public re-implementation", ge=0, le=1)
-    batch_size: int = parameter("samples of a pre-training step", "not stated: public re-implementation's largest", ge=1)
+    batch_size: int = parameter(
+        "samples of a pre-training step", "not stated: public re-implementation's largest", ge=1
+    )
     validation_share: float = parameter("samples held out to tell when to stop", "not stated: chosen", gt=0, lt=1)
     patience: int = parameter("passes without a better held-out loss before a member stops", "not stated: chosen", ge=1)
     continual_passes: int = parameter("passes over an epoch's transitions", "public re-implementation: 1 to 5", ge=1)
@@ -175,8 +190,12 @@ class CommonAgent(Strict):
     initial_standard_deviation: float = parameter(
         "of the actor's Gaussian", "A.4.2: searched over 0.3, 0.6, 0.8; the middle until the search has run", gt=0
     )
-    actor_learning_rate: float = parameter("Adam's", "A.4.2: searched; the largest until the search has run", gt=0, le=1)
-    critic_learning_rate: float = parameter("Adam's", "A.4.2: searched; the largest until the search has run", gt=0, le=1)
+    actor_learning_rate: float = parameter(
+        "Adam's", "A.4.2: searched; the largest until the search has run", gt=0, le=1
+    )
+    critic_learning_rate: float = parameter(
+        "Adam's", "A.4.2: searched; the largest until the search has run", gt=0, le=1
+    )
 
 
 class Vpg(Strict):
@@ -191,14 +210,18 @@ class Agents(Strict):
 
 class Training(Strict):
     members_per_shard: int = parameter(
-        "seeds that one process trains as one tensor; results depend on it in their last bits only", "this project", ge=1
+        "seeds that one process trains as one tensor; results depend on it in their last bits only",
+        "this project",
+        ge=1,
     )
 
 
 class Family(Strict):
     environments: list[str] = parameter("environments of the family", "Figure 2", min_length=1)
     agents: list[Literal["vpg"]] = parameter("agents to train", "Figure 2", min_length=1)
-    embeddings: list[Literal["none", "ra", "jsae"]] = parameter("representations to train with", "Figure 2", min_length=1)
+    embeddings: list[Literal["none", "ra", "jsae"]] = parameter(
+        "representations to train with", "Figure 2", min_length=1
+    )
 
 
 class Study(Strict):

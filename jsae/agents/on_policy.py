@@ -1,0 +1,107 @@
+"""What agents that learn from their own last epoch share: advantages, policy steps with a KL stop, the critic."""
+
+import torch
+from torch import Tensor
+
+from jsae.networks import MLP, Adam
+from jsae.policies import Policy
+from jsae.returns import generalised_advantages, normalised, rewards_to_go
+from jsae.rollout import Experience
+
+
+class OnPolicyAgent:
+    """Actor and critic of P members; a subclass says what its policy minimises.
+
+    | argument | what |
+    |---|---|
+    | policy, critic | networks of the P members |
+    | actor_learning_rates, critic_learning_rates | [P] |
+    | discount, gae_lambda | γ, λ (A.4.2) |
+    | policy_steps, critic_steps | full-batch gradient steps an epoch |
+    | kl_limit | a member's policy steps end for the epoch when its mean ln π_old − ln π exceeds it; None: never |
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        critic: MLP,
+        *,
+        actor_learning_rates: Tensor,
+        critic_learning_rates: Tensor,
+        discount: float,
+        gae_lambda: float,
+        policy_steps: int,
+        critic_steps: int,
+        kl_limit: float | None = None,
+    ):
+        self.policy, self.critic = policy, critic
+        self.discount, self.gae_lambda = discount, gae_lambda
+        self.policy_steps, self.critic_steps, self.kl_limit = policy_steps, critic_steps, kl_limit
+        self._actor_adam = Adam([policy.network.flat], actor_learning_rates)
+        self._critic_adam = Adam([critic.flat], critic_learning_rates)
+
+    def policy_loss(self, log_p: Tensor, old_log_p: Tensor, advantage: Tensor) -> Tensor:
+        """Each member's loss `[P]` from ln π(a | s), the same before the epoch's steps, and advantages, `[P, B]`."""
+        raise TypeError(f"{type(self).__name__} is no agent: it has no policy loss")
+
+    def update(self, experience: Experience) -> dict[str, Tensor]:
+        """Learn from an epoch; returns each member's `policy_loss`, `critic_loss`, `entropy`, `kl`, `policy_steps`."""
+        x, choice = experience.x.flatten(1, 2), experience.choice.flatten(1, 2)
+        with torch.no_grad():
+            value = self.critic(x)[..., 0].view_as(experience.reward)
+            last_value = self.critic(experience.last_x)[..., 0]
+        reward, terminated = experience.reward, experience.terminated
+        advantage = generalised_advantages(
+            reward, value, last_value, terminated, self.discount, self.gae_lambda
+        )
+        returns = rewards_to_go(reward, last_value, terminated, self.discount).flatten(1)
+        metrics = self._improve_policy(x, choice, normalised(advantage).flatten(1))
+        metrics["critic_loss"] = self._fit_critic(x, returns)
+        return metrics
+
+    def _improve_policy(self, x: Tensor, choice: Tensor, advantage: Tensor) -> dict[str, Tensor]:
+        active: list[bool] = [True] * len(x)
+        steps = torch.zeros(len(x), dtype=torch.int64)
+        first_loss = old_log_p = torch.empty(0)
+        for step in range(self.policy_steps):
+            log_p = self.policy.log_probability(x, choice)
+            if step == 0:
+                old_log_p = log_p.detach()
+            elif self.kl_limit is not None:
+                kl = (old_log_p - log_p.detach()).mean(1)
+                active = [a and bool(k <= self.kl_limit) for a, k in zip(active, kl, strict=True)]
+                if not any(active):
+                    break
+            loss = self.policy_loss(log_p, old_log_p, advantage)
+            if step == 0:
+                first_loss = loss.detach()
+            loss.sum().backward()
+            self._actor_adam.step(active)
+            steps += torch.tensor(active)
+        with torch.no_grad():
+            kl = (old_log_p - self.policy.log_probability(x, choice)).mean(1)
+        return {"policy_loss": first_loss, "entropy": -old_log_p.mean(1), "kl": kl, "policy_steps": steps}
+
+    def _fit_critic(self, x: Tensor, returns: Tensor) -> Tensor:
+        first_loss = torch.empty(0)
+        for step in range(self.critic_steps):
+            loss = (self.critic(x)[..., 0] - returns).square().mean(1)
+            if step == 0:
+                first_loss = loss.detach()
+            loss.sum().backward()
+            self._critic_adam.step()
+        return first_loss
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Parameters and optimiser state, for a checkpoint."""
+        return {
+            "actor": self.policy.network.flat.detach(),
+            "critic": self.critic.flat.detach(),
+            **{f"actor_adam.{name}": tensor for name, tensor in self._actor_adam.tensors().items()},
+            **{f"critic_adam.{name}": tensor for name, tensor in self._critic_adam.tensors().items()},
+        }
+
+    def load(self, tensors: dict[str, Tensor]) -> None:
+        """Go on where `tensors()` was taken."""
+        for name, tensor in self.tensors().items():
+            tensor.copy_(tensors[name])

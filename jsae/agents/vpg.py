@@ -1,0 +1,25 @@
+"""Vanilla policy gradient with generalised advantages (Spinning Up's VPG; section 5, A.4.2).
+
+    for each epoch:
+        collect trajectories with π_θ
+        compute rewards-to-go R̂_t and advantages Â_t (GAE, λ), normalised over the epoch
+        θ ← θ + α_π ∇_θ E[ln π_θ(a_t | s_t) Â_t]
+        fit the critic: min_ψ E[(V_ψ(s_t) − R̂_t)²]
+"""
+
+from torch import Tensor
+
+from jsae.agents.on_policy import OnPolicyAgent
+
+
+def policy_gradient_loss(log_p: Tensor, advantage: Tensor) -> Tensor:
+    """−E[ln π(a | s) Â]: its gradient is the policy gradient; `[P, B]` → `[P]`."""
+    return -(log_p * advantage).mean(1)
+
+
+class VPG(OnPolicyAgent):
+    """Vanilla policy gradient."""
+
+    def policy_loss(self, log_p: Tensor, old_log_p: Tensor, advantage: Tensor) -> Tensor:
+        """See `policy_gradient_loss`."""
+        return policy_gradient_loss(log_p, advantage)

@@ -1,0 +1,139 @@
+"""The recommender system of section 4 (data and settings: appendix A.4), batched over members and episodes."""
+
+import json
+from pathlib import Path
+from typing import Literal, Self
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from jsae.errors import JsaeError
+
+Start = Literal["uniform", "popularity"]
+
+
+class Recommender:
+    """A store: the agent recommends one item, the user buys one item, the reward is its price.
+
+    | | |
+    |---|---|
+    | state | the last n items bought, [P, N, n] int64 item numbers, oldest first |
+    | observation | n-hot: the item at position k has its own block of N rows, [P, N, n] ids into n · N rows |
+    | action | the item recommended, [P, N] int64 in 0..N-1 |
+    | target | the item bought: with the state it fixes the next state, [P, N] int64 in 0..N-1 |
+    | transition | the next item is drawn from p after p[a] becomes `boost` · p[a] + `bonus` and p is renormalised |
+    | p | mean of the n-gram distributions given the last 1..n items; an unseen history counts as the shorter one |
+    | reward | mean unit price of the item bought, dollars |
+    | start | n items, independent: uniform over items, or by popularity |
+    | termination | never; episodes are cut after `episode_length` steps, a time limit |
+
+    boost: the paper's alpha = 3. bonus: 0 in the paper; public code adapted from the authors' adds 0.05, which lets
+    an item be sold that never followed the history. start: not stated; uniform in that code.
+    """
+
+    discrete_observations = True
+    action_size = 0
+    step_noise = 3
+
+    def __init__(self, model_path: Path, *, boost: float, bonus: float, start: Start, episode_length: int) -> None:
+        if boost < 1 or bonus < 0:
+            raise JsaeError(f"recommender: boost must be at least 1 and bonus at least 0, got {boost} and {bonus}")
+        try:
+            with safe_open(model_path, framework="pt") as stored:
+                n = json.loads(stored.metadata()["ngram"])["n"]
+                self._keys = [stored.get_tensor(f"keys_{order}") for order in range(n + 1)]
+                self._starts: Tensor = stored.get_tensor("starts")
+                self._next_items: Tensor = stored.get_tensor("next_items")
+                self._probabilities: Tensor = stored.get_tensor("probabilities")
+                self._cumulative: Tensor = stored.get_tensor("cumulative")
+                self.prices: Tensor = stored.get_tensor("prices").float()
+        except (OSError, SafetensorError, KeyError, TypeError) as error:
+            raise JsaeError(f"{model_path} is not an n-gram model ({error}): run the transitions stage") from error
+        self.n = n
+        self.n_items = len(self.prices)
+        self.boost, self.bonus, self.start = boost, bonus, start
+        self.episode_length = episode_length
+        self.observation_size = n * self.n_items
+        self.n_actions = self.n_targets = self.n_items
+        self.reset_noise = n
+        self._first_rows = [sum(len(keys) for keys in self._keys[:order]) for order in range(n + 1)]
+        rows = torch.arange(len(self._starts) - 1).repeat_interleave(self._starts.diff())
+        self._entries = rows * self.n_items + self._next_items  # ascending: (row, item) as one number
+        self._positions = torch.arange(n) * self.n_items
+
+    def to(self, device: torch.device | str) -> Self:
+        """Move the model's tables to a device."""
+        self._keys = [keys.to(device) for keys in self._keys]
+        for name in ("_starts", "_next_items", "_probabilities", "_cumulative", "prices", "_entries", "_positions"):
+            setattr(self, name, getattr(self, name).to(device))
+        return self
+
+    def reset(self, uniforms: Tensor) -> Tensor:
+        """uniforms [P, N, n] in [0, 1) -> state [P, N, n]."""
+        if self.start == "popularity":
+            return self._sample(torch.zeros_like(uniforms, dtype=torch.int64), uniforms)
+        return (uniforms * self.n_items).long().clamp_(max=self.n_items - 1)
+
+    def step(self, state: Tensor, action: Tensor, uniforms: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """state [P, N, n], action [P, N], uniforms [P, N, 3] -> next state, reward [P, N] float32, terminated [P, N].
+
+        The boosted distribution is p and, at item a, extra = (boost - 1) p[a] + bonus on top: total mass 1 + extra. The
+        extra part sells item a; the rest is p, drawn as a component of the mixture and then by that component's
+        inverse distribution function. No distribution is ever formed.
+        """
+        rows = self._rows(state)
+        extra = (self.boost - 1) * self._row_probabilities(rows, action.unsqueeze(-1)).mean(-1) + self.bonus
+        component = (uniforms[..., 1] * self.n).long().clamp_(max=self.n - 1).unsqueeze(-1)
+        bought = self._sample(rows.gather(-1, component).squeeze(-1), uniforms[..., 2])
+        bought = torch.where(uniforms[..., 0] * (1 + extra) < extra, action, bought)
+        next_state = torch.cat([state[..., 1:], bought.unsqueeze(-1)], dim=-1)
+        return next_state, self.prices[bought], torch.zeros_like(bought, dtype=torch.bool)
+
+    def observe(self, state: Tensor) -> Tensor:
+        """state [P, N, n] -> ids [P, N, n] into a table of n · N rows."""
+        return state + self._positions
+
+    def target(self, state: Tensor) -> Tensor:
+        """state [P, N, n] -> its newest item [P, N]."""
+        return state[..., -1]
+
+    def probabilities(self, state: Tensor) -> Tensor:
+        """P(next item | state) without a recommendation: state [P, N, n] -> [P, N, items] float64."""
+        rows = self._rows(state).flatten()
+        lengths = self._starts[rows + 1] - self._starts[rows]
+        row_ends = lengths.cumsum(0)
+        within = torch.arange(int(row_ends[-1]), device=rows.device) - (row_ends - lengths).repeat_interleave(lengths)
+        entry = self._starts[rows].repeat_interleave(lengths) + within
+        dense = torch.zeros(state.shape[:-1].numel() * self.n_items, dtype=torch.float64, device=rows.device)
+        owner = torch.arange(len(rows), device=rows.device).div(self.n, rounding_mode="floor")
+        cell = owner.repeat_interleave(lengths) * self.n_items + self._next_items[entry]
+        dense.index_add_(0, cell, self._probabilities[entry] / self.n)
+        return dense.view(*state.shape[:-1], self.n_items)
+
+    def _rows(self, state: Tensor) -> Tensor:
+        """Row of the table for the last 1..n items: state [P, N, n] -> [P, N, n]."""
+        found = []
+        row = torch.zeros_like(state[..., 0])
+        for order in range(1, self.n + 1):
+            key = state[..., self.n - order]
+            for position in range(self.n - order + 1, self.n):
+                key = key * self.n_items + state[..., position]
+            keys = self._keys[order]
+            if len(keys):
+                place = torch.searchsorted(keys, key.contiguous()).clamp_(max=len(keys) - 1)
+                row = torch.where(keys[place] == key, place + self._first_rows[order], row)
+            found.append(row)
+        return torch.stack(found, dim=-1)
+
+    def _row_probabilities(self, rows: Tensor, item: Tensor) -> Tensor:
+        """P(item | row): rows [..., n], item broadcastable to it -> [..., n] float64."""
+        wanted = rows * self.n_items + item
+        place = torch.searchsorted(self._entries, wanted).clamp_(max=len(self._entries) - 1)
+        return torch.where(self._entries[place] == wanted, self._probabilities[place], 0.0)
+
+    def _sample(self, rows: Tensor, uniforms: Tensor) -> Tensor:
+        """An item from each row, by the inverse of its distribution function: rows, uniforms [...] -> items [...]."""
+        entry = torch.searchsorted(self._cumulative, rows + uniforms, right=True)
+        entry = torch.minimum(entry, self._starts[rows + 1] - 1)  # row + uniform may round up to the next row
+        return self._next_items[entry].long()

@@ -1,0 +1,287 @@
+"""Reader of the REES46 event logs: purchases out of tens of millions of views, in little memory.
+
+A log is a .csv or .csv.gz with one header line, sorted by time, one row an event; 1.75 % of its rows are purchases.
+Blocks of text are searched for the word before anything is parsed, so that decompression is most of the work, and every
+line keeps its number.
+"""
+
+import csv
+import gzip
+import importlib
+import importlib.util
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO, Literal, cast
+
+import polars as pl
+from tqdm import tqdm
+
+from jsae.errors import JsaeError
+
+# igzip decompresses three times as fast as zlib; it is not on every platform
+open_gzip = importlib.import_module("isal.igzip" if importlib.util.find_spec("isal") else "gzip").open
+
+BadRows = Literal["error", "drop"]
+Duplicates = Literal["keep", "drop"]
+
+EVENT_COLUMNS = (
+    "event_time",
+    "event_type",
+    "product_id",
+    "category_id",
+    "category_code",
+    "brand",
+    "price",
+    "user_id",
+    "user_session",
+)
+PURCHASE_SCHEMA: dict[str, type[pl.DataType] | pl.DataType] = {
+    "user": pl.Int64,
+    "item": pl.Int64,
+    "price": pl.Float64,
+    "time": pl.Datetime("us"),
+    "row": pl.Int64,
+}
+EVENT_TIME = "%Y-%m-%d %H:%M:%S UTC"
+OUT_OF_ORDER = "event_time is before that of a row above it"
+BLOCK = 8 * 2**20  # bytes of text handled at a time: large enough to search fast, small enough to stay in memory
+PART_ROWS = 200_000  # purchases of a temporary file
+GZIP_ERRORS = (EOFError, zlib.error, gzip.BadGzipFile)
+
+
+@dataclass
+class Counts:
+    """What the reader saw: rows of the files, purchases among them, and what it left out, by reason."""
+
+    rows: int = 0
+    purchases: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+    out_of_order: int = 0
+
+
+class _Rejects:
+    """What happens to a row that cannot be used: an error with its place, or a count."""
+
+    def __init__(self, path: Path, bad_rows: BadRows, counts: Counts) -> None:
+        self.path, self.strict, self.counts = path, bad_rows == "error", counts
+
+    def add(self, line: int, reason: str, raw: bytes) -> None:
+        if self.strict:
+            shown = raw[:200].decode(errors="replace")
+            raise JsaeError(
+                f"{self.path}, line {line:,}: {reason}: {shown!r}. Download the file again, or set "
+                "data.kechinov.bad_rows to drop to leave such rows out"
+            )
+        self.counts.dropped[reason] += 1
+
+
+def extract_purchases(path: Path, folder: Path, counts: Counts, *, bad_rows: BadRows, duplicates: Duplicates) -> None:
+    """Write the purchases of one event log to numbered parquet parts in `folder`, and count."""
+    if "cosmetics" in path.name.lower():
+        raise JsaeError(f"{path}: this is a log of the Cosmetics Shop, another store; use the multi-category store's")
+    rejects = _Rejects(path, bad_rows, counts)
+    this_second: set[bytes] = set()  # purchase rows with the newest event_time
+    newest_stamp = b""
+    latest: datetime | None = None
+    pending: list[pl.DataFrame] = []
+    for first_line, block in _blocks(path):
+        counts.rows += block.count(b"\n")
+        places: list[tuple[int, bytes]] = []  # (offset in the block, row)
+        rows: list[tuple[str, str, str, str]] = []
+        for offset, raw in _candidates(block):
+            try:
+                fields = _fields(raw)
+            except ValueError as error:
+                rejects.add(first_line + block.count(b"\n", 0, offset), str(error), raw)
+                continue
+            if fields[1] != "purchase":
+                continue
+            counts.purchases += 1
+            stamp = raw[: raw.find(b",")]
+            if stamp != newest_stamp:
+                newest_stamp = stamp
+                this_second.clear()
+            if duplicates == "drop" and raw in this_second:
+                counts.dropped["equal to a purchase before it"] += 1
+                continue
+            this_second.add(raw)
+            places.append((offset, raw))
+            rows.append((fields[7], fields[2], fields[6], fields[0]))
+        if not rows:
+            continue
+        typed = _typed(rows, latest)
+        for index, reason in typed.select("index", "reason").drop_nulls().iter_rows():
+            offset, raw = places[index]
+            if reason == OUT_OF_ORDER and not rejects.strict:
+                counts.out_of_order += 1  # sorting by time mends it
+            else:
+                rejects.add(first_line + block.count(b"\n", 0, offset), reason, raw)
+        usable = typed.filter(pl.col("reason").is_null() | (pl.col("reason") == OUT_OF_ORDER))
+        if not usable.is_empty():
+            newest = cast("datetime", usable["time"].max())
+            latest = newest if latest is None else max(latest, newest)
+            row = pl.col("index") + (counts.purchases - len(rows))
+            pending.append(usable.select("user", "item", "price", "time", row=row))
+        if sum(map(len, pending)) > PART_ROWS:
+            _write_part(pending, folder)
+    _write_part(pending, folder)
+
+
+def _write_part(pending: list[pl.DataFrame], folder: Path) -> None:
+    """Empty `pending` into the next part."""
+    if pending:
+        pl.concat(pending).write_parquet(folder / f"{len(list(folder.iterdir())):06d}.parquet")
+        pending.clear()
+
+
+def _typed(rows: Sequence[tuple[str, str, str, str]], latest: datetime | None) -> pl.DataFrame:
+    """Columns index, user, item, price, time and reason: why the row cannot be used, null where it can.
+
+    rows: (user_id, product_id, price, event_time) as written. latest: newest time of the file so far.
+    """
+    text = pl.DataFrame(rows, schema=dict.fromkeys(("user", "item", "price", "time"), pl.String), orient="row")
+    typed = text.select(
+        pl.int_range(pl.len(), dtype=pl.Int64).alias("index"),
+        pl.col("user", "item").cast(pl.Int64, strict=False),
+        pl.col("price").cast(pl.Float64, strict=False),
+        pl.col("time").str.to_datetime(EVENT_TIME, time_unit="us", strict=False),
+    )
+    newest = pl.col("time").cum_max().shift(1)
+    newest = pl.max_horizontal(newest.forward_fill(), pl.lit(latest, dtype=pl.Datetime("us")))
+    reasons = {
+        "event_time is not a time": pl.col("time").is_null(),
+        "product_id is not a positive whole number": ~(pl.col("item") > 0).fill_null(False),
+        "user_id is not a positive whole number": ~(pl.col("user") > 0).fill_null(False),
+        "price is not a positive number": ~(pl.col("price").is_finite() & (pl.col("price") > 0)).fill_null(False),
+        OUT_OF_ORDER: (pl.col("time") < newest).fill_null(False),
+    }
+    reason = pl.coalesce(*(pl.when(wrong).then(pl.lit(name)) for name, wrong in reasons.items()))
+    return typed.with_columns(reason=reason)
+
+
+def _candidates(block: bytes) -> Iterator[tuple[int, bytes]]:
+    """Rows of a block that may be purchases or cannot be read, with their offsets.
+
+    Nearly all rows are views. A block without quotes and with eight commas a row is searched for the word; only in
+    another one is every row looked at.
+    """
+    regular = b'"' not in block and block.count(b",") == (len(EVENT_COLUMNS) - 1) * block.count(b"\n")
+    if regular and (block.isascii() or _is_utf8(block)):
+        found = block.find(b",purchase,")
+        while found >= 0:
+            start = block.rfind(b"\n", 0, found) + 1
+            end = block.find(b"\n", found)
+            yield start, block[start:end]
+            found = block.find(b",purchase,", end)
+        return
+    start = 0
+    while start < len(block):
+        end = block.find(b"\n", start)
+        raw = block[start:end]
+        plain = raw.count(b",") == len(EVENT_COLUMNS) - 1 and b'"' not in raw and _is_utf8(raw)
+        if raw.strip() and (b"purchase" in raw or not plain):
+            yield start, raw
+        start = end + 1
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _fields(raw: bytes) -> list[str]:
+    """The fields of a row. Raises ValueError with the reason where it is not a row of an event log."""
+    try:
+        text = raw.decode().rstrip("\r")
+    except UnicodeDecodeError:
+        raise ValueError("not UTF-8") from None
+    if '"' in text:
+        try:
+            fields = next(csv.reader([text], strict=True))
+        except csv.Error:
+            raise ValueError("a quote is not closed") from None
+    else:
+        fields = text.split(",")
+    if len(fields) != len(EVENT_COLUMNS):
+        raise ValueError(f"{len(EVENT_COLUMNS)} fields expected, {len(fields)} found")
+    return fields
+
+
+def _blocks(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Whole lines of a .csv or .csv.gz after its header: (number of the first line, text that ends with a newline)."""
+    if not path.is_file():
+        raise JsaeError(f"{path} is missing: run the download stage")
+    line = 2
+    rest = b""
+    header = b""
+    with (
+        path.open("rb") as compressed,
+        tqdm(total=path.stat().st_size, unit="B", unit_scale=True, desc=path.name, disable=None) as bar,
+    ):
+        try:
+            for chunk in _read_ahead(compressed):
+                bar.update(compressed.tell() - bar.n)
+                text = rest + chunk
+                if not header:
+                    header, newline, text = text.partition(b"\n")
+                    if not newline:
+                        raise JsaeError(
+                            f"{path}, line 1: no line ends within {len(header):,} bytes: is this a CSV file?"
+                        )
+                    _check_header(path, header, text)
+                end = text.rfind(b"\n") + 1
+                rest = text[end:]
+                if end:
+                    yield line, text[:end]
+                    line += text.count(b"\n", 0, end)
+        except GZIP_ERRORS as error:
+            raise JsaeError(
+                f"{path}, after line {line - 1:,}: the compressed data are damaged or cut short ({error}); "
+                "delete the file and run the download stage again"
+            ) from error
+    if not header:
+        raise JsaeError(f"{path} is empty: delete it and run the download stage again")
+    if rest:
+        yield line, rest + b"\n"
+
+
+def _read_ahead(stream: BinaryIO) -> Iterator[bytes]:
+    """Decompressed chunks of about `BLOCK` bytes; a thread reads the next one while this one is searched."""
+    compressed = stream.read(2) == b"\x1f\x8b"
+    stream.seek(0)
+    with open_gzip(stream) if compressed else nullcontext(stream) as source, ThreadPoolExecutor(1) as reader:
+        upcoming = reader.submit(source.read, BLOCK)
+        while chunk := upcoming.result():
+            upcoming = reader.submit(source.read, BLOCK)
+            yield chunk
+
+
+def _check_header(path: Path, header: bytes, text: bytes) -> None:
+    columns = header.decode(errors="replace").removeprefix("\ufeff").rstrip("\r").split(",")
+    require_columns(path, columns, EVENT_COLUMNS)
+    if tuple(columns) != EVENT_COLUMNS:
+        raise JsaeError(
+            f"{path}, line 1: columns {', '.join(columns)}; expected {', '.join(EVENT_COLUMNS)}, in this order"
+        )
+    if b",remove_from_cart," in text:
+        raise JsaeError(
+            f"{path}: events remove_from_cart belong to the Cosmetics Shop, another store with files of the same name; "
+            "use the multi-category store's"
+        )
+
+
+def require_columns(path: Path, columns: Sequence[str], wanted: Sequence[str]) -> None:
+    missing = [name for name in wanted if name not in columns]
+    if missing:
+        raise JsaeError(
+            f"{path}: column {', '.join(missing)} is missing (found {', '.join(columns)}): is this the right file?"
+        )

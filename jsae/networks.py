@@ -1,0 +1,197 @@
+"""Multi-layer perceptrons and Adam for a population: P members side by side along a leading axis.
+
+A population's parameters are one tensor `[P, n]`. The forward and the backward pass are written out with batched
+matrix products, as one node of the autograd graph; a loss stays an ordinary expression of the network's outputs.
+"""
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from jsae.randomness import Streams
+
+
+class MLP:
+    """P multi-layer perceptrons of one shape.
+
+    | symbol | shape | what |
+    |---|---|---|
+    | flat | [P, n] | all parameters of each member: weights, biases, then `extra` free ones |
+    | x | [P, B, inputs] float, or [P, B, k] int64 | inputs, or k one-hot inputs as ids of rows of the first layer |
+
+    Ids stand for a sum of one-hot vectors (a two-hot input is k = 2 ids), so the first layer is a table look-up.
+    Weights and biases start uniform in ±1/√(inputs of their layer), as torch.nn.Linear's do.
+    """
+
+    def __init__(
+        self,
+        streams: Streams,
+        inputs: int,
+        hidden_sizes: Sequence[int],
+        outputs: int,
+        *,
+        activation: str = "tanh",
+        extra: int = 0,
+        members: int,
+    ):
+        sizes = [inputs, *hidden_sizes, outputs]
+        self.members, self.inputs, self.outputs, self.extra, self.activation = members, inputs, outputs, extra, activation
+        self._shapes = [shape for a, b in itertools.pairwise(sizes) for shape in ((a, b), (1, b))]
+        counts = [a * b for a, b in self._shapes]
+        # Rows are padded to whole rows of the first layer, so that [P, n] is also one table of rows for look-ups.
+        length = -(-(sum(counts) + extra) // sizes[1]) * sizes[1]
+        self._offsets = list(itertools.accumulate(counts, initial=0))
+        self._rows = length // sizes[1]
+        flat = streams.uniform(length, dtype=torch.float32).mul_(2).sub_(1)
+        for layer, (fan_in, _) in enumerate(self._shapes[0::2]):
+            flat[:, self._offsets[2 * layer] : self._offsets[2 * layer + 2]] *= fan_in**-0.5
+        flat[:, self._offsets[-1] :] = 0
+        self.flat = flat.requires_grad_()
+
+    def blocks(self, flat: Tensor) -> list[Tensor]:
+        """Views of a `[P, n]` tensor: W₁ [P, in, out], b₁ [P, 1, out], W₂, b₂, ..."""
+        return [
+            flat[:, start : start + a * b].view(-1, a, b)
+            for start, (a, b) in zip(self._offsets, self._shapes, strict=False)
+        ]
+
+    @property
+    def free(self) -> Tensor:
+        """The `extra` free parameters, `[P, extra]`, differentiable."""
+        return self.flat[:, self._offsets[-1] : self._offsets[-1] + self.extra]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Outputs `[P, B, outputs]`, differentiable in the parameters and in float inputs."""
+        output: Tensor = _Perceptron.apply(self.flat, x, self)  # type: ignore[no-untyped-call]
+        return output
+
+    def forward(self, flat: Tensor, x: Tensor) -> list[Tensor]:
+        """Activations of each layer, the outputs last."""
+        blocks = self.blocks(flat)
+        activations = []
+        for layer in range(0, len(blocks), 2):
+            weight, bias = blocks[layer], blocks[layer + 1]
+            if layer == 0 and not x.is_floating_point():
+                h = self._look_up(flat, x).add_(bias)
+            else:
+                h = torch.baddbmm(bias, x if layer == 0 else activations[-1], weight)
+            if layer < len(blocks) - 2:
+                h = h.tanh_() if self.activation == "tanh" else h.relu_()
+            activations.append(h)
+        return activations
+
+    def backward(
+        self, flat: Tensor, x: Tensor, activations: Sequence[Tensor], grad_output: Tensor, *, inputs: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        """Gradients of the parameters `[P, n]` and, if `inputs`, of x."""
+        blocks = self.blocks(flat)
+        grad = torch.empty_like(flat)
+        grad[:, self._offsets[-1] :] = 0
+        grads = self.blocks(grad)
+        delta = grad_output
+        for layer in range(len(blocks) - 2, -1, -2):
+            torch.sum(delta, 1, keepdim=True, out=grads[layer + 1])
+            if layer > 0:
+                h = activations[layer // 2 - 1]
+                torch.bmm(h.transpose(1, 2), delta, out=grads[layer])
+                delta = torch.bmm(delta, blocks[layer].transpose(1, 2))
+                if self.activation == "tanh":
+                    delta = torch.ops.aten.tanh_backward(delta, h)
+                else:
+                    delta = torch.ops.aten.threshold_backward(delta, h, 0)
+            elif x.is_floating_point():
+                torch.bmm(x.transpose(1, 2), delta, out=grads[0])
+            else:
+                grads[0].zero_()
+                self._scatter(grad, x, delta)
+        return grad, torch.bmm(delta, blocks[0].transpose(1, 2)) if inputs else None
+
+    def _row_ids(self, ids: Tensor) -> Tensor:
+        first = torch.arange(self.members, device=ids.device).mul_(self._rows)
+        return ids + first[:, None, None]
+
+    def _look_up(self, flat: Tensor, ids: Tensor) -> Tensor:
+        rows = flat.detach().view(-1, self._shapes[0][1]).index_select(0, self._row_ids(ids).reshape(-1))
+        found = rows.view(*ids.shape, -1)
+        return found[:, :, 0] if ids.shape[2] == 1 else found.sum(2)
+
+    def _scatter(self, grad: Tensor, ids: Tensor, delta: Tensor) -> None:
+        table = grad.view(-1, delta.shape[2])
+        rows = self._row_ids(ids)
+        for k in range(ids.shape[2]):
+            table.index_add_(0, rows[:, :, k].reshape(-1), delta.reshape(-1, delta.shape[2]))
+
+
+class _Perceptron(torch.autograd.Function):
+    """An MLP as one node of the graph; see MLP.forward and MLP.backward."""
+
+    @staticmethod
+    def forward(ctx: Any, flat: Tensor, x: Tensor, mlp: MLP) -> Tensor:
+        activations = mlp.forward(flat, x)
+        ctx.save_for_backward(flat, x, *activations[:-1])
+        ctx.mlp = mlp
+        return activations[-1]
+
+    @staticmethod
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, Tensor | None, None]:  # type: ignore[override]
+        flat, x, *activations = ctx.saved_tensors
+        grad, grad_x = ctx.mlp.backward(flat, x, activations, grad_output, inputs=ctx.needs_input_grad[1])
+        return grad, grad_x, None
+
+
+class Adam:
+    """Adam (Kingma & Ba 2015) over a population's parameters, with a learning rate for each member.
+
+    `step(active)` leaves the members whose entry is False exactly as they are, moments included: that is how one
+    member stops early while the others go on.
+    """
+
+    def __init__(
+        self,
+        parameters: Sequence[Tensor],
+        learning_rates: Tensor,
+        *,
+        epsilon: float = 1e-8,
+        weight_decay: float = 0.0,
+    ):
+        self._parameters = list(parameters)
+        members = range(len(learning_rates))
+        self._moments = {
+            str(i): (torch.zeros_like(p, requires_grad=False), torch.zeros_like(p, requires_grad=False))
+            for i, p in enumerate(self._parameters)
+        }
+        self._steps = torch.zeros(len(self._parameters), len(learning_rates), device=parameters[0].device)
+        self._views = [[parameter.detach()[i].requires_grad_() for parameter in self._parameters] for i in members]
+        self._optimiser = torch.optim.Adam(
+            [{"params": self._views[i], "lr": float(learning_rates[i])} for i in members],
+            eps=epsilon,
+            weight_decay=weight_decay,
+            fused=True,
+        )
+        for i in members:
+            for k, view in enumerate(self._views[i]):
+                first, second = self._moments[str(k)]
+                self._optimiser.state[view] = {"step": self._steps[k, i], "exp_avg": first[i], "exp_avg_sq": second[i]}
+
+    def step(self, active: Sequence[bool] | None = None) -> None:
+        """One step along the gradients in the parameters' `.grad`, which are then dropped."""
+        for i, views in enumerate(self._views):
+            for view, parameter in zip(views, self._parameters, strict=True):
+                moves = parameter.grad is not None and (active is None or active[i])
+                view.grad = parameter.grad[i] if moves else None  # type: ignore[index]
+        self._optimiser.step()
+        for parameter in self._parameters:
+            parameter.grad = None
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The whole state, for a checkpoint."""
+        moments = {f"{name}.{k}": m for name, pair in self._moments.items() for k, m in enumerate(pair)}
+        return {"steps": self._steps, **moments}
+
+    def load(self, tensors: dict[str, Tensor]) -> None:
+        """Go on where `tensors()` was taken."""
+        for name, tensor in self.tensors().items():
+            tensor.copy_(tensors[name])

@@ -1,0 +1,205 @@
+"""The n-gram model of a store's purchases: what a user buys next, given the last items.
+
+See "An MDP-Based Recommender System" (Shani, Heckerman and Brafman), sections 2 and 3: maximum-likelihood n-grams,
+skipping, and the mixture of orders. Every order is a set of rows, a row is a distribution over the next item, and
+all rows of all orders lie in one sparse table, so that sampling any batch of rows is one search in a sorted array.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from jsae.errors import JsaeError
+from jsae.files import write_atomically
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class NgramModel:
+    """Rows of all orders 0..n, one below the other: order 0 (popularity, one row), order 1, ..., order n.
+
+    | field | shape | meaning |
+    |---|---|---|
+    | items | [N] int64 | product id of item 0..N-1, ascending |
+    | prices | [N] float64 | mean unit price of an item over its purchases, dollars |
+    | keys | n + 1 arrays [R_k] int64 | contexts of order k, ascending: sum of item · N^(k-1-position), oldest first |
+    | starts | [R + 1] int64 | first entry of each row; R is the sum of the R_k |
+    | next_items | [entries] int32 | possible next items of each row, ascending within a row |
+    | probabilities | [entries] float64 | P(next item given the row's context) |
+    | cumulative | [entries] float64 | row index + cumulative probability within the row: ascending over the table |
+    """
+
+    items: Ints
+    prices: Floats
+    keys: tuple[Ints, ...]
+    starts: Ints
+    next_items: npt.NDArray[np.int32]
+    probabilities: Floats
+    cumulative: Floats
+
+    @property
+    def n(self) -> int:
+        """Number of past items that the model looks at."""
+        return len(self.keys) - 1
+
+    @property
+    def popularity(self) -> Floats:
+        """Share of each item in all purchases, [N]: the row of order 0."""
+        return self.probabilities[: len(self.items)]
+
+    def first_rows(self) -> list[int]:
+        """Index of the first row of each order 0..n."""
+        return [0, *np.cumsum([len(keys) for keys in self.keys])[:-1].tolist()]
+
+
+def build(purchases: pl.DataFrame, *, n: int, window: int) -> NgramModel:
+    """Count n-grams within each user's purchases, for the contexts of 1..n items.
+
+    purchases: columns user, item, price, sorted by user and then in the order of buying. n: 1 or more.
+    window: largest number of purchases skipped between context and next item. A next item after g skipped purchases
+    counts 1/2^g ("skipping" in Shani et al., who set no limit; window 0 turns it off). Counts are sums of powers of
+    two: exact in float64, so the model does not depend on the order of summation.
+    """
+    if n < 1 or window < 0:
+        raise JsaeError(f"the n-gram model needs n >= 1 and window >= 0, got n = {n} and window = {window}")
+    if purchases.is_empty():
+        raise JsaeError("there are no purchases to count: run the filter stage with lower thresholds")
+    items, sequence = np.unique(purchases["item"].to_numpy(), return_inverse=True)
+    if len(items) ** (n + 1) * (window + 1) >= 2**63:
+        raise JsaeError(f"{len(items)} items to the power of {n + 1} do not fit 64 bits: lower n or keep fewer items")
+    users = purchases["user"].to_numpy()
+    sums = np.bincount(sequence, weights=purchases["price"].to_numpy(), minlength=len(items))
+    counts = np.bincount(sequence, minlength=len(items))
+
+    tables = [(np.zeros(1, np.int64), np.array([0, len(items)]), np.arange(len(items)), counts.astype(np.float64))]
+    sequence = sequence.astype(np.int64)
+    tables += [_count_order(sequence, users, len(items), order, window) for order in range(1, n + 1)]
+    return _assemble(items.astype(np.int64), sums / counts, tables)
+
+
+def _count_order(
+    sequence: Ints, users: npt.NDArray[np.generic], n_items: int, order: int, window: int
+) -> tuple[Ints, Ints, Ints, Floats]:
+    """Contexts [R], starts [R + 1], next items [entries] and counts [entries] of the contexts of `order` items."""
+    length = len(sequence)
+    context = np.zeros(max(length - order + 1, 0), np.int64)  # context[t] holds items t .. t + order - 1
+    for position in range(order):
+        context = context * n_items + sequence[position : position + len(context)]
+    seen = []
+    for gap in range(min(window, length - order - 1) + 1):
+        distance = order + gap  # from the first item of the context to the next item
+        same_user = users[: length - distance] == users[distance:]  # a user's purchases are contiguous
+        pair = context[: length - distance] * n_items + sequence[distance:]
+        seen.append(pair[same_user] * (window + 1) + gap)
+    found = np.concatenate([np.empty(0, np.int64), *seen])
+    seen.clear()
+    found.sort()
+    pair_gaps, times = _runs(found)
+    pairs, first = np.unique(pair_gaps // (window + 1), return_index=True)
+    weights = np.add.reduceat(times * 0.5 ** (pair_gaps % (window + 1)), first) if len(first) else np.empty(0)
+    keys, starts = np.unique(pairs // n_items, return_index=True)
+    return keys, np.append(starts, len(pairs)), pairs % n_items, weights
+
+
+def _runs(ascending: Ints) -> tuple[Ints, Ints]:
+    """The distinct values of a sorted array and how often each occurs."""
+    first = np.flatnonzero(np.concatenate([[True], ascending[1:] != ascending[:-1]])[: len(ascending)])
+    return ascending[first], np.diff(np.append(first, len(ascending)))
+
+
+def _assemble(items: Ints, prices: Floats, tables: Sequence[tuple[Ints, Ints, Ints, Floats]]) -> NgramModel:
+    """One table from the (contexts, starts, next items, counts) of orders 0..n."""
+    keys = tuple(table[0] for table in tables)
+    offsets = np.cumsum([0, *(len(table[3]) for table in tables)])
+    starts = np.concatenate([[0], *(table[1][1:] + offset for table, offset in zip(tables, offsets, strict=False))])
+    counts = np.concatenate([table[3] for table in tables])
+    row = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+    summed = np.concatenate([[0.0], np.cumsum(counts)])  # exact: see build
+    totals = np.diff(summed[starts])
+    return NgramModel(
+        items=items,
+        prices=prices,
+        keys=keys,
+        starts=starts.astype(np.int64),
+        next_items=np.concatenate([table[2] for table in tables]).astype(np.int32),
+        probabilities=counts / totals[row],
+        cumulative=row + (summed[1:] - summed[starts[row]]) / totals[row],
+    )
+
+
+def context_rows(model: NgramModel, contexts: Ints) -> Ints:
+    """Row of each order 1..n for histories of n items: [B, n] item numbers, oldest first -> [B, n] rows.
+
+    Column k - 1 is the row of the last k items; where these were never seen it is the row of order k - 1.
+    """
+    rows = np.empty(contexts.shape, np.int64)
+    lower = np.zeros(len(contexts), np.int64)
+    first_rows = model.first_rows()
+    for order in range(1, model.n + 1):
+        key = np.zeros(len(contexts), np.int64)
+        for position in range(model.n - order, model.n):
+            key = key * len(model.items) + contexts[:, position]
+        keys = model.keys[order]
+        if len(keys):
+            place = np.minimum(np.searchsorted(keys, key), len(keys) - 1)
+            lower = np.where(keys[place] == key, first_rows[order] + place, lower)
+        rows[:, order - 1] = lower
+    return rows
+
+
+def row_probabilities(model: NgramModel, rows: Ints, next_items: Ints) -> Floats:
+    """P(next item given row), elementwise: rows and next_items of one shape -> float64 of that shape."""
+    n_items = len(model.items)
+    entries = np.repeat(np.arange(len(model.starts) - 1), np.diff(model.starts)) * n_items + model.next_items
+    wanted = rows * n_items + next_items
+    place = np.minimum(np.searchsorted(entries, wanted), len(entries) - 1)
+    return np.where(entries[place] == wanted, model.probabilities[place], 0.0)
+
+
+def summary(model: NgramModel) -> dict[str, object]:
+    """Size of the model: items, and for each order its contexts and entries."""
+    first_rows = [*model.first_rows(), len(model.starts) - 1]
+    entries = np.diff(model.starts[first_rows])
+    return {
+        "items": len(model.items),
+        "orders": [
+            {"order": order, "contexts": len(keys), "entries": int(entries[order])}
+            for order, keys in enumerate(model.keys)
+        ],
+    }
+
+
+def save(model: NgramModel, path: Path) -> None:
+    """Write the model as one safetensors file, whole or not at all."""
+    arrays: dict[str, npt.NDArray[np.generic]] = {
+        name: getattr(model, name)
+        for name in ("items", "prices", "starts", "next_items", "probabilities", "cumulative")
+    }
+    arrays |= {f"keys_{order}": keys for order, keys in enumerate(model.keys)}
+    with write_atomically(path) as temporary:
+        save_file(
+            {name: np.ascontiguousarray(array) for name, array in arrays.items()},
+            temporary,
+            metadata={"ngram": json.dumps({"n": model.n})},
+        )
+
+
+def load(path: Path) -> NgramModel:
+    """Read a model that `save` wrote."""
+    try:
+        with safe_open(path, framework="numpy") as stored:
+            n = json.loads(stored.metadata()["ngram"])["n"]
+            keys = tuple(stored.get_tensor(f"keys_{order}") for order in range(n + 1))
+            names = ("items", "prices", "starts", "next_items", "probabilities", "cumulative")
+            return NgramModel(keys=keys, **{name: stored.get_tensor(name) for name in names})
+    except (OSError, SafetensorError, KeyError, TypeError) as error:
+        raise JsaeError(f"{path} is not an n-gram model ({error}): run the transitions stage again") from error

@@ -1,0 +1,79 @@
+"""The two kinds of policy of the paper's agents, for a population.
+
+A Gaussian acts in the action embedding space E (internal policy π_i(e | x)) or in a continuous action space; a
+categorical one chooses among the actions themselves (the agents without embeddings). Agents use either through
+`draw`, `sample` and `log_probability`.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from jsae.networks import MLP
+from jsae.randomness import Streams
+
+
+class Gaussian:
+    """Diagonal Gaussian with a standard deviation that does not depend on the state (Spinning Up's actor).
+
+    | symbol | shape | what |
+    |---|---|---|
+    | μ(x) | [P, B, d] | mean: a tanh MLP with linear output |
+    | log σ | [P, d] | learnable; starts at the log of the searched initial standard deviation (A.4.2) |
+    """
+
+    def __init__(
+        self,
+        streams: Streams,
+        inputs: int,
+        hidden_sizes: Sequence[int],
+        action_size: int,
+        initial_standard_deviation: Tensor,
+    ):
+        self.action_size = action_size
+        members = len(initial_standard_deviation)
+        self.network = MLP(streams, inputs, hidden_sizes, action_size, extra=action_size, members=members)
+        with torch.no_grad():
+            self.network.free.copy_(initial_standard_deviation.log()[:, None])
+
+    def draw(self, streams: Streams, *shape: int) -> Tensor:
+        """Noise for `sample`, `[P, *shape, d]`."""
+        return streams.normal(*shape, self.action_size)
+
+    def sample(self, x: Tensor, noise: Tensor) -> Tensor:
+        """Points e `[P, N, d]` at inputs x `[P, N, ·]`."""
+        return torch.addcmul(self.network(x), self.network.free.exp()[:, None], noise)
+
+    def log_probability(self, x: Tensor, e: Tensor) -> Tensor:
+        """ln π_i(e | x), `[P, B]`."""
+        log_std = self.network.free[:, None]
+        z = (e - self.network(x)) * (-log_std).exp()
+        return (-0.5 * z.square() - log_std - 0.5 * math.log(2 * math.pi)).sum(2)
+
+
+class Categorical:
+    """Softmax over all actions: one output for each (agents without embeddings)."""
+
+    def __init__(self, streams: Streams, inputs: int, hidden_sizes: Sequence[int], n_actions: int, members: int):
+        self.network = MLP(streams, inputs, hidden_sizes, n_actions, members=members)
+
+    def draw(self, streams: Streams, *shape: int) -> Tensor:
+        """Noise for `sample`, `[P, *shape]`."""
+        return streams.uniform(*shape, dtype=torch.float32)
+
+    def sample(self, x: Tensor, noise: Tensor) -> Tensor:
+        """Action ids `[P, N]` at inputs x `[P, N, ·]`, by inverting the cumulative distribution."""
+        cumulative = torch.softmax(self.network(x), 2).cumsum_(2)
+        thresholds = noise[..., None] * cumulative[..., -1:]
+        return torch.searchsorted(cumulative, thresholds, right=True)[..., 0].clamp_(max=self.network.outputs - 1)
+
+    def log_probability(self, x: Tensor, action: Tensor) -> Tensor:
+        """ln π(a | s), `[P, B]`."""
+        logits = self.network(x)
+        return -F.cross_entropy(logits.flatten(0, 1), action.flatten(), reduction="none").view(action.shape)
+
+
+Policy = Gaussian | Categorical

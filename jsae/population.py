@@ -1,0 +1,119 @@
+"""Shards of a population over worker processes, each with one thread.
+
+How a population is cut is a parameter; how many workers take the shards is the machine's affair, and changes no bit of
+any result.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, TypeVar
+
+from tqdm import tqdm
+
+from jsae.errors import JsaeError
+
+Result = TypeVar("Result")
+Progress = Callable[[int], None]
+
+
+def shards(seeds: Sequence[int], members: int) -> list[list[int]]:
+    """Cut seeds into blocks of at most `members`."""
+    return [list(seeds[start : start + members]) for start in range(0, len(seeds), members)]
+
+
+def workers() -> int:
+    """Processes to use: JSAE_WORKERS, or one for each core that this process may run on."""
+    wanted = os.environ.get("JSAE_WORKERS")
+    if wanted is None:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if not wanted.isdigit() or int(wanted) < 1:
+        raise JsaeError(f"JSAE_WORKERS is {wanted!r}: give a number of processes, 1 or more")
+    return int(wanted)
+
+
+def run_shards(
+    function: Callable[..., Result], calls: Sequence[dict[str, Any]], *, total: int, label: str
+) -> list[Result]:
+    """`[function(progress=..., **call) for call in calls]`, side by side in worker processes; results in order.
+
+    `function` must be importable; it calls `progress(n)` as n more of `total` units are behind it, which moves a bar
+    (where stderr is a terminal) and notices when the main process has died. The first error stops the others.
+    Raises JsaeError if a worker is killed, by lack of memory for one.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["jsae.population", function.__module__])
+    pool = ProcessPoolExecutor(min(workers(), len(calls)), context, initializer=_start, initargs=(os.getpid(),))
+    with _bar(total, label, context) as queue, pool:
+        futures = [pool.submit(_call, function, call, queue) for call in calls]
+        try:
+            return _results(futures)
+        except BrokenProcessPool:
+            raise JsaeError(
+                f"{label}: a worker process was killed (out of memory?); run again to go on from its last checkpoint, "
+                "with JSAE_WORKERS=1 if memory is short"
+            ) from None
+        except BaseException:
+            _stop(pool)
+            raise
+
+
+def _results(futures: list[Future[Result]]) -> list[Result]:
+    pending: set[Future[Result]] = set(futures)
+    while pending:
+        ready, pending = wait(pending, return_when=FIRST_COMPLETED)
+        for future in ready:
+            future.result()
+    return [future.result() for future in futures]
+
+
+def _stop(pool: ProcessPoolExecutor) -> None:
+    for process in list((pool._processes or {}).values()):
+        process.terminate()
+
+
+def _start(main_process: int) -> None:
+    """In a worker: one thread, and an end if the main process dies (its kill -9 leaves orphans otherwise)."""
+    import torch
+
+    torch.set_num_threads(1)
+    threading.Thread(target=_watch, args=(main_process,), daemon=True).start()
+
+
+def _watch(main_process: int) -> None:
+    while True:
+        with contextlib.suppress(PermissionError):
+            try:
+                os.kill(main_process, 0)
+            except ProcessLookupError:
+                os._exit(1)
+        threading.Event().wait(1.0)
+
+
+def _call(function: Callable[..., Result], call: dict[str, Any], queue: Any) -> Result:
+    return function(progress=queue.put, **call)
+
+
+@contextlib.contextmanager
+def _bar(total: int, label: str, context: Any) -> Iterator[Any]:
+    """A queue that takes counts of finished units, and a bar that shows them."""
+    with context.Manager() as manager:
+        queue = manager.Queue()
+        with tqdm(total=total, desc=label, disable=not sys.stderr.isatty(), unit="epoch") as bar:
+
+            def show() -> None:
+                while (count := queue.get()) is not None:
+                    bar.update(count)
+
+            shower = threading.Thread(target=show, daemon=True)
+            shower.start()
+            try:
+                yield queue
+            finally:
+                queue.put(None)
+                shower.join()

@@ -1,0 +1,57 @@
+"""Random numbers of a population: each member has its own streams, so its result depends on no other member."""
+
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def generator(seed: int, purpose: str) -> torch.Generator:
+    """A CPU generator for one member and one purpose; different purposes give independent streams."""
+    entropy = np.random.SeedSequence([seed, zlib.crc32(purpose.encode())])
+    return torch.Generator().manual_seed(int(entropy.generate_state(1, np.uint64)[0] >> 1))
+
+
+class Streams:
+    """One generator a member, all for the same purpose. Numbers are drawn on the CPU, a block an epoch."""
+
+    def __init__(self, seeds: Sequence[int], purpose: str, device: torch.device | str = "cpu"):
+        self._generators = [generator(seed, purpose) for seed in seeds]
+        self._device = device
+
+    def uniform(self, *shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
+        """`[P, *shape]` numbers of [0, 1)."""
+        numbers = torch.empty(len(self._generators), *shape, dtype=dtype)
+        for row, member in zip(numbers, self._generators, strict=True):
+            row.uniform_(generator=member)
+        return numbers.to(self._device)
+
+    def normal(self, *shape: int) -> Tensor:
+        """`[P, *shape]` standard normal numbers, float32."""
+        numbers = torch.empty(len(self._generators), *shape)
+        for row, member in zip(numbers, self._generators, strict=True):
+            row.normal_(generator=member)
+        return numbers.to(self._device)
+
+    def integers(self, bound: int, *shape: int) -> Tensor:
+        """`[P, *shape]` whole numbers of 0 ... bound − 1, int64."""
+        numbers = torch.empty(len(self._generators), *shape, dtype=torch.int64)
+        for row, member in zip(numbers, self._generators, strict=True):
+            row.random_(0, bound, generator=member)
+        return numbers.to(self._device)
+
+    def permutation(self, length: int) -> Tensor:
+        """`[P, length]`: a shuffled 0 ... length − 1 for each member, int64."""
+        rows = [torch.randperm(length, generator=member) for member in self._generators]
+        return torch.stack(rows).to(self._device)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The whole state, for a checkpoint."""
+        return {"generators": torch.stack([member.get_state() for member in self._generators])}
+
+    def load(self, tensors: dict[str, Tensor]) -> None:
+        """Go on where `tensors()` was taken."""
+        for member, state in zip(self._generators, tensors["generators"], strict=True):
+            member.set_state(state)

@@ -1,0 +1,159 @@
+"""The tidy tables of a study: what a run's file must hold, and what is computed from all of them.
+
+A curve row is one epoch of one run; nothing is smoothed or normalised. A final row is one run.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from polars.exceptions import PolarsError
+
+from jsae.errors import JsaeError
+
+CURVES: dict[str, Any] = {
+    "environment": pl.String,
+    "agent": pl.String,
+    "embedding": pl.String,
+    "seed": pl.Int64,
+    "epoch": pl.Int64,
+    "env_steps": pl.Int64,
+    "mean_return": pl.Float64,
+    "epoch_return": pl.Float64,
+    "episodes": pl.Int64,
+    "policy_loss": pl.Float64,
+    "critic_loss": pl.Float64,
+    "entropy": pl.Float64,
+    "kl": pl.Float64,
+    "policy_steps": pl.Int64,
+    "embedding_loss": pl.Float64,
+}
+"""Columns of a run file and of curves.parquet. `epoch` counts from 1; `mean_return` is the paper's measure, the mean
+over the last 10 episodes; `embedding_loss` is NaN where the embedding is frozen or absent."""
+
+FINITE = ("mean_return", "epoch_return")
+"""Columns in which a NaN or an infinity means that the run is broken."""
+
+FINAL_SHARE = 10
+"""A final return is the mean over the last 1/10 of the epochs, at least one."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One curve of a figure: environment × agent × embedding."""
+
+    environment: str
+    agent: str
+    embedding: str
+
+    def __str__(self) -> str:
+        return f"{self.environment}/{self.agent}/{self.embedding}"
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Expected undiscounted return of an episode under the uniform random and the best policy; None: not known."""
+
+    random: float | None
+    optimal: float | None
+
+
+def read_run(path: Path, cell: Cell, seeds: Sequence[int], epochs: int) -> pl.DataFrame:
+    """Read one cohort of a cell: every one of `seeds`, each with the epochs 1 to `epochs`, in that order.
+
+    Raises JsaeError that names the file, the column and the row (counted from 1) of what is wrong.
+    """
+    try:
+        frame = pl.read_parquet(path)
+    except (OSError, PolarsError) as error:
+        raise JsaeError(
+            f"{path} is no readable table ({str(error).splitlines()[0]}): delete it and train again"
+        ) from None
+    missing = [name for name in CURVES if name not in frame.columns]
+    if missing:
+        raise JsaeError(f"{path} lacks the column {missing[0]}: it was written by another version, train again")
+    unknown = [name for name in frame.columns if name not in CURVES]
+    if unknown:
+        raise JsaeError(f"{path}, column {unknown[0]}: not a column of a run (jsae.tables.CURVES lists them)")
+    for name, kind in CURVES.items():
+        if frame.schema[name] != kind:
+            raise JsaeError(f"{path}, column {name}: holds {frame.schema[name]} instead of {kind}")
+        _refuse(path, name, frame[name].is_null(), frame[name], "is empty")
+    for name in FINITE:
+        _refuse(path, name, ~frame[name].is_finite(), frame[name], "is not a finite number: the run is broken")
+    for name in ("environment", "agent", "embedding"):
+        expected = getattr(cell, name)
+        _refuse(path, name, frame[name] != expected, frame[name], f"does not belong here, {expected!r} does")
+    _refuse(path, "seed", ~frame["seed"].is_in(list(seeds)), frame["seed"], f"is not one of the cohort's {list(seeds)}")
+    frame = frame.select(list(CURVES)).sort("seed", "epoch")
+    for seed in seeds:
+        have = frame.filter(pl.col("seed") == seed)["epoch"].to_list()
+        if have != list(range(1, epochs + 1)):
+            raise JsaeError(f"{path}, column epoch: seed {seed} has {len(have)} epochs instead of 1 to {epochs}")
+    return frame
+
+
+def _refuse(path: Path, column: str, wrong: pl.Series, values: pl.Series, why: str) -> None:
+    """Raise JsaeError for the first row at which `wrong` holds."""
+    row = wrong.arg_max() if wrong.any() else None
+    if row is not None:
+        raise JsaeError(f"{path}, column {column}, row {row + 1}: {values[row]!r} {why}")
+
+
+def read_bounds(path: Path) -> Bounds:
+    """Read `{"random_return": …, "optimal_return": …}` (null: not known); further keys are ignored."""
+    try:
+        content = json.loads(path.read_text())
+        values = [content["random_return"], content["optimal_return"]]
+    except (ValueError, KeyError, TypeError):
+        raise JsaeError(f"{path} must hold random_return and optimal_return: run the stage that made it again") from None
+    for value in values:
+        if value is not None and not (isinstance(value, int | float) and math.isfinite(value)):
+            raise JsaeError(f"{path}: {value!r} is no return")
+    return Bounds(*(None if value is None else float(value) for value in values))
+
+
+def final(curves: pl.DataFrame, bounds: dict[str, Bounds]) -> pl.DataFrame:
+    """One row per run, in the order of `curves`.
+
+    final_return: mean of mean_return over the last tenth of the epochs; area: over all epochs; fraction: how far
+    final_return stands on the way from the random (0) to the optimal return (1), NaN where a bound is not known.
+    """
+    keys = ["environment", "agent", "embedding", "seed"]
+    tail = (pl.col("epoch").max() // FINAL_SHARE).clip(lower_bound=1)
+    runs = curves.group_by(keys, maintain_order=True).agg(
+        pl.col("mean_return").filter(pl.col("epoch") > pl.col("epoch").max() - tail).mean().alias("final_return"),
+        pl.col("mean_return").mean().alias("area"),
+    )
+    nan = float("nan")
+    known = [bounds.get(name, Bounds(None, None)) for name in runs["environment"]]
+    runs = runs.with_columns(
+        pl.Series("random_return", [nan if b.random is None else b.random for b in known], dtype=pl.Float64),
+        pl.Series("optimal_return", [nan if b.optimal is None else b.optimal for b in known], dtype=pl.Float64),
+    )
+    way = pl.col("optimal_return") - pl.col("random_return")
+    return runs.with_columns(((pl.col("final_return") - pl.col("random_return")) / way).alias("fraction"))
+
+
+def metrics(runs: pl.DataFrame) -> dict[str, dict[str, float | int]]:
+    """Flat numbers for `dvc metrics`, from the table of `final`: per cell the mean over seeds of each measure that is
+    known, the standard deviation (of the sample; from two seeds on) of the final return, and the number of seeds."""
+    numbers: dict[str, dict[str, float | int]] = {}
+    cells = runs.group_by("environment", "agent", "embedding", maintain_order=True)
+    for (environment, agent, embedding), seeds in cells:
+        cell: dict[str, float | int] = {"seeds": len(seeds)}
+        cell |= {"final_return": _mean(seeds["final_return"]), "area": _mean(seeds["area"])}
+        if len(seeds) > 1:
+            cell["final_return_std"] = float(seeds["final_return"].to_numpy().std(ddof=1))
+        if seeds["fraction"].is_finite().all():
+            cell["fraction"] = _mean(seeds["fraction"])
+        numbers[f"{environment}/{agent}/{embedding}"] = cell
+    return numbers
+
+
+def _mean(values: pl.Series) -> float:
+    return float(values.to_numpy().mean())

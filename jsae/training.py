@@ -1,0 +1,254 @@
+"""Algorithm 1: joint training of state-action embeddings and the internal policy, for a population of seeds."""
+
+import importlib
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from jsae import checkpoint
+from jsae.embeddings.batch import Transitions
+from jsae.embeddings.learning import Embedding, Learner
+from jsae.errors import JsaeError
+from jsae.networks import MLP
+from jsae.policies import Categorical, Gaussian, Policy
+from jsae.randomness import Streams
+from jsae.returns import first_episode_returns
+from jsae.rollout import Environment, Experience, Trajectories, collect
+
+CHECKPOINT_SECONDS = 20.0
+EPISODES_SHOWN = 10
+"""Figure 2: "all results are the average return over 10 episodes"."""
+
+METRICS = ("mean_return", "epoch_return", "episodes", "policy_loss", "critic_loss", "entropy", "kl", "policy_steps",
+           "embedding_loss")  # fmt: skip
+
+
+class Settings(NamedTuple):
+    """Hyper-parameters of a training; one number a member where a search varies it.
+
+    | field | what |
+    |---|---|
+    | lanes | N, episodes side by side; an epoch is N × episode_length environment steps |
+    | hidden_sizes | of actor and critic |
+    | initial_standard_deviations, actor_learning_rates, critic_learning_rates | one number a member |
+    | agent | the other arguments of the agent's constructor |
+    | reward_scale | rewards are multiplied by it for learning |
+    | continual | None: embeddings are frozen; else (passes, batch size, learning rate, weight decay) of each epoch |
+    """
+
+    lanes: int
+    hidden_sizes: Sequence[int]
+    initial_standard_deviations: Sequence[float]
+    actor_learning_rates: Sequence[float]
+    critic_learning_rates: Sequence[float]
+    agent: dict[str, Any]
+    reward_scale: float
+    continual: tuple[int, int, float, float] | None
+
+
+def build(module: str, arguments: dict[str, Any]) -> Environment:
+    """The environment class of jsae/environments/`module`.py, with its arguments."""
+    found = importlib.import_module(f"jsae.environments.{module}")
+    name = module.replace("_", " ").title().replace(" ", "")
+    environment: Environment = getattr(found, name)(**arguments)
+    return environment
+
+
+def embed(
+    name: str, environment: Environment, streams: Streams, state_size: int, action_size: int
+) -> Embedding:
+    """A new embedding of jsae/embeddings/`name`.py for the members of `streams`."""
+    module = importlib.import_module(f"jsae.embeddings.{name}")
+    embedding: Embedding = module.Embedding(streams, environment, state_size, action_size)
+    return embedding
+
+
+def restore(embedding: Embedding, parameters: dict[str, Tensor]) -> None:
+    """Give an embedding the parameters that pre-training found."""
+    for name, parameter in embedding.parameters.items():
+        parameter.detach().copy_(parameters[name])
+    embedding.refresh()
+
+
+class Trainer:
+    """The state of a training, epoch by epoch; `tensors` and `load` make it resumable bit for bit."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        embedding: Embedding,
+        agent: str,
+        seeds: Sequence[int],
+        settings: Settings,
+    ):
+        self.environment, self.embedding, self.seeds, self.settings = environment, embedding, seeds, settings
+        members = len(seeds)
+        initialisation = Streams(seeds, "initialisation")
+        self.policy = _policy(environment, embedding, initialisation, settings)
+        critic = MLP(initialisation, embedding.input_size, settings.hidden_sizes, 1, members=members)
+        self.agent = getattr(importlib.import_module(f"jsae.agents.{agent}"), agent.upper())(
+            self.policy,
+            critic,
+            actor_learning_rates=torch.tensor(settings.actor_learning_rates),
+            critic_learning_rates=torch.tensor(settings.critic_learning_rates),
+            **settings.agent,
+        )
+        self._learner: Learner | None = None
+        if settings.continual and embedding.parameters:
+            self._passes, self._batch_size, rate, decay = settings.continual
+            streams = Streams(seeds, "continual embedding")
+            self._learner = Learner(embedding, streams, learning_rate=rate, weight_decay=decay, members=members)
+        self._streams = {purpose: Streams(seeds, purpose) for purpose in ("policy", "environment")}
+        self._recent = torch.full((members, EPISODES_SHOWN), torch.nan)
+        self._history: dict[str, list[Tensor]] = {metric: [] for metric in METRICS}
+
+    @property
+    def epoch(self) -> int:
+        """Epochs behind it."""
+        return len(self._history["mean_return"])
+
+    def run_epoch(self) -> None:
+        """One pass through the body of Algorithm 1. Raises JsaeError if a number stops being finite."""
+        environment, lanes = self.environment, self.settings.lanes
+        noise = self.policy.draw(self._streams["policy"], environment.episode_length, lanes)
+        trajectories = collect(environment, self._act, noise, self._streams["environment"])
+        metrics = self.agent.update(self._experience(trajectories))
+        metrics["embedding_loss"] = self._update_embedding(trajectories)
+        returns = first_episode_returns(trajectories.reward, trajectories.terminated)
+        self._recent = torch.cat([self._recent, returns], 1)[:, -EPISODES_SHOWN:]
+        metrics["mean_return"] = self._recent.nanmean(1)
+        metrics["epoch_return"] = returns.mean(1)
+        survived = (~trajectories.terminated.any(1)).sum(1)
+        metrics["episodes"] = trajectories.terminated.sum((1, 2)) + survived
+        self._check(metrics)
+        for metric, values in metrics.items():
+            self._history[metric].append(values.detach().to("cpu", torch.float64))
+
+    def _act(self, state: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """X_t = φ(S_t), E_t ∼ π_i(· | X_t), A_t = f(E_t)."""
+        x = self.embedding.represent(self.environment.observe(state))
+        choice = self.policy.sample(x, noise)
+        return choice, self.embedding.to_action(choice)
+
+    @torch.no_grad()
+    def _experience(self, trajectories: Trajectories) -> Experience:
+        observation = self.environment.observe(trajectories.state.flatten(1, 2))
+        x = self.embedding.represent(observation)
+        return Experience(
+            x=x.unflatten(1, trajectories.reward.shape[1:]),
+            last_x=self.embedding.represent(self.environment.observe(trajectories.next_state[:, -1].contiguous())),
+            choice=trajectories.choice,
+            reward=trajectories.reward * self.settings.reward_scale,
+            terminated=trajectories.terminated,
+        )
+
+    def _update_embedding(self, trajectories: Trajectories) -> Tensor:
+        """Update φ, g and T on Eq. (5) with the epoch's own transitions, where that is wanted."""
+        if self._learner is None:
+            return torch.full((len(self.seeds),), torch.nan)
+        data = transitions(self.environment, trajectories)
+        losses = [self._learner.one_pass(data, self._batch_size) for _ in range(self._passes)]
+        return losses[-1]
+
+    def _check(self, metrics: dict[str, Tensor]) -> None:
+        for metric, values in metrics.items():
+            finite = torch.isfinite(values)
+            if metric == "embedding_loss" and self._learner is None:
+                continue
+            if not bool(finite.all()):
+                seed = self.seeds[int((~finite).nonzero()[0, 0])]
+                raise JsaeError(
+                    f"seed {seed}, epoch {self.epoch + 1}: {metric} is {float(values[~finite][0])}; "
+                    "lower agents.common.actor_learning_rate, critic_learning_rate or the environment's reward_scale"
+                )
+
+    def history(self) -> dict[str, Tensor]:
+        """Every metric so far, `[P, epochs]`."""
+        return {metric: torch.stack(values, 1) for metric, values in self._history.items() if values}
+
+    def weights(self) -> dict[str, Tensor]:
+        """Parameters of policy, critic and embedding, `[P, ...]`."""
+        networks = {"policy": self.policy.network.flat.detach(), "critic": self.agent.critic.flat.detach()}
+        learnt = {name: p.detach() for name, p in self.embedding.parameters.items()}
+        return {**networks, **checkpoint.prefixed("embedding", learnt)}
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The whole state."""
+        state = {"recent": self._recent, **checkpoint.prefixed("history", self.history())}
+        state |= checkpoint.prefixed("agent", self.agent.tensors())
+        for purpose, streams in self._streams.items():
+            state |= checkpoint.prefixed(purpose, streams.tensors())
+        if self._learner:
+            state |= checkpoint.prefixed("learner", self._learner.tensors())
+        return state
+
+    def load(self, tensors: dict[str, Tensor]) -> None:
+        """Go on where `tensors()` was taken."""
+        self._recent = tensors["recent"]
+        history = checkpoint.under("history", tensors)
+        self._history = {metric: list(history[metric].unbind(1)) if history else [] for metric in METRICS}
+        self.agent.load(checkpoint.under("agent", tensors))
+        for purpose, streams in self._streams.items():
+            streams.load(checkpoint.under(purpose, tensors))
+        if self._learner:
+            self._learner.load(checkpoint.under("learner", tensors))
+
+
+def _policy(environment: Environment, embedding: Embedding, streams: Streams, settings: Settings) -> Policy:
+    """A Gaussian over E, or over a continuous action space; a softmax over discrete actions without embedding."""
+    size = embedding.choice_size or environment.action_size
+    deviations = torch.tensor(settings.initial_standard_deviations)
+    if size:
+        return Gaussian(streams, embedding.input_size, settings.hidden_sizes, size, deviations)
+    assert environment.n_actions is not None
+    inputs = embedding.input_size
+    return Categorical(streams, inputs, settings.hidden_sizes, environment.n_actions, len(deviations))
+
+
+def transitions(environment: Environment, trajectories: Trajectories) -> Transitions:
+    """Trajectories as an embedding learns from them, each member's in order of episodes, then of time."""
+    state, next_state, action = (
+        field.transpose(1, 2).flatten(1, 2)
+        for field in (trajectories.state, trajectories.next_state, trajectories.action)
+    )
+    return Transitions(
+        environment.observe(state), action, environment.observe(next_state), environment.target(next_state)
+    )
+
+
+def random_transitions(environment: Environment, seeds: Sequence[int], samples: int) -> Transitions:
+    """`samples` transitions of the uniform random policy for each seed, whole episodes as far as they go (A.4.2)."""
+    lanes = -(-samples // environment.episode_length)
+    streams = Streams(seeds, "random policy")
+    steps = environment.episode_length
+    if environment.n_actions is not None:
+        noise = streams.integers(environment.n_actions, steps, lanes)
+    else:
+        noise = streams.uniform(steps, lanes, environment.action_size, dtype=torch.float32).mul_(2).sub_(1)
+    collected = collect(environment, lambda state, action: (action, action), noise, streams)
+    return Transitions(*(field[:, :samples] for field in transitions(environment, collected)))
+
+
+def train(
+    trainer: Trainer,
+    epochs: int,
+    saved: Path,
+    progress: Callable[[int], None] = lambda count: None,
+) -> Trainer:
+    """Train up to `epochs`, from the checkpoint `saved` if there is one, and leave the finished state there."""
+    state = checkpoint.resume(saved)
+    if state is not None:
+        trainer.load(state)
+        progress(trainer.epoch)
+    written = time.monotonic()
+    while trainer.epoch < epochs:
+        trainer.run_epoch()
+        progress(1)
+        if time.monotonic() - written > CHECKPOINT_SECONDS or trainer.epoch == epochs:
+            checkpoint.save(saved, trainer.tensors())
+            written = time.monotonic()
+    return trainer
