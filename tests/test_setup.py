@@ -1,0 +1,349 @@
+"""The locks, the set-up script and the Makefile: what a new user meets first. No test here uses the network."""
+
+import functools
+import itertools
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[1]
+LOCKS = sorted(ROOT.glob("requirements/*.lock"))
+MACHINES = [
+    {
+        "sys_platform": platform,
+        "platform_machine": machine,
+        "python_version": python,
+        "python_full_version": f"{python}.4",
+    }
+    | {"platform_python_implementation": "CPython", "implementation_name": "cpython"}
+    for platform, machine in [("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "arm64")]
+    for python in ["3.11", "3.12", "3.13", "3.14"]
+]
+
+
+@functools.cache
+def requirements(lock: Path) -> list[tuple[Requirement, list[str]]]:
+    """Each entry of a lock with its hashes."""
+    text = "".join(line for line in lock.read_text().splitlines(keepends=True) if not line.startswith("#"))
+    entries = []
+    for entry in text.replace("\\\n", " ").splitlines():
+        requirement, *hashes = re.split(r"\s+--hash=", entry.strip())
+        entries.append((Requirement(requirement), hashes))
+    return entries
+
+
+def versions(lock: Path, machine: dict[str, str] | None = None) -> dict[str, str]:
+    """What a lock installs on a machine: {name: version}."""
+    return {
+        canonicalize_name(requirement.name): str(requirement.specifier).removeprefix("==")
+        for requirement, _ in requirements(lock)
+        if requirement.marker is None or requirement.marker.evaluate(machine)
+    }
+
+
+def lock(name: str) -> Path:
+    return ROOT / "requirements" / f"{name}.lock"
+
+
+@pytest.mark.parametrize("path", LOCKS, ids=lambda path: path.stem)
+def test_locks_hold_exact_versions_and_hashes_and_nothing_else(path: Path) -> None:
+    for line in path.read_text().splitlines():
+        assert re.fullmatch(
+            r"#.*|[a-z0-9.-]+==[a-z0-9.+]+( ; [^\\]*)?( \\)?|    --hash=sha256:[0-9a-f]{64}( \\)?", line
+        ), line
+        assert "/" not in line
+    assert all(hashes for _, hashes in requirements(path))
+
+
+@pytest.mark.parametrize(("one", "other"), list(itertools.combinations(LOCKS, 2)), ids=lambda path: path.stem)
+def test_locks_agree_on_what_they_share(one: Path, other: Path) -> None:
+    for machine in MACHINES:
+        left, right = versions(one, machine), versions(other, machine)
+        shared = (left.keys() & right.keys()) - {"torch"}  # 2.13.0 and 2.13.0+cpu
+        assert {name: left[name] for name in shared} == {name: right[name] for name in shared}
+
+
+def test_torch_is_one_version_on_every_machine_and_in_no_other_lock() -> None:
+    for path in LOCKS:
+        if path.stem not in {"torch-cpu", "torch-cuda"}:
+            assert "torch" not in versions(path)
+    for machine in MACHINES:
+        cpu, cuda = (versions(lock(name), machine)["torch"] for name in ("torch-cpu", "torch-cuda"))
+        assert cpu == (cuda if machine["sys_platform"] == "darwin" else f"{cuda}+cpu")
+
+
+def test_the_lock_of_computing_stages_has_no_tools() -> None:
+    assert not versions(lock("compute")).keys() & {
+        "dvc",
+        "matplotlib",
+        "mypy",
+        "papermill",
+        "pytest",
+        "ruff",
+        "snakemake",
+    }
+
+
+def test_the_packages_of_pyproject_are_locked() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [Requirement(text) for text in project["dependencies"] + project["optional-dependencies"]["peers"]]
+    for machine in MACHINES:
+        locked = versions(lock("torch-cuda"), machine)
+        for name in ("compute", "study", "peers"):
+            locked |= versions(lock(name), machine)
+        for requirement in wanted:
+            assert requirement.specifier.contains(locked[canonicalize_name(requirement.name)]), requirement
+
+
+def test_this_environment_is_what_the_locks_say_and_lacks_nothing() -> None:
+    for name in ("compute", "study", "develop"):
+        for package, version in versions(lock(name)).items():
+            assert metadata.version(package) == version
+    assert metadata.version("torch") in {versions(lock(name))["torch"] for name in ("torch-cpu", "torch-cuda")}
+    check = subprocess.run([sys.executable, "-m", "pip", "check"], capture_output=True, text=True)
+    assert check.returncode == 0, check.stdout
+
+
+# The set-up script runs on a stand-in Python and a stand-in installer that write down what they are asked to do.
+
+PYTHON = f"""#!/bin/sh
+case "$*" in
+"-m pip --version") ;;
+"-m pip config"*) exit 1 ;;
+"-m pip install"*)
+    mkdir -p .bootstrap/bin
+    cp "$STAND_INS/uv" .bootstrap/bin/uv
+    echo bootstrap >>calls ;;
+*) exec "{sys.executable}" "$@" ;;
+esac
+"""
+UV = f"""#!/bin/sh
+case "$*" in
+"venv "*)
+    mkdir -p .venv/bin
+    ln -s "{sys.executable}" .venv/bin/python
+    cp "$STAND_INS/dvc" .venv/bin/dvc
+    echo venv >>calls ;;
+"pip sync "*)
+    for word in "$@"; do case $word in requirements/torch-*) echo "sync $word" >>calls ;; esac; done
+    if [ -e broken ]; then exit 2; fi ;;
+esac
+"""
+DVC = """#!/bin/sh
+echo "dvc $*" >>calls
+case "$*" in
+"config --quiet --local core.no_scm true") printf '[core]\\n    no_scm = true\\n' >.dvc/config.local ;;
+"config --local --unset core.no_scm") : >.dvc/config.local ;;
+esac
+"""
+CPU, CUDA = "sync requirements/torch-cpu.lock", "sync requirements/torch-cuda.lock"
+
+
+def executable(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+class Study:
+    """A copy of the set-up files in a folder whose name has a space."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder / "a study"
+        self.tools = folder / "stand-ins"
+        self.python = executable(self.tools / "python3", PYTHON)
+        executable(self.tools / "uv", UV)
+        executable(self.tools / "dvc", DVC)
+        executable(self.tools / "uname", "#!/bin/sh\necho Linux\n")
+        shutil.copytree(ROOT / "requirements", self.root / "requirements")
+        for name in ("Makefile", "params.yaml"):
+            shutil.copy(ROOT / name, self.root / name)
+        (self.root / ".git").mkdir()
+        (self.root / ".dvc").mkdir()
+
+    def make(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS", "PIP_", "UV_"))}
+        path = os.pathsep.join([str(self.tools), kept["PATH"]])
+        settings = {"PYTHON": str(self.python), "TORCH": "auto", "PATH": path, "STAND_INS": str(self.tools)}
+        command = ["make", "--no-print-directory", *words]
+        return subprocess.run(
+            command, cwd=self.root, env=kept | settings | environment, capture_output=True, text=True, timeout=60
+        )
+
+    def setup(self, **environment: str) -> list[str]:
+        """Run `make setup`, which must succeed; returns what it asked Python, the installer and DVC to do."""
+        (self.root / "calls").unlink(missing_ok=True)
+        result = self.make("setup", **environment)
+        assert result.returncode == 0, result.stderr
+        return self.calls()
+
+    def calls(self) -> list[str]:
+        calls = self.root / "calls"
+        return calls.read_text().splitlines() if calls.exists() else []
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    return Study(tmp_path)
+
+
+def test_setup_runs_once(study: Study) -> None:
+    assert study.setup() == ["bootstrap", "venv", CUDA]
+    assert study.setup() == []
+    (study.root / "requirements" / "compute.lock").touch()
+    assert study.setup() == []
+
+
+@pytest.mark.parametrize("name", ["compute", "study", "develop", "torch-cuda"])
+def test_a_changed_lock_is_installed_once_and_so_is_its_return(study: Study, name: str) -> None:
+    study.setup()
+    path = study.root / "requirements" / f"{name}.lock"
+    before = path.read_text()
+    path.write_text(before + "# changed\n")
+    assert study.setup() == [CUDA]
+    assert study.setup() == []
+    path.write_text(before)
+    assert study.setup() == [CUDA]
+
+
+def test_a_new_installer_is_installed_first(study: Study) -> None:
+    study.setup()
+    for name in ("bootstrap", "compute"):
+        with (study.root / "requirements" / f"{name}.lock").open("a") as file:
+            file.write("# changed\n")
+    assert study.setup() == ["bootstrap", CUDA]
+
+
+def test_a_half_made_environment_is_made_again(study: Study) -> None:
+    (study.root / "broken").touch()
+    result = study.make("setup")
+    assert result.returncode != 0
+    assert "error: the installation failed" in result.stderr
+    (study.root / "broken").unlink()
+    assert study.setup() == ["venv", CUDA]
+
+
+def test_an_update_that_broke_off_is_made_again(study: Study) -> None:
+    study.setup()
+    (study.root / "broken").touch()
+    with (study.root / "requirements" / "study.lock").open("a") as file:
+        file.write("# changed\n")
+    assert study.make("setup").returncode != 0
+    (study.root / "broken").unlink()
+    assert study.setup() == ["venv", CUDA]
+
+
+def test_an_environment_whose_python_is_gone_is_made_again(study: Study) -> None:
+    study.setup()
+    (study.root / ".venv" / "bin" / "python").unlink()
+    assert study.setup() == ["venv", CUDA]
+
+
+def wheel_of_torch(folder: Path, tag: str) -> str:
+    version = (ROOT / "requirements" / "torch.in").read_text().strip().removeprefix("torch==")
+    folder.mkdir()
+    (folder / f"torch-{version}+cpu-{tag}-{tag}-linux_x86_64.whl").touch()
+    return str(folder)
+
+
+def test_torch_for_the_cpu_is_chosen_where_a_wheel_for_this_python_lies(study: Study, tmp_path: Path) -> None:
+    here = wheel_of_torch(tmp_path / "here", f"cp{sys.version_info.major}{sys.version_info.minor}")
+    other = wheel_of_torch(tmp_path / "other", "cp27")
+    assert study.setup(PIP_FIND_LINKS=other) == ["bootstrap", "venv", CUDA]
+    shutil.rmtree(study.root / ".venv")
+    assert study.setup(PIP_FIND_LINKS=f"{other} {here}") == ["venv", CPU]
+
+
+def test_torch_for_the_cpu_is_chosen_on_macos(study: Study) -> None:
+    executable(study.tools / "uname", "#!/bin/sh\necho Darwin\n")
+    assert study.setup() == ["bootstrap", "venv", CPU]
+
+
+def test_the_chosen_torch_stays_until_another_is_asked_for(study: Study) -> None:
+    assert study.setup(TORCH="cpu") == ["bootstrap", "venv", CPU]
+    assert study.setup() == []
+    assert study.setup(TORCH="cuda") == [CUDA]
+    assert study.setup() == []
+
+
+def no_python(study: Study) -> Path:
+    return study.tools / "nowhere"
+
+
+def old_python(study: Study) -> Path:
+    return executable(study.tools / "old", '#!/bin/sh\ncase "$2" in *print*) echo 3.9.2 ;; *) exit 1 ;; esac\n')
+
+
+def python_without_pip(study: Study) -> Path:
+    return executable(study.tools / "bare", PYTHON.replace('"-m pip --version") ;;', '"-m pip --version") exit 1 ;;'))
+
+
+@pytest.mark.parametrize(
+    ("python", "message"),
+    [
+        (no_python, "there is no PYTHON: install Python 3.11 or newer"),
+        (old_python, "PYTHON is Python 3.9.2, 3.11 or newer is needed"),
+        (python_without_pip, "PYTHON has no pip: install it"),
+    ],
+)
+def test_a_python_that_will_not_do_gets_one_clear_error(
+    study: Study, python: Callable[[Study], Path], message: str
+) -> None:
+    path = str(python(study))
+    result = study.make("setup", PYTHON=path)
+    assert result.returncode != 0
+    error, made = result.stderr.splitlines()  # ours, then make's own
+    assert error.startswith("error: " + message.replace("PYTHON", path, 1))
+    assert made.startswith("make: ***")
+    assert study.calls() == []
+
+
+def test_an_unknown_kind_of_torch_gets_one_clear_error(study: Study) -> None:
+    result = study.make("setup", "TORCH=gpu")
+    assert result.stderr.splitlines()[0] == "error: TORCH=gpu is unknown: use TORCH=cpu, TORCH=cuda or TORCH=auto"
+    assert result.returncode != 0
+
+
+def test_dvc_is_told_whether_there_is_git(study: Study) -> None:
+    (study.root / ".git").rmdir()
+    assert study.setup()[-1] == "dvc config --quiet --local core.no_scm true"
+    assert study.setup() == []
+    (study.root / ".git").mkdir()
+    assert study.setup() == ["dvc config --local --unset core.no_scm"]
+    assert study.setup() == []
+
+
+def test_help_explains_every_target(study: Study) -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z-]+):", makefile, flags=re.MULTILINE)) - {"environment"}
+    explained = re.findall(r"^  ([a-z-]+) +\S", study.make().stdout, flags=re.MULTILINE)
+    assert sorted(explained) == sorted(targets)
+    phony = re.search(r"^\.PHONY: (.*)", makefile, flags=re.MULTILINE)
+    assert phony is not None
+    assert set(phony[1].split()) == targets | {"environment"}
+
+
+def test_paper_and_preview_change_the_scale_and_nothing_else(study: Study) -> None:
+    study.setup()
+    params = study.root / "params.yaml"
+    before = params.read_text()
+    assert re.search(r"^scale: preview\b", before, flags=re.MULTILINE)
+    paper = study.make("paper")
+    assert params.read_text() == before.replace("scale: preview", "scale: paper", 1)
+    assert "scale is now paper" in paper.stdout
+    assert paper.stdout.endswith(f"Report: {study.root}/report/paper/report.html\n")
+    preview = study.make("preview")
+    assert params.read_text() == before
+    assert preview.stdout.endswith(f"Report: {study.root}/report/preview/report.html\n")
+    assert study.calls()[-2:] == ["dvc repro", "dvc repro"]
