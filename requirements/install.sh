@@ -86,7 +86,7 @@ install_uv() {
     "$python" -m pip --version >/dev/null 2>&1 ||
         fail "$python has no pip: install it (python3-pip in most distributions, or '$python -m ensurepip'), or name a Python that has it with 'make setup PYTHON=python3.12'"
     rm -rf .bootstrap
-    "$python" -m pip install --quiet --disable-pip-version-check --require-hashes --target .bootstrap -r requirements/bootstrap.lock ||
+    "$python" -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --require-hashes --target .bootstrap -r requirements/bootstrap.lock ||
         fail "pip could not install the installer (requirements/bootstrap.lock): see its message above"
     checksum requirements/bootstrap.lock >.bootstrap/.installed
 }
