@@ -101,7 +101,7 @@ def test_walled_off_goal_leaves_standing_still():
 
 
 def test_a_collision_is_taken_where_it_pays():
-    """Steps along x are four sub-steps long; only one that a wall cuts to three gets below the goal, into a corridor."""
+    """Steps along x are four sub-steps long; only one that a wall cuts to three gets into the goal's corridor."""
     axis = 0.045 / math.sqrt(2)
     corridor = 0.1 + 3 * axis
     world = gridworld(
