@@ -1,0 +1,246 @@
+"""Downloads from a server on this machine that misbehaves in every way that a real one does."""
+
+import errno
+import hashlib
+import http.server
+import re
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from jsae import download
+from jsae.errors import JsaeError
+
+CONTENT = bytes(range(256)) * 4000  # 1,024,000 bytes
+WHOLE = download.Expected(len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """A file server whose behaviour is a set of attributes; it remembers the Range header of every request."""
+
+    content = CONTENT
+    version = '"one"'
+    ranges = True
+    drop_after: int | None = None  # bytes of body after which each connection is closed
+    drops = 0  # how many connections to drop
+    announced: int | None = None  # Content-Length to claim
+    status: int | None = None
+    moved = False  # answers a range request with another range
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.asked: list[str | None] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/2019-Oct.csv.gz"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        server = self.server
+        wanted = self.headers["Range"]
+        server.asked.append(wanted)
+        if server.status:
+            return self.send_error(server.status)
+        begin = 0
+        unchanged = self.headers["If-Range"] in (None, server.version)
+        if wanted and server.ranges and unchanged:
+            begin = int(wanted.removeprefix("bytes=").rstrip("-"))
+            if begin >= len(server.content):
+                return self.send_error(416)
+        body = server.content[begin:]
+        self.send_response(206 if begin else 200)
+        if begin:
+            shown = begin + 5 if server.moved else begin
+            self.send_header("Content-Range", f"bytes {shown}-{len(server.content) - 1}/{len(server.content)}")
+        if server.version:
+            self.send_header("ETag", server.version)
+        self.send_header("Content-Length", str(len(body) if server.announced is None else server.announced))
+        self.end_headers()
+        if server.drop_after is not None and server.drops:
+            server.drops -= 1
+            body = body[: server.drop_after]
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Stay quiet."""
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as running:
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+def fetch(folder: Path, *urls: str, expected: download.Expected = WHOLE, attempts: int = 3) -> tuple[Path, list[float]]:
+    """Fetch to `folder`/file; the pauses between attempts are returned, not waited."""
+    pauses: list[float] = []
+    target = folder / "2019-Oct.csv.gz"
+    download.fetch(urls, target, folder / "partial", expected, attempts=attempts, sleep=pauses.append)
+    return target, pauses
+
+
+def partial(folder: Path) -> Path:
+    return folder / "partial" / "2019-Oct.csv.gz.part"
+
+
+def test_a_file_arrives_whole_and_is_not_fetched_twice(tmp_path: Path, server: Server) -> None:
+    target, pauses = fetch(tmp_path, server.url)
+    assert target.read_bytes() == CONTENT
+    assert pauses == []
+    fetch(tmp_path, server.url)
+    assert server.asked == [None]
+    assert list((tmp_path / "partial").iterdir()) == []
+
+
+def test_dropped_connections_are_resumed_after_growing_pauses(tmp_path: Path, server: Server) -> None:
+    server.drop_after, server.drops = 300_000, 2
+    target, pauses = fetch(tmp_path, server.url)
+    assert target.read_bytes() == CONTENT
+    assert server.asked == [None, "bytes=300000-", "bytes=600000-"]
+    assert pauses == [1.0, 2.0]
+
+
+def test_what_an_ended_process_left_is_resumed(tmp_path: Path, server: Server) -> None:
+    server.drop_after, server.drops = 400_000, 1
+    with pytest.raises(JsaeError, match=re.escape("400,000 of 1,024,000 bytes; run the stage again to resume")):
+        fetch(tmp_path, server.url, attempts=1)
+    assert not (tmp_path / "2019-Oct.csv.gz").exists()
+    assert fetch(tmp_path, server.url)[0].read_bytes() == CONTENT
+    assert server.asked[-1] == "bytes=400000-"
+
+
+def test_a_server_without_ranges_sends_all_again(tmp_path: Path, server: Server) -> None:
+    server.drop_after, server.drops, server.ranges = 300_000, 1, False
+    assert fetch(tmp_path, server.url)[0].read_bytes() == CONTENT
+    assert server.asked == [None, "bytes=300000-"]
+
+
+@pytest.mark.parametrize("expected", [WHOLE, download.Expected(len(CONTENT), None), download.Expected(None, None)])
+def test_a_file_that_changes_in_between_starts_anew(
+    tmp_path: Path, server: Server, expected: download.Expected
+) -> None:
+    server.content, server.version = CONTENT[::-1], '"old"'
+    server.drop_after, server.drops = 300_000, 1
+    with pytest.raises(JsaeError):
+        fetch(tmp_path, server.url, expected=expected, attempts=1)
+    server.content, server.version = CONTENT, '"new"'
+    assert fetch(tmp_path, server.url, expected=expected)[0].read_bytes() == CONTENT
+
+
+def test_a_changed_file_without_versions_is_found_by_its_digest_and_deleted(tmp_path: Path, server: Server) -> None:
+    server.content, server.version = CONTENT[::-1], ""
+    server.drop_after, server.drops = 300_000, 1
+    with pytest.raises(JsaeError):
+        fetch(tmp_path, server.url, attempts=1)
+    server.content = CONTENT
+    with pytest.raises(JsaeError, match=r"SHA-256 .* deleted"):
+        fetch(tmp_path, server.url)
+    assert not partial(tmp_path).exists()
+    assert fetch(tmp_path, server.url)[0].read_bytes() == CONTENT
+
+
+def test_without_versions_and_digest_nothing_is_resumed(tmp_path: Path, server: Server) -> None:
+    server.version = ""
+    server.drop_after, server.drops = 300_000, 1
+    assert fetch(tmp_path, server.url, expected=download.Expected(None, None))[0].read_bytes() == CONTENT
+    assert server.asked == [None, None]
+
+
+def test_a_wrong_length_is_refused_before_the_body(tmp_path: Path, server: Server) -> None:
+    server.content = CONTENT[:-10]
+    with pytest.raises(JsaeError, match=r"the file has 1,023,990 bytes, 1,024,000 expected"):
+        fetch(tmp_path, server.url)
+    assert server.asked == [None]
+
+
+@pytest.mark.parametrize("size", [len(CONTENT), None])
+def test_a_length_that_promises_too_much_never_makes_a_file(tmp_path: Path, server: Server, size: int | None) -> None:
+    """The server claims all bytes of the real file, but closes after fewer, again and again."""
+    server.content, server.announced = CONTENT[:500_000], len(CONTENT)
+    with pytest.raises(JsaeError, match=re.escape("run the stage again")):
+        fetch(tmp_path, server.url, expected=download.Expected(size, WHOLE.sha256))
+    assert not (tmp_path / "2019-Oct.csv.gz").exists()
+
+
+def test_wrong_content_of_the_right_length_is_deleted(tmp_path: Path, server: Server) -> None:
+    server.content = CONTENT[::-1]
+    with pytest.raises(JsaeError, match=r"SHA-256 \w{64}, expected 1,024,000 bytes with \w{64}: deleted"):
+        fetch(tmp_path, server.url)
+    assert not partial(tmp_path).exists()
+
+
+def test_the_wrong_range_is_refused(tmp_path: Path, server: Server) -> None:
+    server.drop_after, server.drops, server.moved = 300_000, 1, True
+    with pytest.raises(JsaeError, match=r"asked for bytes from 300,000, got Content-Range 'bytes 300005"):
+        fetch(tmp_path, server.url)
+
+
+def test_more_bytes_than_the_file_has_start_anew(tmp_path: Path, server: Server) -> None:
+    partial(tmp_path).parent.mkdir()
+    partial(tmp_path).write_bytes(CONTENT + b"more")
+    assert fetch(tmp_path, server.url)[0].read_bytes() == CONTENT
+    assert server.asked == ["bytes=1024004-", None]
+
+
+def test_mirrors_are_tried_in_turn(tmp_path: Path, server: Server) -> None:
+    """A missing file is not asked for twice; an address where nobody listens is."""
+    with Server() as closed:
+        unreachable = closed.url
+    missing = f"http://127.0.0.1:{server.server_port}/missing"
+    server.status = 404
+    with pytest.raises(JsaeError, match="HTTP 404"):
+        fetch(tmp_path, missing)
+    assert len(server.asked) == 1
+    server.status = None
+    target, pauses = fetch(tmp_path, unreachable, server.url)
+    assert target.read_bytes() == CONTENT
+    assert pauses == [1.0, 2.0]
+
+
+def test_a_busy_server_is_asked_again(tmp_path: Path, server: Server) -> None:
+    server.status = 503
+    with pytest.raises(JsaeError, match="503"):
+        fetch(tmp_path, server.url)
+    assert len(server.asked) == 3
+
+
+def test_a_full_disk_is_said(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(download.tqdm, "update", full)  # called after each chunk is written
+    with pytest.raises(JsaeError, match="the disk is full; make room"):
+        fetch(tmp_path, server.url)
+    assert not (tmp_path / "2019-Oct.csv.gz").exists()
+
+
+def test_local_files_and_unknown_months(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "2019-Oct.csv").write_text("excerpt")
+    got = download.download_kechinov(
+        ["2019-Oct"], tmp_path / "raw", tmp_path / "partial", mirrors=[], local_path=str(tmp_path / "mine")
+    )
+    assert [path.read_text() for path in got] == ["excerpt"]
+    with pytest.raises(JsaeError, match=r"holds neither 2019-Nov\.csv\.gz nor 2019-Nov\.csv"):
+        download.download_kechinov(
+            ["2019-Nov"], tmp_path / "raw", tmp_path / "partial", mirrors=[], local_path=str(tmp_path / "mine")
+        )
+    with pytest.raises(JsaeError, match="no month 2019-Okt"):
+        download.download_kechinov(["2019-Okt"], tmp_path / "raw", tmp_path / "partial", mirrors=["x"], local_path="")
+
+
+def test_the_complete_journey_comes_from_the_installed_package(tmp_path: Path) -> None:
+    path = download.copy_completejourney(tmp_path / "raw" / "transactions.parquet")
+    assert pl.scan_parquet(path).select(pl.len()).collect().item() == download.TRANSACTION_ROWS
