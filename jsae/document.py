@@ -91,7 +91,9 @@ def fill(text: str, known: Mapping[str, str]) -> str:
         name = match[1].strip()
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
-            raise JsaeError(f"the report names {{{{{name}}}}}, which no file gives" + f" (did you mean {near[0]}?)" * bool(near))
+            raise JsaeError(
+                f"the report names {{{{{name}}}}}, which no file gives" + f" (did you mean {near[0]}?)" * bool(near)
+            )
         return known[name]
 
     return re.sub(r"\{\{([^{}]+)\}\}", value, text)
@@ -177,7 +179,9 @@ def _table_html(block: Block, known: Mapping[str, str]) -> str:
             inline_html(fill(cell, known)) if column in block["prose"] else html.escape(cell)
             for column, cell in zip(columns, row, strict=True)
         ]
-        rows.append("<tr>" + "".join(f"<td{kind}>{cell}</td>" for cell, kind in zip(shown, classes, strict=True)) + "</tr>")
+        rows.append(
+            "<tr>" + "".join(f"<td{kind}>{cell}</td>" for cell, kind in zip(shown, classes, strict=True)) + "</tr>"
+        )
     caption = f"<caption>{inline_html(fill(block['caption'], known))}</caption>" if block["caption"] else ""
     name = f' id="{block["name"]}"' if block["name"] else ""
     body = "\n".join(rows)

@@ -1,50 +1,17 @@
-"""From the report's notebook to pages: run it, collect its blocks, lay them out."""
+"""From the report's executed notebook to pages: collect its blocks, lay them out."""
 
 import html
 import re
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import jupytext
 import nbformat
-import papermill
 from nbconvert.exporters import HTMLExporter
-from papermill.exceptions import PapermillExecutionError
-from traitlets.config import Config
 
 from jsae import document
-from jsae.errors import JsaeError
 
 Notebook = nbformat.NotebookNode
-_LOCAL = Config({"AsyncKernelManager": {"transport": "ipc"}, "KernelManager": {"transport": "ipc"}})
-"""The kernel is reached by a socket file: no port of the machine is opened."""
-
-
-def run_notebook(source: Path, inputs: Mapping[str, Any]) -> Notebook:
-    """Execute the notebook that is kept as text in `source` with `inputs` in place of its parameters.
-
-    Returns it without anything that differs between two executions: times, counters, identifiers, paths.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        start = Path(folder) / "notebook.ipynb"
-        jupytext.write(jupytext.read(source), start)
-        try:
-            ran = papermill.execute_notebook(
-                str(start), None, dict(inputs), kernel_name="python3", progress_bar=False, log_output=False, config=_LOCAL
-            )
-        except PapermillExecutionError as error:
-            raise JsaeError(f"{source}: {error.ename}: {error.evalue}") from None
-    ran.metadata = nbformat.NotebookNode()
-    for position, cell in enumerate(ran.cells):
-        cell.metadata = nbformat.NotebookNode()
-        cell.id = f"cell-{position}"
-        if cell.cell_type == "code":
-            cell.execution_count = None
-            for output in cell.outputs:
-                output.pop("execution_count", None)
-    return ran
 
 
 def blocks(notebook: Notebook) -> Iterator[document.Block]:
@@ -74,12 +41,16 @@ def to_html(notebook: Notebook, sources: Path, stamp: tuple[str, str] = ("", "")
         if cell.cell_type == "markdown":
             text = document.fill(cell.source, known)
             new = nbformat.v4.new_markdown_cell(cell.source, metadata={"html": document.to_html(text)})
-            headings += [(document.anchor(name), html.escape(name)) for name in re.findall(r"^## (.+)$", text, re.MULTILINE)]
+            headings += [
+                (document.anchor(name), html.escape(name)) for name in re.findall(r"^## (.+)$", text, re.MULTILINE)
+            ]
             title = title or "".join(re.findall(r"^# (.+)$", text, re.MULTILINE)[:1])
             shown.cells.append(new)
         elif cell.cell_type == "code":
             outputs = [
-                nbformat.v4.new_output("display_data", {"text/html": document.block_html(output.data[document.MIME], known)})
+                nbformat.v4.new_output(
+                    "display_data", {"text/html": document.block_html(output.data[document.MIME], known)}
+                )
                 for output in cell.outputs
                 if document.MIME in output.get("data", {})
             ]
@@ -96,22 +67,20 @@ def to_html(notebook: Notebook, sources: Path, stamp: tuple[str, str] = ("", "")
     return str(page)
 
 
-def provenance_html(records: Sequence[Mapping[str, Any]], sources: Path) -> str:
-    """A small page with a table of the records that `jsae.provenance` wrote."""
+def provenance_html(records: Mapping[str, Mapping[str, Any]], sources: Path) -> str:
+    """A small page with a table of the records that `jsae.provenance` wrote, by name."""
     rows = []
-    for record in records:
+    for name, record in records.items():
         commit = (record["commit"] or "no git")[:12] + (" (changed)" if record["changed"] else "")
-        packages = ", ".join(f"{name} {version}" for name, version in record["packages"].items())
+        packages = ", ".join(f"{package} {version}" for package, version in record["packages"].items())
         hours = f"{record['wall_seconds'] / 3600:.3f}"
         machine = f"{record['processor']}, {record['cores']} cores, {record['system']}, on {record['device']}"
-        rows.append((record["stage"], record["started"], hours, commit, record["lock"][:12], machine, packages))
+        rows.append((name, record["started"], hours, commit, record["lock"][:12], machine, packages))
     columns = ["Stage", "Started (UTC)", "Hours", "Commit", "Lock", "Machine", "Packages"]
-    body = document.block_html(
-        document.table(columns, rows, "What this machine did.", numbers=["Hours"]), {}
-    )
+    body = document.block_html(document.table(columns, rows, "What this machine did.", numbers=["Hours"]), {})
     style = (sources / "style.css").read_text()
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><meta name="color-scheme" content="light dark">'
         '<link rel="icon" href="data:,"><title>Provenance</title>'
-        f"<style>{style}</style></head><body><main style='padding: 0 1rem'>{body}</main></body></html>\n"
+        f'<style>{style}</style></head><body><main class="beside">{body}</main></body></html>\n'
     )

@@ -60,12 +60,12 @@ def recorded(
         temporary.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
 
 
-def read(folder: Path) -> list[dict[str, Any]]:
-    """All records under `folder`, by name; an empty list where there is none."""
-    records = []
+def read(folder: Path) -> dict[str, dict[str, Any]]:
+    """All records under `folder`, by their place in it, as "train/slot-machine/vpg-jsae/0-4"; maybe none."""
+    records = {}
     for path in sorted(folder.rglob("*.json")):
         try:
-            records.append(json.loads(path.read_text()))
+            records[str(path.relative_to(folder).with_suffix(""))] = json.loads(path.read_text())
         except ValueError:
             raise JsaeError(f"{path} is no provenance record: delete it, the next run of its stage writes it") from None
     return records

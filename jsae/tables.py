@@ -8,50 +8,18 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 from polars.exceptions import PolarsError
 
+from jsae.curves import CURVES, Cell
 from jsae.errors import JsaeError
-
-CURVES: dict[str, Any] = {
-    "environment": pl.String,
-    "agent": pl.String,
-    "embedding": pl.String,
-    "seed": pl.Int64,
-    "epoch": pl.Int64,
-    "env_steps": pl.Int64,
-    "mean_return": pl.Float64,
-    "epoch_return": pl.Float64,
-    "episodes": pl.Int64,
-    "policy_loss": pl.Float64,
-    "critic_loss": pl.Float64,
-    "entropy": pl.Float64,
-    "kl": pl.Float64,
-    "policy_steps": pl.Int64,
-    "embedding_loss": pl.Float64,
-}
-"""Columns of a run file and of curves.parquet. `epoch` counts from 1; `mean_return` is the paper's measure, the mean
-over the last 10 episodes; `embedding_loss` is NaN where the embedding is frozen or absent."""
 
 FINITE = ("mean_return", "epoch_return")
 """Columns in which a NaN or an infinity means that the run is broken."""
 
 FINAL_SHARE = 10
 """A final return is the mean over the last 1/10 of the epochs, at least one."""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One curve of a figure: environment × agent × embedding."""
-
-    environment: str
-    agent: str
-    embedding: str
-
-    def __str__(self) -> str:
-        return f"{self.environment}/{self.agent}/{self.embedding}"
 
 
 @dataclass(frozen=True)
@@ -110,7 +78,9 @@ def read_bounds(path: Path) -> Bounds:
         content = json.loads(path.read_text())
         values = [content["random_return"], content["optimal_return"]]
     except (ValueError, KeyError, TypeError):
-        raise JsaeError(f"{path} must hold random_return and optimal_return: run the stage that made it again") from None
+        raise JsaeError(
+            f"{path} must hold random_return and optimal_return: run the stage that made it again"
+        ) from None
     for value in values:
         if value is not None and not (isinstance(value, int | float) and math.isfinite(value)):
             raise JsaeError(f"{path}: {value!r} is no return")

@@ -32,6 +32,11 @@ def samples(environment: str, cohort: str) -> Path:
     return Path("data/processed/samples") / environment / f"{cohort}.safetensors"
 
 
+def bounds(environment: str) -> Path:
+    """Expected return of the random and of the best policy: {"random_return": …, "optimal_return": …}."""
+    return Path("data/processed/bounds") / f"{environment}.json"
+
+
 def embedding(scale: str, environment: str, embedding: str, cohort: str) -> Path:
     """Pre-trained embeddings of a cohort."""
     return Path("results") / scale / "embeddings" / environment / embedding / f"{cohort}.safetensors"
@@ -68,5 +73,15 @@ def provenance(scale: str) -> Path:
     return Path("results") / scale / "provenance"
 
 
+def record(stage: str, *item: str, scale: str = "shared") -> Path:
+    """The provenance record of one run of a stage; "shared" holds those of the stages that both scales share."""
+    return provenance(scale) / stage / ("/".join(item or ("run",)) + ".json")
+
+
 def report(scale: str) -> Path:
     return Path("report") / scale / "report.html"
+
+
+def report_provenance(scale: str) -> Path:
+    """Page beside the report with the facts about this machine's runs: no output of a stage."""
+    return report(scale).with_name("provenance.html")

@@ -1,0 +1,70 @@
+"""Collect the runs of the study's cells into tables.
+
+inputs   params.yaml, results/SCALE/runs/ENVIRONMENT/AGENT-EMBEDDING/COHORT.parquet of each cell and cohort,
+         data/processed/bounds/ENVIRONMENT.json where it exists
+outputs  results/SCALE/tables/{curves.parquet,final.parquet,missing.json}, results/SCALE/metrics.json
+
+Files are looked up by the cells that params.yaml lists, so leftovers of removed cells never appear. A cell without a
+file is written to missing.json; a file that is wrong stops the stage.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from jsae import parameters, provenance, tables
+from jsae.curves import Cell
+from jsae.errors import JsaeError
+from jsae.files import write_atomically
+from stages import _main, paths
+
+
+def main(arguments: Sequence[str]) -> None:
+    scale = _main.parser(__doc__, "scale").parse_args(arguments).scale
+    with provenance.recorded(paths.record("aggregate", scale=scale), "aggregate"):
+        aggregate(scale, parameters.load(paths.PARAMETERS))
+
+
+def aggregate(scale: str, settings: parameters.Parameters) -> None:
+    """Write the tables of `scale`. Raises JsaeError if no cell of the study has a file."""
+    frames: list[pl.DataFrame] = []
+    missing: list[dict[str, object]] = []
+    for cell in (Cell(*names) for names in settings.cells()):
+        epochs = settings.environments[cell.environment].epochs.at(scale)
+        for cohort in settings.cohorts:
+            path = paths.curves(scale, cell.environment, cell.agent, cell.embedding, cohort)
+            seeds = parameters.seeds_of(cohort)
+            if path.exists():
+                frames.append(tables.read_run(path, cell, seeds, epochs))
+            else:
+                missing.append({**vars(cell), "cohort": cohort, "seeds": seeds})
+    if not frames:
+        raise JsaeError(f"no run of the {scale} study exists yet: run `dvc repro` or the stage train first")
+    curves = pl.concat(frames)
+    final = tables.final(curves, bounds(settings))
+    write_table(curves, paths.tables(scale) / "curves.parquet")
+    write_table(final, paths.tables(scale) / "final.parquet")
+    write_json(missing, paths.tables(scale) / "missing.json")
+    write_json(tables.metrics(final), paths.metrics(scale))
+
+
+def bounds(settings: parameters.Parameters) -> dict[str, tables.Bounds]:
+    """Bounds of the environments that have a file of them."""
+    places = {name: paths.bounds(name) for name in settings.environments}
+    return {name: tables.read_bounds(path) for name, path in places.items() if path.exists()}
+
+
+def write_table(frame: pl.DataFrame, path: Path) -> None:
+    with write_atomically(path) as temporary:
+        frame.write_parquet(temporary, compression="zstd")
+
+
+def write_json(content: object, path: Path) -> None:
+    with write_atomically(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+if __name__ == "__main__":
+    _main.run(main)

@@ -1,0 +1,101 @@
+"""Make the report: run the notebook, turn what it shows into pages.
+
+inputs   params.yaml, results/SCALE/tables, results/SCALE/figures, report/*, requirements/*.lock
+outputs  report/SCALE/report.html; beside it, as no output of the stage, report/SCALE/provenance.html
+
+The page holds no time, no path and no fact about this machine: the same inputs give the same bytes.
+"""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jupytext
+import nbformat
+import papermill
+from papermill.exceptions import PapermillExecutionError
+from traitlets.config import Config
+
+from jsae import pages, parameters, provenance
+from jsae.errors import JsaeError
+from jsae.files import write_atomically
+from stages import _main, paths
+
+SOURCES = Path("report")
+LOCKS = ("compute", "torch-cpu", "study")
+_LOCAL = Config({"AsyncKernelManager": {"transport": "ipc"}, "KernelManager": {"transport": "ipc"}})
+"""The kernel is reached by a socket file: no port of the machine is opened."""
+
+
+def main(arguments: Sequence[str]) -> None:
+    scale = _main.parser(__doc__, "scale").parse_args(arguments).scale
+    with provenance.recorded(paths.record("report", scale=scale), "report"):
+        make(scale)
+    write_provenance(scale)
+
+
+def make(scale: str) -> None:
+    """Write report.html of `scale`."""
+    parameters.load(paths.PARAMETERS)
+    inputs = {
+        "scale": scale,
+        "tables": str(paths.tables(scale)),
+        "figures": str(paths.figures(scale)),
+        "parameters_file": str(paths.PARAMETERS),
+        "sources": str(SOURCES),
+        "locks": [str(lock) for lock in locks()],
+    }
+    notebook = run_notebook(SOURCES / "notebook.py", inputs)
+    stamp = ("PREVIEW", "a fraction of the paper's budget: not a result") if scale == "preview" else ("", "")
+    page = pages.to_html(notebook, SOURCES, stamp)
+    with write_atomically(paths.report(scale)) as temporary:
+        temporary.write_text(page)
+
+
+def run_notebook(source: Path, inputs: Mapping[str, Any]) -> nbformat.NotebookNode:
+    """Execute the notebook that is kept as text in `source` with `inputs` in place of its parameters.
+
+    Returns it without anything that differs between two executions: times, counters, identifiers, paths.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        start = Path(folder) / "notebook.ipynb"
+        jupytext.write(jupytext.read(source), start)
+        try:
+            ran = papermill.execute_notebook(
+                str(start),
+                None,
+                dict(inputs),
+                kernel_name="python3",
+                progress_bar=False,
+                log_output=False,
+                config=_LOCAL,
+            )
+        except PapermillExecutionError as error:
+            raise JsaeError(f"{source}: {error.ename}: {error.evalue}") from None
+    ran.metadata = nbformat.NotebookNode()
+    for position, cell in enumerate(ran.cells):
+        cell.metadata = nbformat.NotebookNode()
+        cell.id = f"cell-{position}"
+        if cell.cell_type == "code":
+            cell.execution_count = None
+            for output in cell.outputs:
+                output.pop("execution_count", None)
+    return ran
+
+
+def locks() -> list[Path]:
+    """The lock files that the study's numbers depend on."""
+    return [path for name in LOCKS if (path := Path("requirements") / f"{name}.lock").exists()]
+
+
+def write_provenance(scale: str) -> None:
+    """Write the page of what this machine did, from the records beside the results."""
+    records = provenance.read(paths.provenance("shared")) | provenance.read(paths.provenance(scale))
+    page = pages.provenance_html(records, SOURCES)
+    with write_atomically(paths.report_provenance(scale)) as temporary:
+        temporary.write_text(page)
+
+
+if __name__ == "__main__":
+    _main.run(main)

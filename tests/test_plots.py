@@ -1,0 +1,102 @@
+"""Figures come from tables alone, say what they show, and are the same bytes each time."""
+
+import matplotlib.colors
+import numpy as np
+import polars as pl
+import pytest
+
+from jsae import plots, tables
+from jsae.curves import Cell
+from jsae.files import sha256
+from jsae.tables import Bounds
+from tests import made_runs
+
+EMBEDDINGS = ("none", "ra", "jsae")
+
+
+def study(environment: str, agents=("vpg",), embeddings=EMBEDDINGS, epochs: int = 12, seeds=(0, 1, 2)) -> pl.DataFrame:
+    cells = [Cell(environment, agent, embedding) for agent in agents for embedding in embeddings]
+    return pl.concat([made_runs.run(cell, seeds, epochs, 200) for cell in cells])
+
+
+def drawn(curves: pl.DataFrame, missing=(), stamp: str = ""):
+    environment = curves["environment"][0]
+    final = tables.final(curves, {environment: Bounds(13.3, 480.0)})
+    return plots.learning_curves(environment, curves, final, missing, stamp)
+
+
+def words(figure) -> str:
+    return " | ".join(
+        text.get_text() for axes in figure.axes for text in [*axes.texts, *axes.get_legend().get_texts(), axes.title]
+    )
+
+
+@pytest.mark.parametrize("name", plots.PANELS)
+def test_each_panel_draws_mean_every_seed_and_the_bounds(name):
+    environment, draw = plots.PANELS[name]
+    curves = study(environment)
+    final = tables.final(curves, {environment: Bounds(13.3, 480.0)})
+    axes = draw(curves, final, [], "").axes[0]
+    assert len(axes.lines) == 3 * (3 + 1) + 2
+    means = {line.get_label(): line.get_ydata() for line in axes.lines if "(n = 3)" in str(line.get_label())}
+    jsae = (
+        curves.filter(pl.col("embedding") == "jsae").group_by("epoch").agg(pl.col("mean_return").mean()).sort("epoch")
+    )
+    np.testing.assert_allclose(means["JSAE (n = 3)"], jsae["mean_return"].to_numpy())
+
+
+def test_the_band_is_one_standard_deviation_over_seeds():
+    curves = study("slot-machine", embeddings=("jsae",))
+    band = drawn(curves).axes[0].collections[0].get_paths()[0].vertices
+    _, returns = plots.seed_matrix(curves)
+    upper = returns.mean(axis=0) + returns.std(axis=0, ddof=1)
+    assert band[:, 1].max() == pytest.approx(upper.max())
+
+
+def test_a_single_seed_has_no_band():
+    assert not drawn(study("slot-machine", embeddings=("jsae",), seeds=(4,))).axes[0].collections
+
+
+def test_missing_cells_are_named():
+    figure = drawn(study("slot-machine", embeddings=("none",)), [Cell("slot-machine", "vpg", "ra")])
+    assert "RA: missing" in words(figure)
+
+
+def test_the_preview_is_stamped_on_every_plot():
+    figure = drawn(study("recommender", agents=("vpg", "ppo", "sac")), stamp="PREVIEW")
+    assert words(figure).count("PREVIEW") == 3 * 2
+    assert "PREVIEW" not in words(drawn(study("recommender")))
+
+
+def test_every_agent_of_the_recommender_has_its_plot_on_one_scale():
+    figure = drawn(study("recommender", agents=("sac", "ppo")))
+    assert [axes.title.get_text() for axes in figure.axes] == ["Recommender system (PPO)", "Recommender system (SAC)"]
+    assert figure.axes[0].get_ylim() == figure.axes[1].get_ylim()
+
+
+def test_embeddings_can_be_told_apart_in_grey():
+    styles = {str(look["linestyle"]) for look in plots.LOOKS.values()}
+    assert len(styles) == len(plots.LOOKS)
+    for look in plots.LOOKS.values():
+        red, green, blue = matplotlib.colors.to_rgb(look["color"])
+        assert 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.6, "too light on white"
+
+
+def test_a_seed_matrix_keeps_only_epochs_that_all_seeds_have():
+    curves = study("slot-machine", embeddings=("jsae",), epochs=4, seeds=(2, 10))
+    cut = curves.filter((pl.col("seed") != 10) | (pl.col("epoch") < 4))
+    epochs, returns = plots.seed_matrix(cut)
+    assert epochs.tolist() == [1, 2, 3]
+    two = curves.filter((pl.col("seed") == 2) & (pl.col("epoch") < 4))["mean_return"]
+    np.testing.assert_array_equal(returns[0], two.to_numpy())
+
+
+def test_the_same_tables_give_the_same_bytes_without_a_date(tmp_path):
+    curves = study("slot-machine")
+    first = plots.save(drawn(curves, stamp="PREVIEW"), tmp_path / "a" / "figure_2c")
+    again = plots.save(drawn(curves, stamp="PREVIEW"), tmp_path / "b" / "figure_2c")
+    assert [path.name for path in first] == ["figure_2c.svg", "figure_2c.pdf", "figure_2c.png"]
+    for one, other in zip(first, again, strict=True):
+        assert sha256(one) == sha256(other)
+        assert b"Date" not in one.read_bytes()
+    assert b"<svg" in first[0].read_bytes()
