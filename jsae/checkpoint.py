@@ -1,7 +1,10 @@
 """Checkpoints: a flat dictionary of tensors in one safetensors file, written whole or not at all."""
 
+import hashlib
 import logging
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -9,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from jsae.errors import JsaeError
-from jsae.files import write_atomically
+from jsae.files import sha256, write_atomically
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +33,14 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise JsaeError(f"{path} is missing: run the stage that makes it (dvc repro does)") from None
     except (SafetensorError, OSError) as error:
         raise JsaeError(f"{path} is damaged ({error}): delete it and run dvc repro again") from None
+
+
+def fingerprint(values: Any, files: Iterable[Path]) -> str:
+    """16 hexadecimal digits that change with the values (by their text) and with the content of the files."""
+    digest = hashlib.sha256(repr(values).encode())
+    for path in files:
+        digest.update(sha256(path).encode())
+    return digest.hexdigest()[:16]
 
 
 def resume(path: Path) -> dict[str, Tensor] | None:

@@ -1,7 +1,8 @@
-"""One epoch of experience: all episodes of all members of a population in lockstep."""
+"""Experience of a population: all episodes of all members in lockstep."""
 
+import importlib
 from collections.abc import Callable
-from typing import NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import torch
 from torch import Tensor
@@ -38,6 +39,13 @@ class Environment(Protocol):
     def to(self, device: torch.device | str) -> Self: ...
 
 
+def build(module: str, arguments: dict[str, Any]) -> Environment:
+    """The environment class of jsae/environments/`module`.py, with its arguments."""
+    found = importlib.import_module(f"jsae.environments.{module}")
+    environment: Environment = getattr(found, module.replace("_", " ").title().replace(" ", ""))(**arguments)
+    return environment
+
+
 class Trajectories(NamedTuple):
     """T steps of N episodes of P members.
 
@@ -70,7 +78,7 @@ def collect(
     `act(state, noise)` gives what the policy chose and the environment's action; `noise` is `[P, T, N, ...]`. Each
     member's episodes draw from its own `streams`.
     """
-    members, steps, lanes = noise.shape[:3]
+    steps, lanes = noise.shape[1:3]
     resets = streams.uniform(steps + 1, lanes, environment.reset_noise)
     uniforms = streams.uniform(steps, lanes, environment.step_noise)
     state = environment.reset(resets[:, 0])
@@ -78,9 +86,7 @@ def collect(
     for t in range(steps):
         choice, action = act(state, noise[:, t])
         next_state, reward, terminated = environment.step(state, action, uniforms[:, t])
-        for column, value in zip(
-            columns, (state, next_state, choice, action, reward, terminated), strict=True
-        ):
+        for column, value in zip(columns, (state, next_state, choice, action, reward, terminated), strict=True):
             column.append(value)
         state = torch.where(terminated[..., None], environment.reset(resets[:, t + 1]), next_state)
     return Trajectories(*(torch.stack(column, 1) for column in columns))
@@ -102,3 +108,39 @@ class Experience(NamedTuple):
     choice: Tensor
     reward: Tensor
     terminated: Tensor
+
+
+class Transitions(NamedTuple):
+    """What an embedding learns from.
+
+    | field | shape | what |
+    |---|---|---|
+    | observation, next_observation | [P, B, f] | ids or vectors |
+    | action | [P, B] or [P, B, action_size] | ids or vectors |
+    | target | [P, B] or [P, B, n_targets] | the next state as Eq. (5) predicts it: a class or a vector |
+    """
+
+    observation: Tensor
+    action: Tensor
+    next_observation: Tensor
+    target: Tensor
+
+    def take(self, rows: Tensor) -> "Transitions":
+        """Rows `[P, b]` of each member."""
+        return Transitions(*(_take(field, rows) for field in self))
+
+
+def _take(field: Tensor, rows: Tensor) -> Tensor:
+    index = rows.view(*rows.shape, *(1,) * (field.dim() - 2)).expand(*rows.shape, *field.shape[2:])
+    return field.gather(1, index)
+
+
+def transitions(environment: Environment, trajectories: Trajectories) -> Transitions:
+    """Trajectories as an embedding learns from them, each member's in order of episodes, then of time."""
+    state, next_state, action = (
+        field.transpose(1, 2).flatten(1, 2)
+        for field in (trajectories.state, trajectories.next_state, trajectories.action)
+    )
+    return Transitions(
+        environment.observe(state), action, environment.observe(next_state), environment.target(next_state)
+    )

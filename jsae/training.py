@@ -10,14 +10,13 @@ import torch
 from torch import Tensor
 
 from jsae import checkpoint
-from jsae.embeddings.batch import Transitions
-from jsae.embeddings.learning import Embedding, Learner
+from jsae.embeddings.learning import Embedding, Learner, embed, restore
 from jsae.errors import JsaeError
 from jsae.networks import MLP
 from jsae.policies import Categorical, Gaussian, Policy
 from jsae.randomness import Streams
 from jsae.returns import first_episode_returns
-from jsae.rollout import Environment, Experience, Trajectories, collect
+from jsae.rollout import Environment, Experience, Trajectories, build, collect, transitions
 
 CHECKPOINT_SECONDS = 20.0
 EPISODES_SHOWN = 10
@@ -50,28 +49,13 @@ class Settings(NamedTuple):
     continual: tuple[int, int, float, float] | None
 
 
-def build(module: str, arguments: dict[str, Any]) -> Environment:
-    """The environment class of jsae/environments/`module`.py, with its arguments."""
-    found = importlib.import_module(f"jsae.environments.{module}")
-    name = module.replace("_", " ").title().replace(" ", "")
-    environment: Environment = getattr(found, name)(**arguments)
-    return environment
-
-
-def embed(
-    name: str, environment: Environment, streams: Streams, state_size: int, action_size: int
-) -> Embedding:
-    """A new embedding of jsae/embeddings/`name`.py for the members of `streams`."""
-    module = importlib.import_module(f"jsae.embeddings.{name}")
-    embedding: Embedding = module.Embedding(streams, environment, state_size, action_size)
-    return embedding
-
-
-def restore(embedding: Embedding, parameters: dict[str, Tensor]) -> None:
-    """Give an embedding the parameters that pre-training found."""
-    for name, parameter in embedding.parameters.items():
-        parameter.detach().copy_(parameters[name])
-    embedding.refresh()
+def load_modules(environment: str, agent: str, embedding: str) -> None:
+    """Import the modules that a training with these names uses. Raises JsaeError if one does not exist."""
+    for kind, name in (("environments", environment), ("agents", agent), ("embeddings", embedding)):
+        try:
+            importlib.import_module(f"jsae.{kind}.{name}")
+        except ModuleNotFoundError:
+            raise JsaeError(f"there is no jsae/{kind}/{name}.py: write it, or mend the name in params.yaml") from None
 
 
 class Trainer:
@@ -171,14 +155,14 @@ class Trainer:
         return {metric: torch.stack(values, 1) for metric, values in self._history.items() if values}
 
     def weights(self) -> dict[str, Tensor]:
-        """Parameters of policy, critic and embedding, `[P, ...]`."""
-        networks = {"policy": self.policy.network.flat.detach(), "critic": self.agent.critic.flat.detach()}
+        """What has been learnt: parameters of agent and embedding, `[P, ...]`."""
         learnt = {name: p.detach() for name, p in self.embedding.parameters.items()}
-        return {**networks, **checkpoint.prefixed("embedding", learnt)}
+        return {**self.agent.weights(), **checkpoint.prefixed("embedding", learnt)}
 
     def tensors(self) -> dict[str, Tensor]:
         """The whole state."""
         state = {"recent": self._recent, **checkpoint.prefixed("history", self.history())}
+        state |= checkpoint.prefixed("weights", self.weights())
         state |= checkpoint.prefixed("agent", self.agent.tensors())
         for purpose, streams in self._streams.items():
             state |= checkpoint.prefixed(purpose, streams.tensors())
@@ -191,7 +175,9 @@ class Trainer:
         self._recent = tensors["recent"]
         history = checkpoint.under("history", tensors)
         self._history = {metric: list(history[metric].unbind(1)) if history else [] for metric in METRICS}
-        self.agent.load(checkpoint.under("agent", tensors))
+        weights = checkpoint.under("weights", tensors)
+        self.agent.load({**weights, **checkpoint.under("agent", tensors)})
+        restore(self.embedding, checkpoint.under("embedding", weights))
         for purpose, streams in self._streams.items():
             streams.load(checkpoint.under(purpose, tensors))
         if self._learner:
@@ -207,30 +193,6 @@ def _policy(environment: Environment, embedding: Embedding, streams: Streams, se
     assert environment.n_actions is not None
     inputs = embedding.input_size
     return Categorical(streams, inputs, settings.hidden_sizes, environment.n_actions, len(deviations))
-
-
-def transitions(environment: Environment, trajectories: Trajectories) -> Transitions:
-    """Trajectories as an embedding learns from them, each member's in order of episodes, then of time."""
-    state, next_state, action = (
-        field.transpose(1, 2).flatten(1, 2)
-        for field in (trajectories.state, trajectories.next_state, trajectories.action)
-    )
-    return Transitions(
-        environment.observe(state), action, environment.observe(next_state), environment.target(next_state)
-    )
-
-
-def random_transitions(environment: Environment, seeds: Sequence[int], samples: int) -> Transitions:
-    """`samples` transitions of the uniform random policy for each seed, whole episodes as far as they go (A.4.2)."""
-    lanes = -(-samples // environment.episode_length)
-    streams = Streams(seeds, "random policy")
-    steps = environment.episode_length
-    if environment.n_actions is not None:
-        noise = streams.integers(environment.n_actions, steps, lanes)
-    else:
-        noise = streams.uniform(steps, lanes, environment.action_size, dtype=torch.float32).mul_(2).sub_(1)
-    collected = collect(environment, lambda state, action: (action, action), noise, streams)
-    return Transitions(*(field[:, :samples] for field in transitions(environment, collected)))
 
 
 def train(
@@ -252,3 +214,29 @@ def train(
             checkpoint.save(saved, trainer.tensors())
             written = time.monotonic()
     return trainer
+
+
+def train_shard(
+    *,
+    module: str,
+    dynamics: dict[str, Any],
+    embedding: str,
+    sizes: tuple[int, int],
+    pretrained: Path,
+    rows: tuple[int, int],
+    agent: str,
+    seeds: Sequence[int],
+    settings: Settings,
+    epochs: int,
+    saved: Path,
+    progress: Callable[[int], None],
+) -> None:
+    """Train one shard, whose embeddings are rows `rows[0]:rows[1]` of the file `pretrained`, up to `epochs`.
+
+    The finished state stands in `saved`. Raises JsaeError naming the seed and epoch if a number stops being finite.
+    """
+    environment = build(module, dynamics)
+    built = embed(embedding, environment, seeds, *sizes)
+    parameters, _ = checkpoint.load(pretrained)
+    restore(built, {name: parameter[slice(*rows)] for name, parameter in parameters.items()})
+    train(Trainer(environment, built, agent, seeds, settings), epochs, saved, progress)

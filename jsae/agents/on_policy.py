@@ -51,9 +51,7 @@ class OnPolicyAgent:
             value = self.critic(x)[..., 0].view_as(experience.reward)
             last_value = self.critic(experience.last_x)[..., 0]
         reward, terminated = experience.reward, experience.terminated
-        advantage = generalised_advantages(
-            reward, value, last_value, terminated, self.discount, self.gae_lambda
-        )
+        advantage = generalised_advantages(reward, value, last_value, terminated, self.discount, self.gae_lambda)
         returns = rewards_to_go(reward, last_value, terminated, self.discount).flatten(1)
         metrics = self._improve_policy(x, choice, normalised(advantage).flatten(1))
         metrics["critic_loss"] = self._fit_critic(x, returns)
@@ -92,16 +90,18 @@ class OnPolicyAgent:
             self._critic_adam.step()
         return first_loss
 
+    def weights(self) -> dict[str, Tensor]:
+        """Parameters of actor and critic, `[P, n]` each."""
+        return {"actor": self.policy.network.flat.detach(), "critic": self.critic.flat.detach()}
+
     def tensors(self) -> dict[str, Tensor]:
-        """Parameters and optimiser state, for a checkpoint."""
+        """The rest of the state, for a checkpoint: that of the optimisers."""
         return {
-            "actor": self.policy.network.flat.detach(),
-            "critic": self.critic.flat.detach(),
             **{f"actor_adam.{name}": tensor for name, tensor in self._actor_adam.tensors().items()},
             **{f"critic_adam.{name}": tensor for name, tensor in self._critic_adam.tensors().items()},
         }
 
     def load(self, tensors: dict[str, Tensor]) -> None:
-        """Go on where `tensors()` was taken."""
-        for name, tensor in self.tensors().items():
+        """Go on where `weights()` and `tensors()` were taken."""
+        for name, tensor in {**self.weights(), **self.tensors()}.items():
             tensor.copy_(tensors[name])

@@ -1,10 +1,10 @@
 """Vanilla policy gradient with generalised advantages (Spinning Up's VPG; section 5, A.4.2).
 
-    for each epoch:
-        collect trajectories with π_θ
-        compute rewards-to-go R̂_t and advantages Â_t (GAE, λ), normalised over the epoch
-        θ ← θ + α_π ∇_θ E[ln π_θ(a_t | s_t) Â_t]
-        fit the critic: min_ψ E[(V_ψ(s_t) − R̂_t)²]
+for each epoch:
+    collect trajectories with π_θ
+    compute rewards-to-go R̂_t and advantages Â_t (GAE, λ), normalised over the epoch
+    θ ← θ + α_π ∇_θ E[ln π_θ(a_t | s_t) Â_t]
+    fit the critic: min_ψ E[(V_ψ(s_t) − R̂_t)²]
 """
 
 from torch import Tensor

@@ -4,6 +4,11 @@ import torch
 from torch import Tensor
 
 
+def identity(choice: Tensor) -> Tensor:
+    """f without an embedding: the policy chooses an action of the environment itself."""
+    return choice
+
+
 class NearestNeighbour:
     """f for discrete actions: the action whose embedding is closest in E (A.4.2).
 

@@ -5,9 +5,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from jsae.embeddings.action_map import NearestNeighbour
-from jsae.embeddings.batch import Spaces, Transitions
-from jsae.embeddings.encoders import Encoder
+from jsae.networks import Encoder
 from jsae.randomness import Streams
+from jsae.rollout import Environment, Transitions
 
 
 def environment_model_loss(logits: Tensor, target: Tensor) -> Tensor:
@@ -33,14 +33,14 @@ class Embedding:
     One layer each is the form of public code adapted from the authors'; the paper does not say.
     """
 
-    def __init__(self, streams: Streams, spaces: Spaces, state_size: int, action_size: int):
-        if spaces.n_actions is None:
+    def __init__(self, streams: Streams, environment: Environment, state_size: int, action_size: int):
+        if environment.n_actions is None:
             raise ValueError("jsae: continuous actions need a learnt f")
         self.input_size, self.discrete_inputs, self.choice_size = state_size, False, action_size
-        self.phi = Encoder(streams, spaces.observation_size, state_size)
-        self.g = Encoder(streams, spaces.n_actions, action_size)
+        self.phi = Encoder(streams, environment.observation_size, state_size)
+        self.g = Encoder(streams, environment.n_actions, action_size)
         joint = state_size + action_size
-        uniform = streams.uniform(joint + 1, spaces.n_targets, dtype=torch.float32)
+        uniform = streams.uniform(joint + 1, environment.n_targets, dtype=torch.float32)
         self.transition = uniform.mul_(2).sub_(1).mul_(joint**-0.5).requires_grad_()  # the last row is the bias
         self.parameters = {"phi": self.phi.weight, "g": self.g.weight, "transition": self.transition}
         self.refresh()

@@ -1,15 +1,16 @@
-"""Fitting an embedding: pre-training on random transitions, and continual updating beside the policy (Algorithm 1)."""
+"""How an embedding learns: minibatches of Adam, for pre-training and for continual updating (Algorithm 1)."""
 
-from collections.abc import Callable
+import importlib
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from jsae.embeddings.batch import Transitions
-from jsae.errors import JsaeError
+from jsae import checkpoint
 from jsae.networks import Adam
 from jsae.randomness import Streams
+from jsae.rollout import Environment, Transitions
 
 
 class Embedding(Protocol):
@@ -24,6 +25,20 @@ class Embedding(Protocol):
     def to_action(self, choice: Tensor) -> Tensor: ...
     def loss(self, batch: Transitions) -> Tensor: ...
     def refresh(self) -> None: ...
+
+
+def embed(name: str, environment: Environment, seeds: Sequence[int], state_size: int, action_size: int) -> Embedding:
+    """A new embedding of jsae/embeddings/`name`.py, one for each seed."""
+    module = importlib.import_module(f"jsae.embeddings.{name}")
+    embedding: Embedding = module.Embedding(Streams(seeds, f"embedding {name}"), environment, state_size, action_size)
+    return embedding
+
+
+def restore(embedding: Embedding, parameters: dict[str, Tensor]) -> None:
+    """Give an embedding the parameters that pre-training found."""
+    for name, parameter in embedding.parameters.items():
+        parameter.detach().copy_(parameters[name])
+    embedding.refresh()
 
 
 class Learner:
@@ -52,73 +67,10 @@ class Learner:
         return total / length
 
     def tensors(self) -> dict[str, Tensor]:
-        """Parameters, optimiser and streams, for a checkpoint."""
-        parameters = {f"embedding.{name}": p.detach() for name, p in self._embedding.parameters.items()}
-        adam = {f"adam.{name}": tensor for name, tensor in self._adam.tensors().items()}
-        return {**parameters, **adam, **self._streams.tensors()}
+        """Optimiser and streams, for a checkpoint; the parameters are the embedding's."""
+        return {**checkpoint.prefixed("adam", self._adam.tensors()), **self._streams.tensors()}
 
     def load(self, tensors: dict[str, Tensor]) -> None:
         """Go on where `tensors()` was taken."""
-        for name, parameter in self._embedding.parameters.items():
-            parameter.detach().copy_(tensors[f"embedding.{name}"])
-        self._adam.load({name.removeprefix("adam."): t for name, t in tensors.items() if name.startswith("adam.")})
+        self._adam.load(checkpoint.under("adam", tensors))
         self._streams.load(tensors)
-        self._embedding.refresh()
-
-
-@torch.no_grad()
-def evaluate(embedding: Embedding, data: Transitions, batch_size: int) -> Tensor:
-    """Each member's mean loss over `data`, `[P]`."""
-    length = data.observation.shape[1]
-    total = torch.zeros(len(data.observation), device=data.observation.device)
-    for start in range(0, length, batch_size):
-        batch = Transitions(*(field[:, start : start + batch_size] for field in data))
-        total += embedding.loss(batch) * batch.observation.shape[1]
-    return total / length
-
-
-def pretrain(
-    embedding: Embedding,
-    data: Transitions,
-    learner: Learner,
-    *,
-    passes: int,
-    batch_size: int,
-    validation_share: float,
-    patience: int,
-    progress: Callable[[int], None] = lambda number: None,
-) -> list[tuple[Tensor, Tensor]]:
-    """Fit until the held-out loss is flat: a member stops after `patience` passes without a better one.
-
-    The last `validation_share` of each member's transitions is held out. Every member ends with the parameters of its
-    best pass. Returns (training loss, held-out loss), `[P]` each, for every pass; a member that has stopped goes on
-    repeating its best. Raises JsaeError if a loss is not a number.
-    """
-    held_out = round(validation_share * data.observation.shape[1])
-    training = Transitions(*(field[:, :-held_out] for field in data))
-    validation = Transitions(*(field[:, -held_out:] for field in data))
-    members = len(data.observation)
-    best_loss = evaluate(embedding, validation, batch_size)
-    best = {name: parameter.detach().clone() for name, parameter in embedding.parameters.items()}
-    best_training, waited = torch.full_like(best_loss, torch.nan), torch.zeros(members, dtype=torch.int64)
-    history = []
-    for number in range(1, passes + 1):
-        training_loss = learner.one_pass(training, batch_size)
-        loss = evaluate(embedding, validation, batch_size)
-        if not (torch.isfinite(loss).all() and torch.isfinite(training_loss).all()):
-            raise JsaeError(f"pre-training: loss is {loss.tolist()} in pass {number}; lower embeddings.learning_rate")
-        better = (loss < best_loss) & (waited < patience)
-        waited = torch.where(better, 0, waited + 1)
-        best_loss = torch.where(better, loss, best_loss)
-        best_training = torch.where(better, training_loss, best_training)
-        for name, parameter in embedding.parameters.items():
-            best[name] = torch.where(better[:, None, None], parameter.detach(), best[name])
-        stopped = waited >= patience
-        history.append((torch.where(stopped, best_training, training_loss), torch.where(stopped, best_loss, loss)))
-        progress(number)
-        if bool(stopped.all()):
-            break
-    for name, parameter in embedding.parameters.items():
-        parameter.detach().copy_(best[name])
-    embedding.refresh()
-    return history

@@ -3,15 +3,16 @@
 import torch
 from torch import Tensor
 
-from jsae.embeddings.batch import Spaces, Transitions
+from jsae.embeddings.action_map import identity
 from jsae.randomness import Streams
+from jsae.rollout import Environment, Transitions
 
 
 class Embedding:
     """φ and f are identities; there is nothing to learn."""
 
-    def __init__(self, streams: Streams, spaces: Spaces, state_size: int, action_size: int):
-        self.input_size, self.discrete_inputs = spaces.observation_size, spaces.discrete_observations
+    def __init__(self, streams: Streams, environment: Environment, state_size: int, action_size: int):
+        self.input_size, self.discrete_inputs = environment.observation_size, environment.discrete_observations
         self.choice_size = 0
         self.parameters: dict[str, Tensor] = {}
 
@@ -21,7 +22,7 @@ class Embedding:
 
     def to_action(self, choice: Tensor) -> Tensor:
         """The choice itself."""
-        return choice
+        return identity(choice)
 
     def loss(self, batch: Transitions) -> Tensor:
         """Zero for each member."""

@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from jsae.embeddings.action_map import NearestNeighbour
-from jsae.embeddings.batch import Spaces, Transitions
-from jsae.embeddings.encoders import Encoder
+from jsae.networks import Encoder
 from jsae.randomness import Streams
+from jsae.rollout import Environment, Transitions
 
 
 def action_scores(e: Tensor, embeddings: Tensor) -> Tensor:
@@ -26,13 +26,13 @@ def action_scores(e: Tensor, embeddings: Tensor) -> Tensor:
 class Embedding:
     """Action embeddings E learnt from which action led from s to s′; actor and critic see the raw state."""
 
-    def __init__(self, streams: Streams, spaces: Spaces, state_size: int, action_size: int):
-        if spaces.n_actions is None:
+    def __init__(self, streams: Streams, environment: Environment, state_size: int, action_size: int):
+        if environment.n_actions is None:
             raise ValueError("ra: defined for discrete actions only")
-        self.input_size, self.discrete_inputs = spaces.observation_size, spaces.discrete_observations
+        self.input_size, self.discrete_inputs = environment.observation_size, environment.discrete_observations
         self.choice_size = action_size
-        self.g = Encoder(streams, 2 * spaces.observation_size, action_size)
-        self.actions = Encoder(streams, spaces.n_actions, action_size, bound=1.0)
+        self.g = Encoder(streams, 2 * environment.observation_size, action_size)
+        self.actions = Encoder(streams, environment.n_actions, action_size, bound=1.0)
         self.parameters = {"g": self.g.weight, "actions": self.actions.weight}
         self.refresh()
 

@@ -1,0 +1,36 @@
+"""Exact returns of the random and of the best policy of an environment.
+
+inputs   params.yaml: environments.ENVIRONMENT.dynamics
+outputs  data/processed/bounds/ENVIRONMENT.json: {"random_return", "optimal_return", "error"}
+"""
+
+import json
+from collections.abc import Sequence
+
+from jsae import exact, parameters, provenance
+from jsae.environments.gridworld import Gridworld
+from jsae.environments.slot_machine import SlotMachine
+from jsae.errors import JsaeError
+from jsae.files import write_atomically
+from jsae.rollout import build
+from stages import _environments, _main, paths
+
+
+def main(arguments: Sequence[str]) -> None:
+    name = _main.parser(__doc__, "environment").parse_args(arguments).environment
+    environment = _environments.chosen(parameters.load(paths.PARAMETERS), name)
+    with provenance.recorded(paths.record("bounds", name), "bounds"):
+        match built := build(environment.module, _environments.arguments(environment)):
+            case Gridworld():
+                found = exact.gridworld(built)
+            case SlotMachine():
+                found = exact.slot_machine(built)
+            case _:
+                raise JsaeError(f"{name}: no exact bounds are known for jsae/environments/{environment.module}.py")
+        content = {"random_return": found.random, "optimal_return": found.optimal, "error": found.error}
+        with write_atomically(paths.bounds(name)) as temporary:
+            temporary.write_text(json.dumps(content, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    _main.run(main)
