@@ -76,6 +76,7 @@ class SlotMachine:
         self.reels = tuple(tuple(reel) for reel in reels)
         self.values = len(reels[0])
         self.moves = moves
+        self.minimum_count = minimum_count
         self.episode_length = episode_length
         self.n_actions = moves ** len(reels)
         self.observation_size = self.values ** len(reels)
