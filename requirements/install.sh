@@ -106,7 +106,8 @@ if [ "$torch" = auto ] && [ -n "$has" ]; then
 fi
 
 if [ -z "$has" ] || [ "$has" != "$torch $(checksum $(locks "$torch"))" ]; then
-    if [ -z "$has" ]; then
+    if [ "${has%% *}" != "$torch" ]; then # nothing there, or another kind of torch
+        has=
         rm -rf "$venv"
     fi
     check_python
@@ -117,7 +118,7 @@ if [ -z "$has" ] || [ "$has" != "$torch $(checksum $(locks "$torch"))" ]; then
     wanted="$torch $(checksum $(locks "$torch"))"
 
     export UV_PYTHON_DOWNLOADS=never
-    if [ -z "${UV_FIND_LINKS:-}" ]; then
+    if [ -z "${UV_FIND_LINKS:-}" ] && [ "$torch" = cpu ]; then # to "torch==2.13.0" of the cuda lock, the local 2.13.0+cpu would do
         UV_FIND_LINKS=$(wheel_folders | tr -s ' ' ',')
         export UV_FIND_LINKS=${UV_FIND_LINKS%,}
     fi

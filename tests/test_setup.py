@@ -273,7 +273,7 @@ def test_torch_for_the_cpu_is_chosen_on_macos(study: Study) -> None:
 def test_the_chosen_torch_stays_until_another_is_asked_for(study: Study) -> None:
     assert study.setup(TORCH="cpu") == ["bootstrap", "venv", CPU]
     assert study.setup() == []
-    assert study.setup(TORCH="cuda") == [CUDA]
+    assert study.setup(TORCH="cuda") == ["venv", CUDA]
     assert study.setup() == []
 
 
