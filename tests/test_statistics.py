@@ -1,0 +1,239 @@
+"""Statistics against closed forms, published values and simulations of what they promise."""
+
+import math
+
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from jsae import statistics
+from jsae.errors import JsaeError
+
+# The two score matrices (runs × tasks) of rliable's own tests, with the values published there.
+X = [[1, 2], [2, 2], [1, 1], [2, 1]]
+Y = [[1, 1], [2, 2], [3, 3]]
+
+finite = st.floats(-1e3, 1e3).map(lambda value: round(value, 3))
+samples = st.lists(finite, min_size=2, max_size=12)
+
+
+def test_interval_of_the_mean_by_hand():
+    """1, 2, 3, 4, 5: mean 3, s = √2.5, t(4) = 2.776445: 3 ± 2.776445 √0.5."""
+    interval = statistics.mean_interval([1, 2, 3, 4, 5])
+    assert interval.estimate == 3.0
+    assert interval.high - 3 == pytest.approx(2.7764451052 * math.sqrt(0.5))
+    assert 3 - interval.low == pytest.approx(2.7764451052 * math.sqrt(0.5))
+
+
+@given(samples, samples)
+def test_welch_agrees_with_scipy(x, y):
+    assume(min(np.var(x), np.var(y)) > 1e-6)
+    difference = statistics.welch(x, y)
+    expected = scipy.stats.ttest_ind(x, y, equal_var=False, alternative="greater")
+    assert difference.freedom == pytest.approx(expected.df, rel=1e-6)
+    assert difference.p_above(0) == pytest.approx(expected.pvalue, rel=1e-6, abs=1e-12)
+    interval = difference.interval()
+    low, high = scipy.stats.ttest_ind(x, y, equal_var=False).confidence_interval()
+    assert (interval.low, interval.high) == (pytest.approx(low, rel=1e-6), pytest.approx(high, rel=1e-6))
+
+
+@given(samples)
+def test_paired_is_the_one_sample_test_of_the_differences(x):
+    y = [value**2 / 1e3 for value in x]
+    differences = np.subtract(x, y)
+    assume(differences.std() > 1e-6)
+    expected = scipy.stats.ttest_1samp(differences, 0, alternative="less")
+    assert statistics.paired(x, y).p_below(0) == pytest.approx(expected.pvalue, rel=1e-6, abs=1e-12)
+
+
+def test_pairs_must_pair_up():
+    with pytest.raises(JsaeError, match="2 and 3 scores do not pair up"):
+        statistics.paired([1, 2], [1, 2, 3])
+
+
+@given(samples, samples, st.floats(0.01, 50))
+def test_equivalence_at_2_5_percent_is_the_95_percent_interval_inside_the_margin(x, y, margin):
+    difference = statistics.welch(x, y)
+    interval = difference.interval(0.95)
+    assume(min(abs(interval.low + margin), abs(interval.high - margin)) > 1e-6)
+    assert (difference.p_within(margin) <= 0.025) == (-margin < interval.low and interval.high < margin)
+
+
+def test_without_spread_the_difference_is_certain():
+    difference = statistics.welch([2.0, 2.0], [1.0, 1.0])
+    assert difference.interval() == statistics.Interval(1.0, 1.0, 1.0)
+    assert difference.p_above(0) == 0.0
+    assert difference.p_within(0.5) == 1.0
+
+
+@pytest.mark.parametrize("margin", [0.0, -1.0, math.nan])
+def test_an_equivalence_margin_must_be_positive(margin):
+    with pytest.raises(JsaeError, match="margin"):
+        statistics.welch([1, 2], [1, 2]).p_within(margin)
+
+
+def test_interquartile_mean_has_rliables_published_values():
+    assert statistics.interquartile_mean(X) == 1.5
+    assert statistics.interquartile_mean(Y) == 2.0
+
+
+@given(st.lists(finite, min_size=1, max_size=40))
+def test_interquartile_mean_is_scipys_trimmed_mean(x):
+    assert statistics.interquartile_mean(x) == pytest.approx(scipy.stats.trim_mean(x, 0.25), abs=1e-9)
+
+
+def test_probability_of_improvement_has_rliables_published_value():
+    assert statistics.probability_of_improvement(X, Y) == pytest.approx(1 / 3)
+
+
+@given(samples, samples)
+def test_probability_of_improvement_is_the_u_statistic_and_complementary(x, y):
+    value = float(statistics.probability_of_improvement(x, y))
+    u = scipy.stats.mannwhitneyu(x, y, alternative="greater").statistic
+    assert value == pytest.approx(u / (len(x) * len(y)))
+    assert value + float(statistics.probability_of_improvement(y, x)) == pytest.approx(1)
+
+
+def test_bootstrap_intervals_contain_the_estimate_as_rliables_tests_demand():
+    x = np.arange(5 * 16.0).reshape(5, 16)
+    interval = statistics.stratified_bootstrap(
+        x, lambda z: statistics.interquartile_mean(z, axes=2), np.random.default_rng(0), repetitions=500
+    )
+    assert interval.low < interval.estimate < interval.high
+    improvement = statistics.improvement_interval(x, x[::-1] + 20, np.random.default_rng(0), repetitions=500)
+    assert improvement.low < improvement.estimate < improvement.high
+
+
+def test_the_bootstrap_resamples_within_environments_only():
+    """With one environment at 0 and one at 1, every resample's mean is a half: strata are never mixed."""
+    x = np.tile([0.0, 1.0], (4, 1))
+    interval = statistics.stratified_bootstrap(x, lambda z: z.mean(axis=(1, 2)), np.random.default_rng(3), 200)
+    assert interval == statistics.Interval(0.5, 0.5, 0.5)
+
+
+def test_the_bootstrap_of_a_mean_has_the_standard_error_in_closed_form():
+    """The resampled mean of n values has standard deviation σ / √n, σ of the population of those values."""
+    x = np.random.default_rng(5).normal(size=(8, 1))
+    drawn = statistics.resampled(x, lambda z: z.mean(axis=(1, 2)), np.random.default_rng(6), 40_000)
+    assert drawn.std() == pytest.approx(x.std() / math.sqrt(8), rel=0.02)
+
+
+def test_the_same_seed_gives_the_same_interval_whatever_the_chunk():
+    x = np.random.default_rng(1).normal(size=(5, 3))
+
+    def iqm(z):
+        return statistics.interquartile_mean(z, axes=2)
+
+    one = statistics.stratified_bootstrap(x, iqm, np.random.default_rng(7), 300)
+    assert one == statistics.stratified_bootstrap(x, iqm, np.random.default_rng(7), 300)
+    other = statistics.resampled(x, iqm, np.random.default_rng(7), 300, chunk=7)
+    np.testing.assert_array_equal(other, statistics.resampled(x, iqm, np.random.default_rng(7), 300, chunk=2_000))
+
+
+def test_performance_profile_is_a_falling_share_of_runs():
+    profile = statistics.performance_profile([[0.0, 1.0], [2.0, 3.0]], [-1.0, 0.0, 1.0, 2.5, 3.0])
+    np.testing.assert_allclose(profile, [1.0, 0.75, 0.5, 0.25, 0.0])
+
+
+def test_holm_by_hand():
+    """0.01 × 4, 0.02 × 3, 0.03 × 2, 0.04 × 1, then never falling: 0.04, 0.06, 0.06, 0.06."""
+    assert statistics.holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
+    assert statistics.holm([0.7, 0.9]) == pytest.approx([1.0, 1.0])
+    assert statistics.holm([]) == []
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=10))
+def test_holm_never_lowers_a_p_value_and_keeps_their_order(p):
+    adjusted = np.array(statistics.holm(p))
+    assert (adjusted >= np.array(p) - 1e-12).all()
+    assert (np.diff(adjusted[np.argsort(p, kind="stable")]) >= 0).all()
+
+
+def test_seeds_needed_has_the_textbook_value():
+    """A difference of one standard deviation at two-sided 5 % and power 80 % takes 17 a group (Cohen, 1988)."""
+    assert statistics.seeds_needed(1.0, (1.0, 1.0)) == 17
+    assert statistics.seeds_needed(0.5, (1.0, 1.0)) == 64
+    assert statistics.seeds_needed(0.0, (1.0, 1.0)) is None
+    assert statistics.seeds_needed(1e-6, (1.0, 1.0)) is None
+
+
+def test_seeds_needed_give_the_promised_power():
+    n = statistics.seeds_needed(1.5, (2.0, 1.0))
+    rng = np.random.default_rng(11)
+    x, y = rng.normal(1.5, 2.0, (4_000, n)), rng.normal(0.0, 1.0, (4_000, n))
+    shown = np.mean([statistics.welch(a, b).p_above(0) <= 0.025 for a, b in zip(x, y, strict=True)])
+    assert 0.78 < shown < 0.86
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda bad: statistics.mean_interval(bad),
+        lambda bad: statistics.welch(bad, [1.0, 2.0]),
+        lambda bad: statistics.welch([1.0, 2.0], bad),
+        lambda bad: statistics.paired(bad, bad),
+        lambda bad: statistics.performance_profile(bad, [0.0]),
+        lambda bad: statistics.improvement_interval(bad, bad, np.random.default_rng(0), 10),
+        lambda bad: statistics.stratified_bootstrap(
+            np.reshape(bad, (-1, 1)), lambda z: z.mean(axis=(1, 2)), np.random.default_rng(0), 10
+        ),
+        lambda bad: statistics.holm(bad),
+        lambda bad: statistics.seeds_needed(1.0, tuple(bad[:2])),
+    ],
+)
+@pytest.mark.parametrize("bad", [[1.0, math.nan, 2.0], [math.inf, 1.0, 2.0]])
+def test_a_broken_run_is_an_error(call, bad):
+    with pytest.raises(JsaeError, match="broken run"):
+        call(bad)
+
+
+def test_one_seed_has_no_interval():
+    with pytest.raises(JsaeError, match="at least 2"):
+        statistics.mean_interval([1.0])
+
+
+def normal(rng, shape):
+    return rng.normal(size=shape), 0.0
+
+
+def failing(rng, shape):
+    """One seed in five fails and ends four standard deviations lower."""
+    return rng.normal(size=shape) - 4 * (rng.random(shape) < 0.2), -0.8
+
+
+@pytest.mark.parametrize(
+    ("kind", "n", "student", "bootstrap"),
+    [
+        (normal, 5, (0.93, 0.97), (0.80, 0.88)),
+        (normal, 10, (0.93, 0.97), (0.87, 0.93)),
+        (failing, 5, (0.82, 0.92), (0.72, 0.84)),
+        (failing, 10, (0.88, 0.95), (0.84, 0.92)),
+    ],
+)
+def test_coverage_of_nominal_95_percent_intervals(kind, n, student, bootstrap):
+    """Why intervals of a cell are Student's t: at n = 5 the percentile bootstrap covers far less than it says."""
+    rng = np.random.default_rng(n)
+    x, mean = kind(rng, (1_500, n))
+    t = [statistics.mean_interval(row) for row in x]
+    covered = np.mean([interval.low <= mean <= interval.high for interval in t])
+    assert student[0] < covered < student[1]
+    b = [statistics.stratified_bootstrap(row[:, None], lambda z: z.mean(axis=(1, 2)), rng, 400) for row in x]
+    resampled = np.mean([interval.low <= mean <= interval.high for interval in b])
+    assert bootstrap[0] < resampled < bootstrap[1]
+    assert resampled < covered
+
+
+def test_false_claims_of_a_difference_are_as_rare_as_promised():
+    rng = np.random.default_rng(2)
+    x, y = rng.normal(0, 1, (4_000, 5)), rng.normal(0, 3, (4_000, 5))
+    wrong = np.mean([statistics.welch(a, b).p_above(0) <= 0.025 for a, b in zip(x, y, strict=True)])
+    assert wrong < 0.035
+
+
+def test_false_claims_of_equivalence_are_as_rare_as_promised():
+    rng = np.random.default_rng(4)
+    x, y = rng.normal(1.0, 0.3, (4_000, 5)), rng.normal(0, 0.3, (4_000, 5))
+    wrong = np.mean([statistics.welch(a, b).p_within(1.0) <= 0.025 for a, b in zip(x, y, strict=True)])
+    assert wrong < 0.035
