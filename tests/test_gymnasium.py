@@ -253,3 +253,17 @@ def test_bad_arguments_are_refused(tmp_path):
         gymnasium.make(GRIDWORLD, wall_thickness=0.05)
     with pytest.raises(JsaeError, match="transitions stage"):
         gymnasium.make(RECOMMENDER, model_path=tmp_path / "missing.safetensors")
+
+
+@pytest.mark.parametrize(("name", "arguments"), VARIANTS)
+def test_agents_of_stable_baselines3_train_on_them(name, arguments, complete):
+    """With the extra `peers`: its own checker is content, and its PPO turns ids into one-hot and two-hot vectors."""
+    stable_baselines3 = pytest.importorskip("stable_baselines3")
+    from stable_baselines3.common.env_checker import check_env as peers_check
+
+    environment = gymnasium.make(name, **complete(name, arguments))
+    peers_check(environment.unwrapped)
+    agent = stable_baselines3.PPO("MlpPolicy", environment, n_steps=20, batch_size=20, n_epochs=1, seed=0)
+    first_weights = agent.learn(40).policy.mlp_extractor.policy_net[0].weight
+    features = {GRIDWORLD: 1600 if arguments.get("discrete") else 2, SLOT_MACHINE: 1296, RECOMMENDER: 8}
+    assert first_weights.shape[1] == features[name]
