@@ -46,7 +46,7 @@ params: environment  ## print every parameter: name, value, meaning, source
 	@python -m jsae.parameters
 
 test: environment  ## run the tests (options of pytest: PYTEST_ADDOPTS)
-	python -m pytest -q
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} python -m pytest -q
 
 check: environment  ## format, lint, types and import contracts
 	ruff format --check
