@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 from polars.exceptions import PolarsError
 
+from jsae import statistics
 from jsae.curves import CURVES, Cell
 from jsae.errors import JsaeError
 
@@ -107,6 +109,51 @@ def final(curves: pl.DataFrame, bounds: dict[str, Bounds]) -> pl.DataFrame:
     )
     way = pl.col("optimal_return") - pl.col("random_return")
     return runs.with_columns(((pl.col("final_return") - pl.col("random_return")) / way).alias("fraction"))
+
+
+THRESHOLDS = np.linspace(-0.25, 1.0, 126)
+"""Fractions at which a performance profile is taken."""
+
+
+def aggregates(runs: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Every embedding over all environments at once, from the table of `final`, agent by agent.
+
+    First table: the interquartile mean of `fraction` over seeds and environments with its 95 % interval (stratified
+    bootstrap). Second: its performance profile. Only environments count in which every embedding of the agent has runs
+    and both bounds are known, and of them the seeds that all cells have; with fewer than two seeds there is no row.
+    """
+    rows: list[dict[str, object]] = []
+    profile: list[dict[str, object]] = []
+    for (agent,), of_agent in runs.filter(pl.col("fraction").is_finite()).group_by("agent", maintain_order=True):
+        embeddings = of_agent["embedding"].unique(maintain_order=True)
+        per = of_agent.group_by("environment", maintain_order=True).agg(pl.col("embedding").n_unique())
+        environments = per.filter(pl.col("embedding") == len(embeddings))["environment"]
+        here = of_agent.filter(pl.col("environment").is_in(environments.to_list()))
+        seeds = here.group_by("seed").len().filter(pl.col("len") == len(embeddings) * len(environments))["seed"]
+        if len(seeds) < 2:
+            continue
+        for embedding in embeddings:
+            wide = (
+                here.filter((pl.col("embedding") == embedding) & pl.col("seed").is_in(seeds.to_list()))
+                .pivot("environment", index="seed", values="fraction")
+                .drop("seed")
+                .to_numpy()
+            )
+            interval = statistics.stratified_bootstrap(wide, _iqm, np.random.default_rng(0))
+            key = {"agent": agent, "embedding": embedding}
+            rows.append({**key, "environments": len(environments), "seeds": len(seeds), **vars(interval)})
+            shares = statistics.performance_profile(wide, THRESHOLDS)
+            profile += [{**key, "threshold": t, "share": s} for t, s in zip(THRESHOLDS, shares, strict=True)]
+    names = {"agent": pl.String, "embedding": pl.String}
+    numbers = {"estimate": pl.Float64, "low": pl.Float64, "high": pl.Float64}
+    return (
+        pl.DataFrame(rows, schema={**names, "environments": pl.Int64, "seeds": pl.Int64, **numbers}),
+        pl.DataFrame(profile, schema={**names, "threshold": pl.Float64, "share": pl.Float64}),
+    )
+
+
+def _iqm(values: statistics.Scores) -> statistics.Scores:
+    return statistics.interquartile_mean(values, axes=2)
 
 
 def metrics(runs: pl.DataFrame) -> dict[str, dict[str, float | int]]:

@@ -1,8 +1,10 @@
 """Collect the runs of the study's cells into tables.
 
-inputs   params.yaml, results/SCALE/runs/ENVIRONMENT/AGENT-EMBEDDING/COHORT.parquet of each cell and cohort,
-         data/processed/bounds/ENVIRONMENT.json where it exists
-outputs  results/SCALE/tables/{curves.parquet,final.parquet,missing.json}, results/SCALE/metrics.json
+inputs   params.yaml, report/claims.yaml,
+         results/SCALE/runs/ENVIRONMENT/AGENT-EMBEDDING/COHORT.parquet of each cell and cohort,
+         data/processed/bounds/ENVIRONMENT.json and results/SCALE/theory.json where they exist
+outputs  results/SCALE/tables/{curves,final,aggregates,profiles}.parquet, results/SCALE/tables/missing.json,
+         results/SCALE/claims.json, results/SCALE/metrics.json
 
 Files are looked up by the cells that params.yaml lists, so leftovers of removed cells never appear. A cell without a
 file is written to missing.json; a file that is wrong stops the stage.
@@ -14,7 +16,7 @@ from pathlib import Path
 
 import polars as pl
 
-from jsae import parameters, provenance, tables
+from jsae import claims, parameters, provenance, tables
 from jsae.curves import Cell
 from jsae.errors import JsaeError
 from jsae.files import write_atomically
@@ -46,8 +48,14 @@ def aggregate(scale: str, settings: parameters.Parameters) -> None:
     final = tables.final(curves, bounds(settings))
     write_table(curves, paths.tables(scale) / "curves.parquet")
     write_table(final, paths.tables(scale) / "final.parquet")
+    over_environments, profiles = tables.aggregates(final)
+    write_table(over_environments, paths.tables(scale) / "aggregates.parquet")
+    write_table(profiles, paths.tables(scale) / "profiles.parquet")
     write_json(missing, paths.tables(scale) / "missing.json")
-    write_json(tables.metrics(final), paths.metrics(scale))
+    theory = json.loads(paths.theory(scale).read_text()) if paths.theory(scale).exists() else {}
+    verdicts = claims.judge(claims.load(paths.CLAIMS), curves, final, theory)
+    write_json(verdicts, paths.claims(scale))
+    write_json({**tables.metrics(final), **claims.metrics(verdicts)}, paths.metrics(scale))
 
 
 def bounds(settings: parameters.Parameters) -> dict[str, tables.Bounds]:

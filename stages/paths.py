@@ -4,6 +4,7 @@ from pathlib import Path
 
 PARAMETERS = Path("params.yaml")
 CHECKPOINTS = Path(".checkpoints")
+CLAIMS = Path("report/claims.yaml")
 
 
 def raw(source: str) -> Path:
@@ -58,6 +59,16 @@ def weights(scale: str, environment: str, agent: str, embedding: str, cohort: st
 
 def tables(scale: str) -> Path:
     return Path("results") / scale / "tables"
+
+
+def claims(scale: str) -> Path:
+    """What the runs say about each claim of the paper."""
+    return Path("results") / scale / "claims.json"
+
+
+def theory(scale: str) -> Path:
+    """What holds of the paper's lemmas and assumptions: {claim: {"holds": …, "measure": …, "value": …, "n": …}}."""
+    return Path("results") / scale / "theory.json"
 
 
 def metrics(scale: str) -> Path:

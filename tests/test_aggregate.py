@@ -23,6 +23,8 @@ CELL = Cell("slot-machine", "vpg", "jsae")
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> parameters.Parameters:
     """Parameters of the study in an empty folder that is now the current one."""
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report" / "claims.yaml").write_text((ROOT / "report" / "claims.yaml").read_text())
     monkeypatch.chdir(tmp_path)
     return parameters.load(Path("params.yaml"))
 

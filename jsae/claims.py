@@ -1,0 +1,248 @@
+"""The paper's claims as data, and what the runs say about each of them.
+
+report/claims.yaml holds the claims with measures and margins that were fixed before the results, and explains the
+verdicts. This module reads it, compares the cells and returns plain records for claims.json.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from jsae import statistics
+from jsae.curves import Cell
+from jsae.errors import JsaeError
+
+Measure = Literal["fraction", "area", "final_return", "area_return", "epochs"]
+Verdict = Literal["supported", "inconclusive", "contradicted", "not tested"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Claim(_Strict):
+    """A sentence of the paper that runs can support or contradict."""
+
+    id: str
+    family: str
+    section: str
+    figure: str = ""
+    sentence: str
+    aspect: str
+    kind: Literal["better", "comparable", "faster", "fact"]
+    measure: Measure | None = None
+    first: tuple[str, str, str] | None = None
+    second: tuple[str, str, str] | None = None
+
+    @property
+    def cells(self) -> tuple[Cell, Cell]:
+        """The two cells compared, the one that the sentence is about first."""
+        if self.first is None or self.second is None:
+            raise JsaeError(f"claim {self.id} compares no cells")
+        return Cell(*self.first), Cell(*self.second)
+
+
+class Claims(_Strict):
+    """The whole of claims.yaml."""
+
+    margins: dict[Measure, float]
+    level: float = Field(gt=0, lt=0.5)
+    power: float = Field(gt=0.5, lt=1)
+    claims: list[Claim] = Field(min_length=1)
+
+
+def load(path: Path) -> Claims:
+    """Read and check claims.yaml. Raises JsaeError with the place of what is wrong."""
+    try:
+        claims = Claims.model_validate(YAML(typ="safe").load(path))
+    except (YAMLError, OSError) as error:
+        raise JsaeError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
+    except ValidationError as error:
+        issue = error.errors()[0]
+        raise JsaeError(f"{path}: {'.'.join(map(str, issue['loc']))}: {issue['msg']}") from None
+    names = [claim.id for claim in claims.claims]
+    if len(set(names)) < len(names):
+        raise JsaeError(f"{path}: a claim's id stands there twice: {sorted(n for n in names if names.count(n) > 1)[0]}")
+    for claim in claims.claims:
+        if claim.kind != "fact" and None in (claim.measure, claim.first, claim.second):
+            raise JsaeError(f"{path}: claim {claim.id} needs measure, first and second")
+        if claim.measure is not None and not claims.margins.get(claim.measure, 0) > 0:
+            raise JsaeError(f"{path}: margins.{claim.measure} must be there and above 0")
+    return claims
+
+
+def judge(
+    claims: Claims, curves: pl.DataFrame, final: pl.DataFrame, theory: Mapping[str, Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """One record a claim, in their order, with effect, interval, probability of improvement and verdict.
+
+    curves, final: the tables of `jsae.tables`. theory: facts by claim id, {"holds": bool, "measure", "value", "n"}.
+    The effect is first − second in the measure's unit, for `faster` second − first: a claimed effect is positive.
+    """
+    records = [_record(claim) for claim in claims.claims]
+    tested: dict[str, list[tuple[dict[str, Any], statistics.Difference, float]]] = defaultdict(list)
+    for claim, record in zip(claims.claims, records, strict=True):
+        if claim.kind == "fact":
+            _judge_fact(record, theory.get(claim.id))
+            continue
+        try:
+            samples = _samples(claim, curves, final)
+        except _NotTested as reason:
+            record["reason"] = str(reason)
+            continue
+        margin = claims.margins[claim.measure or "fraction"] * (
+            _budget(curves, claim) if claim.kind == "faster" else 1.0
+        )
+        difference = statistics.welch(*samples)
+        interval = difference.interval(1 - 2 * claims.level)
+        record |= {
+            "effect": interval.estimate,
+            "low": interval.low,
+            "high": interval.high,
+            "margin": margin,
+            "n": [len(sample) for sample in samples],
+            "probability_of_improvement": float(statistics.probability_of_improvement(*samples)),
+            "deviations": [float(sample.std(ddof=1)) for sample in samples],
+        }
+        tested[claim.family].append((record, difference, margin))
+    for family in tested.values():
+        _decide(family, claims)
+    return records
+
+
+class _NotTested(Exception):
+    """Why a claim cannot be judged from these runs."""
+
+
+def _record(claim: Claim) -> dict[str, Any]:
+    """The record of a claim that has not been judged."""
+    return {
+        "id": claim.id,
+        "sentence": claim.sentence,
+        "aspect": claim.aspect,
+        "section": claim.section,
+        "figure": claim.figure,
+        "kind": claim.kind,
+        "measure": claim.measure,
+        "first": list(claim.first) if claim.first else None,
+        "second": list(claim.second) if claim.second else None,
+        "effect": None,
+        "low": None,
+        "high": None,
+        "margin": None,
+        "n": None,
+        "probability_of_improvement": None,
+        "p": None,
+        "seeds_needed": None,
+        "verdict": "not tested",
+        "reason": "",
+    }
+
+
+def _judge_fact(record: dict[str, Any], fact: Mapping[str, Any] | None) -> None:
+    if fact is None:
+        record["reason"] = "no check has run"
+        return
+    record["verdict"] = "supported" if fact["holds"] else "contradicted"
+    record |= {"measure": fact["measure"], "effect": fact["value"], "n": fact["n"]}
+
+
+def _samples(claim: Claim, curves: pl.DataFrame, final: pl.DataFrame) -> tuple[statistics.Scores, statistics.Scores]:
+    """The two cells' values of the measure, one a seed, the greater the better. Raises _NotTested."""
+    found = []
+    for cell in claim.cells:
+        runs = final.filter(_is(cell))
+        if runs.is_empty():
+            raise _NotTested(f"{cell} has no run")
+        if len(runs) < 2:
+            raise _NotTested(f"{cell} has one seed only")
+        found.append(runs)
+    if claim.measure in ("fraction", "area") and not all(runs["fraction"].is_finite().all() for runs in found):
+        raise _NotTested(f"the optimal or the random return of {claim.cells[0].environment} is not known")
+    match claim.measure:
+        case "final_return" | "fraction":
+            first, second = (statistics.scores(runs[claim.measure].to_numpy()) for runs in found)
+        case "area_return":
+            first, second = (statistics.scores(runs["area"].to_numpy()) for runs in found)
+        case "area":
+            way = pl.col("optimal_return") - pl.col("random_return")
+            first, second = (
+                statistics.scores(runs.select((pl.col("area") - pl.col("random_return")) / way).to_series().to_numpy())
+                for runs in found
+            )
+        case _:
+            level = float(found[1]["final_return"].to_numpy().mean())
+            epochs = [epochs_to_reach(curves.filter(_is(cell)), level) for cell in claim.cells]
+            if all((e > _budget(curves, claim)).all() for e in epochs):
+                raise _NotTested("no run of either cell reaches the level")
+            first, second = (-np.minimum(e, _budget(curves, claim)) for e in epochs)
+    return first, second
+
+
+def epochs_to_reach(rows: pl.DataFrame, level: float) -> statistics.Scores:
+    """For each seed of a cell the first epoch whose mean_return is at least `level`; if none is, one more than all."""
+    reached = rows.group_by("seed").agg(
+        pl.col("epoch").filter(pl.col("mean_return") >= level).min().fill_null(pl.col("epoch").max() + 1).alias("epoch")
+    )
+    return statistics.scores(reached.sort("seed")["epoch"].to_numpy())
+
+
+def _budget(curves: pl.DataFrame, claim: Claim) -> float:
+    """Epochs of a run of the claim's second cell."""
+    return float(curves.filter(_is(claim.cells[1]))["epoch"].to_numpy().max())
+
+
+def _is(cell: Cell) -> pl.Expr:
+    return (
+        (pl.col("environment") == cell.environment)
+        & (pl.col("agent") == cell.agent)
+        & (pl.col("embedding") == cell.embedding)
+    )
+
+
+def _decide(family: Sequence[tuple[dict[str, Any], statistics.Difference, float]], claims: Claims) -> None:
+    """Give the records of one family their verdicts, adjusted for how many they are."""
+    for_claim, against = [], []
+    for record, difference, margin in family:
+        if record["kind"] == "comparable":
+            for_claim.append(difference.p_within(margin))
+            against.append(min(difference.p_above(margin), difference.p_below(-margin)))
+        else:
+            for_claim.append(difference.p_above(0))
+            against.append(difference.p_below(margin))
+    adjusted = zip(family, statistics.holm(for_claim), statistics.holm(against), strict=True)
+    for (record, difference, margin), supports, contradicts in adjusted:
+        record["p"] = supports
+        if supports <= claims.level:
+            record["verdict"] = "supported"
+        elif contradicts <= claims.level:
+            record["verdict"] = "contradicted"
+        else:
+            record["verdict"] = "inconclusive"
+            record["seeds_needed"] = _settling_seeds(record, difference.estimate, margin, claims)
+        del record["deviations"]
+
+
+def _settling_seeds(record: Mapping[str, Any], effect: float, margin: float, claims: Claims) -> int | None:
+    """Seeds a cell that would turn an inconclusive claim one way or the other: whichever takes fewer."""
+    spread = (record["deviations"][0], record["deviations"][1])
+    if record["kind"] == "comparable":
+        distances = [abs(margin - abs(effect))]
+    else:
+        distances = [max(effect, 0.0), max(margin - effect, 0.0)]
+    needed = [statistics.seeds_needed(d, spread, claims.level, claims.power) for d in distances]
+    return min((n for n in needed if n is not None), default=None)
+
+
+def metrics(records: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    """Flat numbers for `dvc metrics`: how many claims have each verdict, and the effect of each that was tested."""
+    counts = {verdict: sum(record["verdict"] == verdict for record in records) for verdict in get_args(Verdict)}
+    effects = {record["id"]: record["effect"] for record in records if record["effect"] is not None}
+    return {"verdicts": counts, "effects": effects}
