@@ -19,9 +19,11 @@ logger = logging.getLogger(__name__)
 
 def save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
     """Write tensors to `path` (safetensors), atomically."""
-    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    copies = {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
+    }
     with write_atomically(path) as temporary:
-        save_file(contiguous, temporary, metadata)
+        save_file(copies, temporary, metadata)
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -68,4 +70,4 @@ def under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def stack(parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:
     """Tensors of several shards joined along the members' axis."""
-    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+    return {name: torch.cat([part[name] for part in parts]) for name in (parts[0] if parts else ())}

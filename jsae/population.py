@@ -46,6 +46,8 @@ def run_shards(
     (where stderr is a terminal) and notices when the main process has died. The first error stops the others.
     Raises JsaeError if a worker is killed, by lack of memory for one.
     """
+    if not calls:
+        return []
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["jsae.population", function.__module__])
     pool = ProcessPoolExecutor(min(workers(), len(calls)), context, initializer=_start, initargs=(os.getpid(),))

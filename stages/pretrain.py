@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from jsae import checkpoint, parameters, provenance
+from jsae.embeddings.learning import is_learnt
 from jsae.files import write_atomically
 from jsae.population import run_shards, shards
 from jsae.pretraining import pretrain_shard
@@ -36,7 +37,7 @@ def pretrain(
     seeds = parameters.seeds_of(cohort)
     passes = environment.pretraining_passes.at(scale)
     learning = settings.embeddings
-    blocks = shards(seeds, settings.training.members_per_shard)
+    blocks = shards(seeds, settings.training.members_per_shard) if is_learnt(embedding) else []
     calls = [
         {
             "module": environment.module,

@@ -4,6 +4,7 @@ Each has a class `Embedding` for a population of P members:
 
 | member | what |
 |---|---|
+| learnt | whether there is anything to learn |
 | input_size, discrete_inputs | what `represent` gives: ids of a table of input_size rows, or vectors of that size |
 | choice_size | d, the dimension of E, where the policy chooses; 0: it chooses among the environment's own actions |
 | represent(observation [P, B, f]) | inputs of actor and critic, [P, B, ·] |

@@ -33,6 +33,8 @@ class Embedding:
     One layer each is the form of public code adapted from the authors'; the paper does not say.
     """
 
+    learnt = True
+
     def __init__(self, streams: Streams, environment: Environment, state_size: int, action_size: int):
         if environment.n_actions is None:
             raise ValueError("jsae: continuous actions need a learnt f")

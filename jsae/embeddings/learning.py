@@ -16,6 +16,7 @@ from jsae.rollout import Environment, Transitions
 class Embedding(Protocol):
     """See jsae.embeddings."""
 
+    learnt: bool
     input_size: int
     discrete_inputs: bool
     choice_size: int

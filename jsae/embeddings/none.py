@@ -11,6 +11,8 @@ from jsae.rollout import Environment, Transitions
 class Embedding:
     """φ and f are identities; there is nothing to learn."""
 
+    learnt = False
+
     def __init__(self, streams: Streams, environment: Environment, state_size: int, action_size: int):
         self.input_size, self.discrete_inputs = environment.observation_size, environment.discrete_observations
         self.choice_size = 0

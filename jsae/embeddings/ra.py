@@ -26,6 +26,8 @@ def action_scores(e: Tensor, embeddings: Tensor) -> Tensor:
 class Embedding:
     """Action embeddings E learnt from which action led from s to s′; actor and critic see the raw state."""
 
+    learnt = True
+
     def __init__(self, streams: Streams, environment: Environment, state_size: int, action_size: int):
         if environment.n_actions is None:
             raise ValueError("ra: defined for discrete actions only")
