@@ -1,0 +1,100 @@
+"""Networks and Adam of a population against torch's own, member by member."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from jsae.networks import MLP, Adam, Encoder
+from jsae.randomness import Streams
+
+P, B = 3, 7
+
+
+def plain_mlp(mlp: MLP, flat: Tensor, member: int, x: Tensor) -> Tensor:
+    """One member's outputs by the textbook formula, in x's precision."""
+    w1, b1, w2, b2, w3, b3 = (block[member] for block in mlp.blocks(flat))
+    squash = torch.tanh if mlp.activation == "tanh" else torch.relu
+    return squash(squash(x @ w1 + b1) @ w2 + b2) @ w3 + b3
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+@pytest.mark.parametrize("ids", [0, 1, 2])
+def test_outputs_and_gradients_are_those_of_autograd(activation: str, ids: int) -> None:
+    mlp = MLP(Streams(range(P), "test"), 11, (8, 6), 4, activation=activation, extra=3, members=P)
+    mlp.flat = mlp.flat.detach().double().requires_grad_()
+    generator = torch.Generator().manual_seed(0)
+    if ids:
+        x = torch.randint(11, (P, B, ids), generator=generator)
+        dense = torch.nn.functional.one_hot(x, 11).sum(2).double()
+    else:
+        x = torch.randn(P, B, 11, generator=generator, dtype=torch.float64, requires_grad=True)
+        dense = x.detach().clone().requires_grad_()
+    weights = torch.randn(P, B, 4, generator=generator, dtype=torch.float64)
+    out = mlp(x)
+    (out * weights).sum().backward()
+
+    flat = mlp.flat.detach().clone().requires_grad_()
+    expected = torch.stack([plain_mlp(mlp, flat, member, dense[member]) for member in range(P)])
+    (expected * weights).sum().backward()
+    torch.testing.assert_close(out, expected)
+    torch.testing.assert_close(mlp.flat.grad, flat.grad)
+    if not ids:
+        torch.testing.assert_close(x.grad, dense.grad)
+
+
+def test_initial_parameters_are_uniform_as_in_torch_linear() -> None:
+    mlp = MLP(Streams([0], "test"), 400, (100, 50), 10, members=1)
+    for number, block in enumerate(mlp.blocks(mlp.flat.detach())):
+        bound = [400, 100, 50][number // 2] ** -0.5
+        assert block.abs().max() <= bound
+        if block.numel() >= 500:
+            assert block.std() == pytest.approx(bound / 3**0.5, rel=0.1)
+
+
+def test_backward_refuses_parameters_that_moved_since_the_forward_pass() -> None:
+    mlp = MLP(Streams([0], "test"), 3, (4, 4), 1, members=1)
+    out = mlp(torch.ones(1, 2, 3))
+    with torch.no_grad():
+        mlp.flat.add_(1)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        out.sum().backward()
+
+
+def test_encoder_embeds_ids_as_sums_of_one_hots() -> None:
+    encoder = Encoder(Streams(range(P), "test"), 5, 2)
+    ids = torch.randint(5, (P, B, 2), generator=torch.Generator().manual_seed(1))
+    dense = torch.nn.functional.one_hot(ids, 5).sum(2).float()
+    torch.testing.assert_close(encoder(ids), encoder(dense))
+    torch.testing.assert_close(encoder(torch.arange(5).repeat(P, 1)[..., None]), encoder.table())
+
+
+def test_adam_is_torch_adam_for_each_member() -> None:
+    rates = torch.tensor([1e-3, 1e-2, 3e-3])
+    start = torch.randn(P, 6, generator=torch.Generator().manual_seed(2))
+    parameter = start.clone().requires_grad_()
+    adam = Adam([parameter], rates, weight_decay=0.1)
+    plain = [row.clone().requires_grad_() for row in start]
+    optimisers = [torch.optim.Adam([row], lr=float(r), weight_decay=0.1) for row, r in zip(plain, rates, strict=True)]
+    for _ in range(20):
+        parameter.pow(4).sum().backward()
+        adam.step()
+        for row, optimiser in zip(plain, optimisers, strict=True):
+            optimiser.zero_grad()
+            row.pow(4).sum().backward()
+            optimiser.step()
+    torch.testing.assert_close(parameter.detach(), torch.stack([row.detach() for row in plain]))
+
+
+def test_adam_leaves_a_stopped_member_and_its_moments_alone() -> None:
+    parameter = torch.ones(2, 3, requires_grad=True)
+    adam = Adam([parameter], torch.full((2,), 0.1))
+    parameter.square().sum().backward()
+    adam.step()
+    before = {name: tensor.clone() for name, tensor in adam.tensors().items()}
+    stopped = parameter.detach()[1].clone()
+    parameter.square().sum().backward()
+    adam.step([True, False])
+    assert torch.equal(parameter.detach()[1], stopped)
+    assert not torch.equal(parameter.detach()[0], stopped)
+    assert torch.equal(adam.tensors()["0.0"][1], before["0.0"][1])
+    assert adam.tensors()["steps"].tolist() == [[2.0, 1.0]]
