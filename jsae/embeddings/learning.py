@@ -28,6 +28,12 @@ class Embedding(Protocol):
     def refresh(self) -> None: ...
 
 
+def is_learnt(name: str) -> bool:
+    """Whether jsae/embeddings/`name`.py has anything to learn."""
+    learnt: bool = importlib.import_module(f"jsae.embeddings.{name}").Embedding.learnt
+    return learnt
+
+
 def embed(name: str, environment: Environment, seeds: Sequence[int], state_size: int, action_size: int) -> Embedding:
     """A new embedding of jsae/embeddings/`name`.py, one for each seed."""
     module = importlib.import_module(f"jsae.embeddings.{name}")
