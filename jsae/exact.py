@@ -7,6 +7,7 @@ environment         random                                          optimal
 ==================  ==============================================  =================================================
 slot machine        closed form                                     backward induction over all states
 gridworld           Monte Carlo, 95 % interval                      search over positions, and a bound from geometry
+recommender         backward induction over all states              backward induction over all states
 ==================  ==============================================  =================================================
 """
 
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor
 
 from jsae.environments.gridworld import Gridworld, motions
+from jsae.environments.recommender import Recommender
 from jsae.environments.slot_machine import SlotMachine
 from jsae.errors import JsaeError
 
@@ -189,3 +191,44 @@ def plan_return(environment: Gridworld, plan: list[int]) -> float:
         if terminated:
             break
     return total
+
+
+def recommender(environment: Recommender, chunk: int = 128) -> Bounds:
+    """Both returns without error, averaged over the start of an episode.
+
+    Backward induction over all N^n histories and N actions: with w(s, x) = price of x + V(s's history after buying
+    x), recommending a in s is worth (sum_x p(x) w(s, x) + extra_a w(s, a)) / (1 + extra_a), where extra_a is the mass
+    that the recommendation adds to item a. Histories with the same n-gram rows and the same newest n - 1 items have
+    one value. chunk: histories handled at a time; N · chunk numbers are in memory several times over.
+    """
+    n, items = environment.n, environment.n_items
+    states = torch.cartesian_prod(*[torch.arange(items)] * n).view(-1, n)  # [N^n, n], in the order of their numbers
+    suffix = torch.arange(len(states)) % items ** (n - 1)  # the newest n - 1 items as one number
+    same, value_of = torch.unique(
+        torch.column_stack([suffix, environment.rows(states)]), dim=0, return_inverse=True, sorted=True
+    )
+    distinct = torch.empty(len(same), dtype=torch.int64)
+    distinct[value_of] = torch.arange(len(states))  # any history of each class
+    random, optimal = torch.zeros(2, len(states), dtype=torch.float64).unbind()
+    for _ in range(environment.episode_length):
+        random_of, optimal_of = [], []
+        for members in distinct.split(chunk):
+            p = environment.probabilities(states[members][None])[0]  # [chunk, N]
+            extra = (environment.boost - 1) * p + environment.bonus
+            share = 1 / (1 + extra)
+            random_of.append(_recommending(p, extra, share, _worth(environment, random, suffix[members])).mean(-1))
+            optimal_of.append(_recommending(p, extra, share, _worth(environment, optimal, suffix[members])).amax(-1))
+        random, optimal = torch.cat(random_of)[value_of], torch.cat(optimal_of)[value_of]
+    start = environment.start_probabilities()[states].prod(-1)
+    return Bounds(float(start @ random), float(start @ optimal), 0.0)
+
+
+def _worth(environment: Recommender, value: Tensor, suffix: Tensor) -> Tensor:
+    """w: what buying each item is worth after histories that end in `suffix` [B] -> [B, N]."""
+    return environment.prices + value.view(-1, environment.n_items)[suffix]
+
+
+def _recommending(p: Tensor, extra: Tensor, share: Tensor, worth: Tensor) -> Tensor:
+    """Expected worth of recommending each item: p, extra, share = 1 / (1 + extra), worth [B, N] -> [B, N]."""
+    without = torch.linalg.vecdot(p, worth).unsqueeze(-1)
+    return torch.addcmul(without, extra, worth).mul_(share)

@@ -2,54 +2,15 @@
 
 from pathlib import Path
 
-import polars as pl
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from torch import Tensor
 
-from jsae import ngram
 from jsae.environments.recommender import Recommender, Start
 from jsae.errors import JsaeError
-
-SHOP = [[1, 2, 3, 1, 2, 2, 3], [2, 3, 3, 1], [1, 2, 1], [4, 1, 2, 3, 4]]
-PRICES = {1: 10.0, 2: 20.0, 3: 5.0, 4: 40.0}
-
-
-def make(
-    folder: Path,
-    sequences: list[list[int]],
-    *,
-    n: int = 2,
-    window: int = 0,
-    boost: float = 3.0,
-    bonus: float = 0.0,
-    start: Start = "uniform",
-) -> Recommender:
-    pairs = [(user, item) for user, sequence in enumerate(sequences) for item in sequence]
-    users, items = zip(*pairs, strict=True)
-    table = pl.DataFrame({"user": users, "item": items, "price": [PRICES[item] for item in items]})
-    path = folder / "model.safetensors"
-    ngram.save(ngram.build(table, n=n, window=window), path)
-    return Recommender(path, boost=boost, bonus=bonus, start=start, episode_length=20)
-
-
-def uniforms(*shape: int, seed: int = 0) -> Tensor:
-    return torch.rand(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
-
-
-def all_states(shop: Recommender) -> Tensor:
-    """[1, N^n, n]."""
-    return torch.cartesian_prod(*[torch.arange(shop.n_items)] * shop.n).view(1, -1, shop.n)
-
-
-def boosted(shop: Recommender, state: Tensor, action: int) -> Tensor:
-    """The distribution of the specification, written out: [P, N, items]."""
-    p = shop.probabilities(state).clone()
-    p[..., action] = shop.boost * p[..., action] + shop.bonus
-    return p / p.sum(-1, keepdim=True)
+from tests.made_shops import PRICES, SHOP, all_states, boosted, make, uniforms
 
 
 def test_shapes_and_types(tmp_path: Path) -> None:
@@ -86,7 +47,7 @@ def test_mixture_is_the_mean_of_the_orders(tmp_path: Path) -> None:
     assert shop.probabilities(torch.tensor([[[2, 1]]])).tolist() == [[[0.5, 0.0, 0.5]]]  # (3, 2) was never seen
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     st.lists(st.lists(st.integers(1, 4), min_size=1, max_size=7), min_size=1, max_size=4),
     st.integers(1, 3),

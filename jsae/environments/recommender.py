@@ -82,7 +82,7 @@ class Recommender:
         extra part sells item a; the rest is p, drawn as a component of the mixture and then by that component's
         inverse distribution function. No distribution is ever formed.
         """
-        rows = self._rows(state)
+        rows = self.rows(state)
         extra = (self.boost - 1) * self._row_probabilities(rows, action.unsqueeze(-1)).mean(-1) + self.bonus
         component = (uniforms[..., 1] * self.n).long().clamp_(max=self.n - 1).unsqueeze(-1)
         bought = self._sample(rows.gather(-1, component).squeeze(-1), uniforms[..., 2])
@@ -98,20 +98,27 @@ class Recommender:
         """state [P, N, n] -> its newest item [P, N]."""
         return state[..., -1]
 
+    def start_probabilities(self) -> Tensor:
+        """P(item) of each of the n items at the start of an episode: [items] float64."""
+        if self.start == "popularity":
+            return self._probabilities[: self.n_items]
+        return torch.full_like(self._probabilities[: self.n_items], 1 / self.n_items)
+
     def probabilities(self, state: Tensor) -> Tensor:
         """P(next item | state) without a recommendation: state [P, N, n] -> [P, N, items] float64."""
-        rows = self._rows(state).flatten()
+        rows, where = self.rows(state).unique(return_inverse=True)
         lengths = self._starts[rows + 1] - self._starts[rows]
-        row_ends = lengths.cumsum(0)
-        within = torch.arange(int(row_ends[-1]), device=rows.device) - (row_ends - lengths).repeat_interleave(lengths)
-        entry = self._starts[rows].repeat_interleave(lengths) + within
-        dense = torch.zeros(state.shape[:-1].numel() * self.n_items, dtype=torch.float64, device=rows.device)
-        owner = torch.arange(len(rows), device=rows.device).div(self.n, rounding_mode="floor")
-        cell = owner.repeat_interleave(lengths) * self.n_items + self._next_items[entry]
-        dense.index_add_(0, cell, self._probabilities[entry] / self.n)
-        return dense.view(*state.shape[:-1], self.n_items)
+        owner = torch.arange(len(rows), device=rows.device).repeat_interleave(lengths)
+        first = (self._starts[rows] - (lengths.cumsum(0) - lengths)).repeat_interleave(lengths)
+        entry = first + torch.arange(len(owner), device=rows.device)
+        dense = torch.zeros(len(rows), self.n_items, dtype=torch.float64, device=rows.device)
+        dense[owner, self._next_items[entry].long()] = self._probabilities[entry]
+        total = dense[where[..., 0]]
+        for order in range(1, self.n):
+            total += dense[where[..., order]]
+        return total.div_(self.n)
 
-    def _rows(self, state: Tensor) -> Tensor:
+    def rows(self, state: Tensor) -> Tensor:
         """Row of the table for the last 1..n items: state [P, N, n] -> [P, N, n]."""
         found = []
         row = torch.zeros_like(state[..., 0])
