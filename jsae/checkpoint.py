@@ -29,7 +29,7 @@ def save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None
 def load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors and metadata of `path`. Raises JsaeError if it is missing or damaged."""
     try:
-        with safe_open(path, framework="pt") as stored:  # type: ignore[no-untyped-call]
+        with safe_open(path, framework="pt") as stored:
             return {name: stored.get_tensor(name) for name in stored.keys()}, stored.metadata() or {}  # noqa: SIM118
     except FileNotFoundError:
         raise JsaeError(f"{path} is missing: run the stage that makes it (dvc repro does)") from None

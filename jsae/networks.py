@@ -71,13 +71,13 @@ class MLP:
 
     def __call__(self, x: Tensor) -> Tensor:
         """Outputs `[P, B, outputs]`, differentiable in the parameters and in float inputs."""
-        output: Tensor = _Perceptron.apply(self.flat, x, self)  # type: ignore[no-untyped-call]
+        output: Tensor = _Perceptron.apply(self.flat, x, self)
         return output
 
     def forward(self, flat: Tensor, x: Tensor) -> list[Tensor]:
         """Activations of each layer, the outputs last."""
         blocks = self.blocks(flat)
-        activations = []
+        activations: list[Tensor] = []
         for layer in range(0, len(blocks), 2):
             weight, bias = blocks[layer], blocks[layer + 1]
             if layer == 0 and not x.is_floating_point():
@@ -142,14 +142,16 @@ class _Perceptron(torch.autograd.Function):
         return activations[-1]
 
     @staticmethod
-    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, Tensor | None, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, Tensor | None, None]:
         flat, x, *activations = ctx.saved_tensors
         grad, grad_x = ctx.mlp.backward(flat, x, activations, grad_output, inputs=ctx.needs_input_grad[1])
         return grad, grad_x, None
 
 
 class Encoder:
-    """The one-layer encoders of Figure 1b: P maps x ↦ tanh(W x), bounded in (−1, 1): `[P, B, inputs]` floats or `[P, B, k]` ids → `[P, B, outputs]`.
+    """The one-layer encoders of Figure 1b: P maps x ↦ tanh(W x), bounded in (−1, 1).
+
+    `[P, B, inputs]` floats or `[P, B, k]` ids → `[P, B, outputs]`.
 
     Ids stand for a sum of one-hot vectors; W then is a table of `inputs` rows. Entries start uniform in ±`bound`
     (torch.nn.Linear's 1/√inputs unless told otherwise).

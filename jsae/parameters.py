@@ -78,9 +78,8 @@ class CompleteJourney(Strict):
 class Transitions(Strict):
     order: int = parameter("n: items that the state holds", "A.4.1", ge=1, le=4)
     skip_window: int = parameter(
-        "how far ahead a purchase still counts, with weight 1/2^gap", "Shani et al. skip without end: here cut at 1/1024",
-        ge=0, le=50,
-    )  # fmt: skip
+        "how far ahead a purchase still counts, with weight 1/2^gap", "Shani et al.: no end; here 1/1024", ge=0, le=50
+    )
 
 
 class Data(Strict):
@@ -98,7 +97,7 @@ class GridworldDynamics(Strict):
     actuators: int = parameter(
         "n: there are 2^n actions", "not stated: 11 gives the 2,048 of the transfer", ge=1, le=14
     )
-    sub_steps: int = parameter("motions of one step", "public re-implementation: int(0.2 / 0.045)", ge=1)
+    sub_steps: int = parameter("motions of one step", "public re-implementation: int(0.2 / 0.045)", ge=1, le=8)
     sub_step_length: float = parameter("length of the longest motion", "public re-implementation", gt=0, le=1)
     step_reward: Finite = parameter("reward of every step", "5.1: small; number of the public re-implementation")
     collision_reward: Finite = parameter("added when a step collides", "5.1: small; public re-implementation")
@@ -203,9 +202,19 @@ class Vpg(Strict):
     critic_steps: int = parameter("gradient steps an epoch", "not stated: Spinning Up's 80", ge=1)
 
 
+class Ppo(Strict):
+    clip: float = parameter("ε: how far the probability ratio counts", "A.4.2", gt=0, lt=1)
+    policy_steps: int = parameter("gradient steps an epoch at most", "not stated: Spinning Up's 80", ge=1)
+    critic_steps: int = parameter("gradient steps an epoch", "not stated: Spinning Up's 80", ge=1)
+    kl_limit: float = parameter(
+        "policy steps end when E[ln π_old − ln π] exceeds it", "not stated: Spinning Up's 1.5 × 0.01", gt=0
+    )
+
+
 class Agents(Strict):
     common: CommonAgent
     vpg: Vpg
+    ppo: Ppo
 
 
 class Training(Strict):
@@ -218,7 +227,7 @@ class Training(Strict):
 
 class Family(Strict):
     environments: list[str] = parameter("environments of the family", "Figure 2", min_length=1)
-    agents: list[Literal["vpg"]] = parameter("agents to train", "Figure 2", min_length=1)
+    agents: list[Literal["vpg", "ppo"]] = parameter("agents to train", "Figure 2", min_length=1)
     embeddings: list[Literal["none", "ra", "jsae"]] = parameter(
         "representations to train with", "Figure 2", min_length=1
     )

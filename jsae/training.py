@@ -200,8 +200,12 @@ def train(
     epochs: int,
     saved: Path,
     progress: Callable[[int], None] = lambda count: None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> Trainer:
-    """Train up to `epochs`, from the checkpoint `saved` if there is one, and leave the finished state there."""
+    """Train up to `epochs`, from the checkpoint `saved` if there is one, and leave the finished state there.
+
+    A checkpoint is written when `checkpoint_seconds` have passed since the last; when does not change any result.
+    """
     state = checkpoint.resume(saved)
     if state is not None:
         trainer.load(state)
@@ -210,7 +214,7 @@ def train(
     while trainer.epoch < epochs:
         trainer.run_epoch()
         progress(1)
-        if time.monotonic() - written > CHECKPOINT_SECONDS or trainer.epoch == epochs:
+        if time.monotonic() - written > checkpoint_seconds or trainer.epoch == epochs:
             checkpoint.save(saved, trainer.tensors())
             written = time.monotonic()
     return trainer
@@ -230,6 +234,7 @@ def train_shard(
     epochs: int,
     saved: Path,
     progress: Callable[[int], None],
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> None:
     """Train one shard, whose embeddings are rows `rows[0]:rows[1]` of the file `pretrained`, up to `epochs`.
 
@@ -239,4 +244,4 @@ def train_shard(
     built = embed(embedding, environment, seeds, *sizes)
     parameters, _ = checkpoint.load(pretrained)
     restore(built, {name: parameter[slice(*rows)] for name, parameter in parameters.items()})
-    train(Trainer(environment, built, agent, seeds, settings), epochs, saved, progress)
+    train(Trainer(environment, built, agent, seeds, settings), epochs, saved, progress, checkpoint_seconds)

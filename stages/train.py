@@ -105,7 +105,7 @@ def checkpoints(scale: str, cohort: str, cell: Cell, calls: Any, pretrained: Pat
     code = sorted(
         Path(module.__file__)
         for name, module in sys.modules.items()
-        if name.split(".")[0] in ("jsae", "stages", "__main__") and getattr(module, "__file__", None)
+        if name.split(".")[0] in ("jsae", "stages", "__main__") and module.__file__
     )
     inputs = [pretrained, *([paths.transitions()] if calls[0]["module"] == "recommender" else [])]
     key = checkpoint.fingerprint([calls, torch.__version__], [*inputs, *code])
@@ -126,8 +126,8 @@ def write(
         for seeds, state in zip(blocks, states, strict=True)
     ]
     weights = checkpoint.stack([checkpoint.under("weights", state) for state in states])
-    checkpoint.save(paths.weights(scale, *vars(cell).values(), cohort), weights)
-    with write_atomically(paths.curves(scale, *vars(cell).values(), cohort)) as temporary:
+    checkpoint.save(paths.weights(scale, cell.environment, cell.agent, cell.embedding, cohort), weights)
+    with write_atomically(paths.curves(scale, cell.environment, cell.agent, cell.embedding, cohort)) as temporary:
         pl.concat(frames).write_parquet(temporary, compression="zstd")
 
 

@@ -1,0 +1,36 @@
+"""Proximal policy optimisation, clipped (Schulman et al. 2017; Spinning Up's PPO; section 5, A.4.2: clip 0.2).
+
+for each epoch:
+    collect trajectories with π_old
+    compute rewards-to-go R̂_t and advantages Â_t (GAE, λ), normalised over the epoch
+    for each policy step, until E[ln π_old − ln π_θ] exceeds the KL limit:
+        θ ← θ + α_π ∇_θ E[min(r_t Â_t, clip(r_t, 1 − ε, 1 + ε) Â_t)],  r_t = π_θ(a_t | s_t) / π_old(a_t | s_t)
+    fit the critic: min_ψ E[(V_ψ(s_t) − R̂_t)²]
+"""
+
+from typing import Any
+
+from torch import Tensor
+
+from jsae.agents.on_policy import OnPolicyAgent
+from jsae.networks import MLP
+from jsae.policies import Policy
+
+
+def clipped_surrogate_loss(log_p: Tensor, old_log_p: Tensor, advantage: Tensor, clip: float) -> Tensor:
+    """−E[min(r Â, clip(r, 1 − ε, 1 + ε) Â)], r = π / π_old; `[P, B]` → `[P]`."""
+    ratio = (log_p - old_log_p).exp()
+    clipped = ratio.clamp(1 - clip, 1 + clip)
+    return -(ratio * advantage).minimum(clipped * advantage).mean(1)
+
+
+class PPO(OnPolicyAgent):
+    """Clipped surrogate, early stop on KL. `clip` is ε; the other arguments are OnPolicyAgent's."""
+
+    def __init__(self, policy: Policy, critic: MLP, *, clip: float, **arguments: Any):
+        super().__init__(policy, critic, **arguments)
+        self.clip = clip
+
+    def policy_loss(self, log_p: Tensor, old_log_p: Tensor, advantage: Tensor) -> Tensor:
+        """See `clipped_surrogate_loss`."""
+        return clipped_surrogate_loss(log_p, old_log_p, advantage, self.clip)

@@ -1,0 +1,153 @@
+"""Each agent with each embedding: its gradient by finite differences, its learning on probes of known value."""
+
+import pytest
+import torch
+
+from jsae.agents.vpg import VPG, policy_gradient_loss
+from jsae.embeddings.learning import Embedding, Learner, embed
+from jsae.networks import MLP
+from jsae.policies import Categorical, Gaussian
+from jsae.pretraining import pretrain
+from jsae.randomness import Streams
+from jsae.rollout import Environment
+from jsae.samples import random_transitions
+from jsae.training import Settings, Trainer
+from tests import probes
+
+SEEDS = [0, 1]
+EMBEDDINGS = ["none", "ra", "jsae"]
+AGENTS = ["vpg"]
+
+
+def settings(policy_steps: int = 1, rate: float = 0.01, deviation: float = 0.6) -> Settings:
+    members = len(SEEDS)
+    return Settings(
+        lanes=16,
+        hidden_sizes=[16, 16],
+        initial_standard_deviations=[deviation] * members,
+        actor_learning_rates=[rate] * members,
+        critic_learning_rates=[0.01] * members,
+        agent={"discount": 0.9, "gae_lambda": 0.97, "policy_steps": policy_steps, "critic_steps": 40},
+        reward_scale=1.0,
+        continual=None,
+    )
+
+
+def embedded(name: str, environment: Environment) -> Embedding:
+    """The embedding, pre-trained on random transitions where it learns."""
+    embedding = embed(name, environment, SEEDS, 3, 2)
+    if embedding.learnt:
+        data = random_transitions(environment, SEEDS, 400)
+        learner = Learner(embedding, Streams(SEEDS, "test"), learning_rate=0.03, weight_decay=0.0, members=len(SEEDS))
+        pretrain(embedding, data, learner, passes=30, batch_size=100, validation_share=0.1, patience=30)
+    return embedding
+
+
+def trained(environment: Environment, agent: str, embedding: str, epochs: int, **changes: float) -> Trainer:
+    trainer = Trainer(environment, embedded(embedding, environment), agent, SEEDS, settings(**changes))
+    for _ in range(epochs):
+        trainer.run_epoch()
+    return trainer
+
+
+def values(trainer: Trainer, *states: int) -> torch.Tensor:
+    """V of states, `[P, states]`."""
+    ids = torch.tensor(states).repeat(len(SEEDS), 1)[..., None]
+    with torch.no_grad():
+        return trainer.agent.critic(trainer.embedding.represent(ids))[..., 0]
+
+
+@pytest.mark.parametrize("agent", AGENTS)
+@pytest.mark.parametrize("embedding", EMBEDDINGS)
+class TestProbes:
+    def test_constant_reward(self, agent: str, embedding: str) -> None:
+        found = values(trained(probes.ConstantReward(), agent, embedding, 8), 0)
+        torch.testing.assert_close(found, torch.ones(2, 1), atol=0.03, rtol=0)
+
+    def test_reward_of_the_state(self, agent: str, embedding: str) -> None:
+        found = values(trained(probes.RewardOfState(), agent, embedding, 12), 0, 1)
+        torch.testing.assert_close(found, torch.tensor([[-1.0, 1.0]] * 2), atol=0.05, rtol=0)
+
+    def test_discounting(self, agent: str, embedding: str) -> None:
+        found = values(trained(probes.DelayedReward(), agent, embedding, 12), 0, 1)
+        torch.testing.assert_close(found, torch.tensor([[0.9, 1.0]] * 2), atol=0.05, rtol=0)
+
+    def test_truncation_goes_on_in_value(self, agent: str, embedding: str) -> None:
+        found = values(trained(probes.Endless(), agent, embedding, 60), 0)
+        torch.testing.assert_close(found, torch.full((2, 1), 10.0), atol=0.3, rtol=0)
+
+    def test_the_action_that_pays(self, agent: str, embedding: str) -> None:
+        trainer = trained(probes.RewardOfAction(), agent, embedding, 150, rate=0.03)
+        before, after = trainer.history()["epoch_return"][:, :10], trainer.history()["epoch_return"][:, -10:]
+        assert (before.mean(1) < 0.6).all()
+        assert (after.mean(1) > 0.9).all()
+
+
+def test_a_bandits_gradient_is_its_closed_form() -> None:
+    """∂J/∂logit(a) = π(a)(r(a) − J), the expectation taken over every action with its probability."""
+    policy = Categorical(Streams([0], "test"), 1, (4, 4), 5, members=1)
+    policy.network.flat = policy.network.flat.detach().double().requires_grad_()
+    reward = torch.tensor([[1.0, -2.0, 0.5, 3.0, 0.0]], dtype=torch.float64)
+    x, actions = torch.ones(1, 5, 1, dtype=torch.float64), torch.arange(5)[None]
+    log_p = policy.log_probability(x, actions)
+    p = log_p.detach().exp()
+    value = (p * reward).sum()
+    policy_gradient_loss(log_p, 5 * p * (reward - value)).sum().backward()
+    assert policy.network.flat.grad is not None
+    bias_gradient = policy.network.blocks(policy.network.flat.grad)[-1][0, 0]
+    torch.testing.assert_close(-bias_gradient, (p * (reward - value))[0])
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "categorical"])
+def test_vpg_gradient_by_finite_differences(kind: str) -> None:
+    members, batch = 2, 9
+    generator = torch.Generator().manual_seed(3)
+    x = torch.randn(members, batch, 3, generator=generator, dtype=torch.float64)
+    advantage = torch.randn(members, batch, generator=generator, dtype=torch.float64)
+    streams = Streams(range(members), "test")
+    policy: Gaussian | Categorical
+    if kind == "gaussian":
+        policy = Gaussian(streams, 3, (5, 5), 2, torch.tensor([0.4, 0.7]))
+        choice = torch.randn(members, batch, 2, generator=generator, dtype=torch.float64)
+    else:
+        policy = Categorical(streams, 3, (5, 5), 4, members=members)
+        choice = torch.randint(4, (members, batch), generator=generator)
+    policy.network.flat = policy.network.flat.detach().double().requires_grad_()
+
+    def loss() -> torch.Tensor:
+        return policy_gradient_loss(policy.log_probability(x, choice), advantage)
+
+    loss().sum().backward()
+    gradient = policy.network.flat.grad
+    assert gradient is not None
+    direction = torch.randn(gradient.shape, generator=generator, dtype=torch.float64)
+    with torch.no_grad():
+        start, step = policy.network.flat.clone(), 1e-5
+        policy.network.flat.copy_(start + step * direction)
+        ahead = loss()
+        policy.network.flat.copy_(start - step * direction)
+        behind = loss()
+    torch.testing.assert_close((ahead - behind) / (2 * step), (gradient * direction).sum(1), rtol=1e-6, atol=1e-8)
+
+
+def test_a_member_stops_at_the_kl_limit_while_another_goes_on() -> None:
+    """Two members of different learning rates: the fast one passes the limit and stops after fewer steps."""
+    streams = Streams(SEEDS, "test")
+    policy = Gaussian(streams, 3, (8, 8), 2, torch.full((2,), 0.5))
+    agent = VPG(
+        policy,
+        MLP(streams, 3, (8, 8), 1, members=2),
+        actor_learning_rates=torch.tensor([0.1, 1e-5]),
+        critic_learning_rates=torch.full((2,), 1e-3),
+        discount=0.9,
+        gae_lambda=0.97,
+        policy_steps=10,
+        critic_steps=1,
+        kl_limit=0.05,
+    )
+    trainer = Trainer(probes.RewardOfAction(), embedded("jsae", probes.RewardOfAction()), "vpg", SEEDS, settings())
+    trainer.policy, trainer.agent = policy, agent
+    trainer.run_epoch()
+    fast, slow = trainer.history()["policy_steps"][:, 0].tolist()
+    assert fast < 10
+    assert slow == 10

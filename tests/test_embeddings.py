@@ -1,0 +1,125 @@
+"""Embeddings: the paper's losses by hand, f as the nearest neighbour, pre-training that stops when it should."""
+
+import math
+
+import pytest
+import torch
+
+from jsae.embeddings.action_map import NearestNeighbour
+from jsae.embeddings.jsae import environment_model_loss
+from jsae.embeddings.learning import Learner, embed
+from jsae.embeddings.ra import action_scores
+from jsae.errors import JsaeError
+from jsae.pretraining import evaluate, pretrain
+from jsae.randomness import Streams
+from jsae.rollout import Transitions
+from jsae.samples import load_samples, random_transitions, save_samples
+from tests import probes
+
+SEEDS = [0, 1, 2]
+
+
+def learner(embedding, rate: float = 0.03) -> Learner:
+    streams = Streams(SEEDS, "test")
+    return Learner(embedding, streams, learning_rate=rate, weight_decay=0.0, members=len(SEEDS))
+
+
+def test_eq_5_by_hand() -> None:
+    """Logits 0, ln 2, ln 3 are probabilities 1/6, 2/6, 3/6; targets 2 and 0: −(ln 3/6 + ln 1/6) / 2."""
+    logits = torch.tensor([[[0.0, math.log(2), math.log(3)]] * 2])
+    loss = environment_model_loss(logits, torch.tensor([[2, 0]]))
+    assert loss.item() == pytest.approx(-(math.log(3 / 6) + math.log(1 / 6)) / 2)
+
+
+def test_eq_5_of_vectors_is_the_mean_squared_error() -> None:
+    loss = environment_model_loss(torch.tensor([[[1.0, 2.0]]]), torch.tensor([[[0.0, 4.0]]]))
+    assert loss.item() == pytest.approx((1 + 4) / 2)
+
+
+def test_eq_5_before_learning_is_the_entropy_of_a_guess() -> None:
+    """φ, g and T start near 0, so that T's guess is close to uniform: about ln 5."""
+    environment = probes.RewardOfAction()
+    embedding = embed("jsae", environment, SEEDS, 3, 2)
+    embedding.parameters["transition"].detach().zero_()
+    loss = embedding.loss(random_transitions(environment, SEEDS, 50))
+    torch.testing.assert_close(loss.detach(), torch.full((3,), math.log(5)))
+
+
+def test_ra_scores_are_negative_distances() -> None:
+    e = torch.tensor([[[0.0, 0.0]]])
+    embeddings = torch.tensor([[[3.0, 4.0], [0.0, 1.0]]])
+    torch.testing.assert_close(action_scores(e, embeddings), torch.tensor([[[-5.0, -1.0]]]))
+
+
+def test_ra_scores_have_a_gradient_where_point_and_embedding_meet() -> None:
+    e = torch.zeros(1, 1, 2, requires_grad=True)
+    action_scores(e, torch.zeros(1, 3, 2)).sum().backward()
+    assert e.grad is not None
+    assert torch.isfinite(e.grad).all()
+
+
+def test_f_is_the_nearest_neighbour() -> None:
+    generator = torch.Generator().manual_seed(0)
+    embeddings = torch.rand(2, 50, 3, generator=generator) * 2 - 1
+    points = torch.randn(2, 30, 3, generator=generator)
+    expected = torch.cdist(points, embeddings).argmin(2)
+    assert torch.equal(NearestNeighbour(embeddings)(points), expected)
+    assert torch.equal(NearestNeighbour(embeddings)(embeddings), torch.arange(50).repeat(2, 1))
+
+
+@pytest.mark.parametrize("name", ["ra", "jsae"])
+def test_pretraining_learns_what_an_action_does(name: str) -> None:
+    """In RewardOfAction the next state names the action: nothing is left to guess."""
+    environment = probes.RewardOfAction()
+    embedding = embed(name, environment, SEEDS, 3, 2)
+    data = random_transitions(environment, SEEDS, 400)
+    before = evaluate(embedding, data, 100)
+    pretrain(embedding, data, learner(embedding), passes=40, batch_size=50, validation_share=0.1, patience=40)
+    after = evaluate(embedding, data, 100)
+    assert (before > 1.3).all()
+    assert (after < 0.7).all()
+    chosen = embedding.to_action(embedding.parameters["g" if name == "jsae" else "actions"].detach().tanh())
+    assert torch.equal(chosen, torch.arange(4).repeat(3, 1))
+
+
+def test_pretraining_stops_when_the_held_out_loss_is_flat_and_keeps_the_best() -> None:
+    environment = probes.RewardOfState()  # the action does nothing, the state stays: soon learnt
+    embedding = embed("jsae", environment, SEEDS, 2, 2)
+    data = random_transitions(environment, SEEDS, 300)
+    history = pretrain(
+        embedding, data, learner(embedding, 0.3), passes=500, batch_size=100, validation_share=0.2, patience=3
+    )
+    assert len(history) < 500
+    held_out = Transitions(*(field[:, -60:] for field in data))
+    best = torch.stack([loss for _, loss in history]).min(0).values
+    torch.testing.assert_close(evaluate(embedding, held_out, 60), best)
+
+
+def test_a_members_pretraining_does_not_depend_on_the_others() -> None:
+    environment = probes.RewardOfAction()
+    together = embed("jsae", environment, SEEDS, 3, 2)
+    data = random_transitions(environment, SEEDS, 200)
+    pretrain(together, data, learner(together), passes=5, batch_size=50, validation_share=0.1, patience=5)
+    for member, seed in enumerate(SEEDS):
+        alone = embed("jsae", environment, [seed], 3, 2)
+        own = random_transitions(environment, [seed], 200)
+        assert torch.equal(own.action[0], data.action[member])
+        single = Learner(alone, Streams([seed], "test"), learning_rate=0.03, weight_decay=0.0, members=1)
+        pretrain(alone, own, single, passes=5, batch_size=50, validation_share=0.1, patience=5)
+        for name, parameter in alone.parameters.items():
+            torch.testing.assert_close(parameter[0], together.parameters[name][member])
+
+
+def test_a_loss_that_is_not_a_number_stops_pretraining() -> None:
+    environment = probes.RewardOfAction()
+    embedding = embed("jsae", environment, SEEDS, 3, 2)
+    data = random_transitions(environment, SEEDS, 100)
+    embedding.parameters["phi"].detach()[0, 0, 0] = torch.nan
+    with pytest.raises(JsaeError, match="pre-training: loss is"):
+        pretrain(embedding, data, learner(embedding), passes=2, batch_size=50, validation_share=0.1, patience=2)
+
+
+def test_samples_survive_their_file(tmp_path) -> None:
+    data = random_transitions(probes.RewardOfAction(), SEEDS, 20)
+    save_samples(tmp_path / "samples.safetensors", data)
+    assert all(torch.equal(a, b) for a, b in zip(load_samples(tmp_path / "samples.safetensors"), data, strict=True))
