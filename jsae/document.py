@@ -1,4 +1,4 @@
-"""The report as blocks: what the notebook shows, and how a block becomes HTML.
+"""The report as blocks: what the notebook shows, and how a block becomes HTML or a part of the printed paper.
 
 A block is a plain dictionary, made by `figures`, `table`, `equation`, `values` or `note` below. Prose is Markdown with
 formulas between dollar signs and {{names}} that stand for values: a number in prose is always such a name, so it comes
@@ -14,10 +14,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import latex2mathml.converter
 import mistune
 from mistune.renderers.html import HTMLRenderer
 
+from jsae import formulas
 from jsae.errors import JsaeError
 
 Block = dict[str, Any]
@@ -25,10 +25,13 @@ MIME = "application/vnd.jsae.block+json"
 """The media type by which a notebook's output carries a block."""
 
 
-def figures(images: Sequence[tuple[Path, str, str]], caption: str = "", name: str = "") -> Block:
-    """One figure of one or more SVG images, each (path, alternative text, caption below it)."""
+def figures(images: Sequence[tuple[Path, str, str]], caption: str = "", name: str = "", wide: bool = False) -> Block:
+    """One figure of one or more SVG images, each (path, alternative text, caption below it).
+
+    wide: in print it takes both columns.
+    """
     panels = [{"path": str(path), "alt": alt, "caption": below} for path, alt, below in images]
-    return {"kind": "figures", "panels": panels, "caption": caption, "name": name}
+    return {"kind": "figures", "panels": panels, "caption": caption, "name": name, "wide": wide}
 
 
 def table(
@@ -38,8 +41,12 @@ def table(
     prose: Sequence[str] = (),
     numbers: Sequence[str] = (),
     name: str = "",
+    wide: bool = False,
 ) -> Block:
-    """A table. Cells are shown as they are, those of the columns in `prose` as Markdown; `numbers` are set right."""
+    """A table. Cells are shown as they are, those of the columns in `prose` as Markdown; `numbers` are set right.
+
+    wide: in print it takes both columns.
+    """
     cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
     for row in cells:
         if len(row) != len(columns):
@@ -52,12 +59,18 @@ def table(
         "prose": list(prose),
         "numbers": list(numbers),
         "name": name,
+        "wide": wide,
     }
 
 
 def equation(latex: str, number: str = "") -> Block:
     """A displayed formula with the number that the paper gives it."""
     return {"kind": "equation", "latex": latex, "number": number}
+
+
+def heading(text: str, level: int) -> Block:
+    """A heading whose words are known only when the notebook runs."""
+    return {"kind": "heading", "text": text, "level": level}
 
 
 def values(**named: object) -> Block:
@@ -99,16 +112,11 @@ def fill(text: str, known: Mapping[str, str]) -> str:
     return re.sub(r"\{\{([^{}]+)\}\}", value, text)
 
 
-def mathml(latex: str, display: bool = False) -> str:
-    """A formula as MathML."""
-    return latex2mathml.converter.convert(latex, display="block" if display else "inline")
-
-
 class _Page(HTMLRenderer):
     """Markdown to HTML: formulas as MathML, headings with anchors."""
 
     def inline_math(self, text: str) -> str:
-        return mathml(text)
+        return formulas.mathml(text)
 
     def heading(self, text: str, level: int, **attributes: Any) -> str:
         return f'<h{level} id="{anchor(text)}">{text}</h{level}>\n'
@@ -138,9 +146,11 @@ def block_html(block: Block, known: Mapping[str, str]) -> str:
     match block["kind"]:
         case "values":
             return ""
+        case "heading":
+            return to_html(f"{'#' * block['level']} {fill(block['text'], known)}")
         case "equation":
             number = f'<span class="number">({block["number"]})</span>' if block["number"] else ""
-            return f'<div class="equation">{mathml(block["latex"], display=True)}{number}</div>\n'
+            return f'<div class="equation">{formulas.mathml(block["latex"], display=True)}{number}</div>\n'
         case "note":
             return f'<div class="note {block["style"]}">{to_html(fill(block["text"], known))}</div>\n'
         case "frame":
@@ -166,7 +176,8 @@ def _figures_html(block: Block, known: Mapping[str, str]) -> str:
     caption = f"<figcaption>{inline_html(fill(block['caption'], known))}</figcaption>" if block["caption"] else ""
     name = f' id="{block["name"]}"' if block["name"] else ""
     inside = "\n".join(panels)
-    return f'<figure class="panels"{name}><div class="grid count-{len(panels)}">{inside}</div>{caption}</figure>\n'
+    kind = "panels wide" if block["wide"] else "panels"
+    return f'<figure class="{kind}"{name}><div class="grid count-{len(panels)}">{inside}</div>{caption}</figure>\n'
 
 
 def _table_html(block: Block, known: Mapping[str, str]) -> str:
@@ -189,3 +200,88 @@ def _table_html(block: Block, known: Mapping[str, str]) -> str:
         f'<div class="table" tabindex="0" role="region" aria-label="table"><table{name}>{caption}'
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>\n"
     )
+
+
+Node = dict[str, Any]
+"""A piece of the printed paper, as report/paper.typ reads it: {"kind": …, …}."""
+
+_tree = mistune.create_markdown(renderer="ast", plugins=["math", "table"])
+
+
+def to_nodes(markdown: str) -> list[Node]:
+    """Prose as nodes for print."""
+    return [node for token in _tree(markdown) for node in _node(token)]
+
+
+def inline_nodes(markdown: str) -> list[Node]:
+    """One paragraph of prose as nodes without the paragraph around them."""
+    nodes = to_nodes(markdown)
+    return [child for node in nodes for child in node.get("children", [])]
+
+
+def _node(token: Any) -> list[Node]:
+    children = [node for child in token.get("children", []) for node in _node(child)]
+    match token["type"]:
+        case "blank_line":
+            return []
+        case "text":
+            return [{"kind": "text", "text": token["raw"]}]
+        case "softbreak" | "linebreak":
+            return [{"kind": "text", "text": " "}]
+        case "codespan":
+            return [{"kind": "code", "text": token["raw"]}]
+        case "block_code":
+            return [{"kind": "listing", "text": token["raw"].rstrip()}]
+        case "inline_math":
+            return [{"kind": "math", "text": formulas.typst(token["raw"])}]
+        case "heading":
+            return [{"kind": "heading", "level": token["attrs"]["level"], "children": children}]
+        case "link":
+            return [{"kind": "link", "target": token["attrs"]["url"], "children": children}]
+        case "list":
+            return [{"kind": "list", "ordered": token["attrs"]["ordered"], "children": children}]
+        case "paragraph" | "block_text":
+            return [{"kind": "paragraph", "children": children}]
+        case "block_quote":
+            return [{"kind": "quote", "children": children}]
+        case "emphasis" | "strong" | "list_item" as kind:
+            return [{"kind": kind, "children": children}]
+        case kind:
+            raise JsaeError(f"the report's prose has a {kind}, which the printed paper does not know")
+
+
+def block_nodes(block: Block, known: Mapping[str, str]) -> list[Node]:
+    """A block as nodes for print; `known` are the values of all blocks."""
+
+    def prose(text: str) -> list[Node]:
+        return inline_nodes(fill(text, known)) if text else []
+
+    match block["kind"]:
+        case "values" | "frame":
+            return []
+        case "heading":
+            return to_nodes(f"{'#' * block['level']} {fill(block['text'], known)}")
+        case "equation":
+            return [{"kind": "equation", "text": formulas.typst(block["latex"]), "number": block["number"]}]
+        case "note":
+            return [{"kind": "note", "style": block["style"], "children": to_nodes(fill(block["text"], known))}]
+        case "figures":
+            panels = [
+                {"path": panel["path"], "alt": fill(panel["alt"], known), "caption": prose(panel["caption"])}
+                for panel in block["panels"]
+            ]
+            return [{"kind": "figures", "panels": panels, "caption": prose(block["caption"]), "wide": block["wide"]}]
+        case "table":
+            rows = [
+                [
+                    prose(cell) if column in block["prose"] else [{"kind": "text", "text": cell}]
+                    for column, cell in zip(block["columns"], row, strict=True)
+                ]
+                for row in block["rows"]
+            ]
+            numbers = [column in block["numbers"] for column in block["columns"]]
+            head = [prose(column) for column in block["columns"]]
+            table = {"kind": "table", "columns": head, "rows": rows, "numbers": numbers, "wide": block["wide"]}
+            return [{**table, "caption": prose(block["caption"])}]
+        case kind:
+            raise JsaeError(f"the report has a block of the unknown kind {kind!r}")

@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,29 @@ def to_html(notebook: Notebook, sources: Path, stamp: tuple[str, str] = ("", "")
     }
     page, _ = exporter.from_notebook_node(shown, resources=resources)
     return str(page)
+
+
+def to_print(notebook: Notebook, stamp: str = "") -> dict[str, Any]:
+    """What report/paper.typ sets in two columns: title, abstract, body and appendices as nodes, and the stamp.
+
+    The paths of its images are those that the notebook named.
+    """
+    known = known_values(notebook)
+    nodes: list[document.Node] = []
+    for cell in notebook.cells[1:]:
+        if cell.cell_type == "markdown":
+            nodes += document.to_nodes(document.fill(cell.source, known))
+        else:
+            for output in cell.outputs:
+                if document.MIME in output.get("data", {}):
+                    nodes += document.block_nodes(output.data[document.MIME], known)
+    return {"stamp": stamp, "nodes": nodes}
+
+
+def image_paths(nodes: Iterable[document.Node]) -> Iterator[str]:
+    """The paths of all images of nodes."""
+    for node in nodes:
+        yield from (panel["path"] for panel in node.get("panels", []))
 
 
 def provenance_html(records: Mapping[str, Mapping[str, Any]], sources: Path) -> str:

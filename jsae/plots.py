@@ -13,7 +13,9 @@ import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, MaxNLocator
+from matplotlib.lines import Line2D
+from matplotlib.patches import FancyBboxPatch, Rectangle
+from matplotlib.ticker import EngFormatter, FixedLocator, MaxNLocator, NullLocator
 
 from jsae.curves import Cell
 from jsae.files import write_atomically
@@ -85,6 +87,12 @@ def figure_2e(curves: pl.DataFrame, final: pl.DataFrame, missing: Sequence[Cell]
     return learning_curves("recommender", curves, final, missing, stamp)
 
 
+VERDICTS = {
+    "supported": {"color": "#0072B2", "marker": "o"},
+    "inconclusive": {"color": "#6b6b6b", "marker": "s"},
+    "contradicted": {"color": "#D55E00", "marker": "X"},
+}
+"""How each verdict is drawn."""
 Draw = Callable[[pl.DataFrame, pl.DataFrame, Sequence[Cell], str], Figure]
 PANELS: Mapping[str, tuple[str, Draw]] = {
     "figure_2a": ("gridworld-continuous", figure_2a),
@@ -192,13 +200,212 @@ def _stamp(axes: Axes, stamp: str) -> None:
         )  # fmt: skip
 
 
+def figure_1(stamp: str = "") -> Figure:
+    """Figure 1: (a) the overall architecture; (b) the model of the environment that learns φ and g."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(7.2, 2.9), layout="constrained")
+        left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
+        for axes, title in ((left, "(a) Overall architecture"), (right, "(b) Embedding model")):
+            _canvas(axes, title)
+            _stamp(axes, stamp)
+        for x, text in ((2.0, r"$\phi$"), (5.0, r"$\pi_i$"), (8.0, r"$f$")):
+            _box(left, (x, 3.6), text, learnt=text != r"$\pi_i$")
+        _box(left, (5.0, 0.9), "Environment", width=4.2)
+        _arrow(left, (2.7, 3.6), (4.3, 3.6), r"$X_t$")
+        _arrow(left, (5.7, 3.6), (7.3, 3.6), r"$E_t$")
+        _arrow(left, (8.7, 3.6), (9.6, 3.6), "", bare=True)
+        _arrow(left, (9.6, 3.6), (9.6, 0.9), "", bare=True)
+        _arrow(left, (9.6, 0.9), (7.1, 0.9), r"$A_t$")
+        _arrow(left, (2.9, 0.9), (0.4, 0.9), r"$S_{t+1},\, R_t$", bare=True)
+        _arrow(left, (0.4, 0.9), (0.4, 3.6), "", bare=True)
+        _arrow(left, (0.4, 3.6), (1.3, 3.6), r"$S_t$")
+        left.text(5.0, 5.15, r"overall policy $\pi_o$", ha="center", fontsize=8, color="#666666")
+        left.plot([1.1, 1.1, 8.9, 8.9], [4.6, 4.85, 4.85, 4.6], color="#999999", linewidth=0.8)
+        for y, name, start, result in ((4.0, r"$\phi$", r"$S_t$", r"$X_t$"), (1.2, r"$g$", r"$A_t$", r"$E_t$")):
+            _box(right, (3.0, y), name, learnt=True)
+            _arrow(right, (0.9, y), (2.3, y), start)
+            _arrow(right, (3.7, y), (5.6, 3.0 if y > 2 else 2.2), result)
+        _box(right, (6.3, 2.6), r"$T$", learnt=True, height=1.7)
+        _arrow(right, (7.0, 2.6), (9.3, 2.6), r"$\hat{P}(S_{t+1})$")
+    return figure
+
+
+def figure_3(stamp: str = "") -> Figure:
+    """Figure 3: the policy π′ᵢ, which takes a raw state and gives an embedded action."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(4.2, 2.6), layout="constrained")
+        axes = figure.subplots()
+        _canvas(axes, "")
+        _stamp(axes, stamp)
+        axes.add_patch(
+            FancyBboxPatch(
+                (1.1, 2.7), 5.0, 1.9, boxstyle="round,pad=0.1", fill=False, edgecolor="#999999", linestyle="--"
+            )
+        )
+        axes.text(3.6, 4.85, r"$\pi'_i$", ha="center", va="bottom", fontsize=10)
+        for x, text in ((2.0, r"$\phi$"), (5.1, r"$\pi_i$"), (8.2, r"$f$")):
+            _box(axes, (x, 3.6), text, learnt=text != r"$\pi_i$")
+        _box(axes, (5.0, 0.9), "Environment", width=4.2)
+        _arrow(axes, (2.7, 3.6), (4.4, 3.6), r"$X_t$")
+        _arrow(axes, (5.8, 3.6), (7.5, 3.6), r"$E_t$")
+        _arrow(axes, (8.9, 3.6), (9.6, 3.6), "", bare=True)
+        _arrow(axes, (9.6, 3.6), (9.6, 0.9), "", bare=True)
+        _arrow(axes, (9.6, 0.9), (7.1, 0.9), r"$A_t$")
+        _arrow(axes, (2.9, 0.9), (0.4, 0.9), r"$S_{t+1}$", bare=True)
+        _arrow(axes, (0.4, 0.9), (0.4, 3.6), "", bare=True)
+        _arrow(axes, (0.4, 3.6), (1.3, 3.6), r"$S_t$")
+    return figure
+
+
+def figure_4(
+    walls: Sequence[Sequence[float]],
+    goal: Sequence[float],
+    start: Sequence[float],
+    actuators: int,
+    reach: float,
+    stamp: str = "",
+) -> Figure:
+    """Figure 4: the gridworld. Obstacles grey, goal blue, agent red with the directions of its actuators.
+
+    walls, goal: boxes (x0, y0, x1, y1) of the unit square; start: (x, y); reach: length of the longest step, of which
+    half an arrow is drawn.
+    """
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(3.2, 3.1), layout="constrained")
+        axes = figure.subplots()
+        for box, color in (*((wall, "#8c8c8c") for wall in walls), (goal, "#0072B2")):
+            axes.add_patch(Rectangle((box[0], box[1]), box[2] - box[0], box[3] - box[1], color=color, linewidth=0))
+        x, y = start
+        for k in range(actuators):
+            angle = 2 * np.pi * k / actuators
+            tip = (x + reach / 2 * np.cos(angle), y + reach / 2 * np.sin(angle))
+            axes.annotate("", tip, (x, y), arrowprops={"arrowstyle": "->", "linewidth": 0.6, "color": "#b9706a"})
+        axes.plot([x], [y], "o", color="#c8322b", markersize=6, zorder=3)
+        axes.annotate("agent", (x, y), (9, -11), textcoords="offset points", fontsize=8, color="#8f1f1a")
+        middle = ((goal[0] + goal[2]) / 2, goal[3])
+        axes.annotate("goal", middle, (0, 3), textcoords="offset points", fontsize=8, color="#0072B2", ha="center")
+        axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
+        axes.spines[["top", "right"]].set_visible(True)
+        axes.grid(visible=False)
+        _stamp(axes, stamp)
+    return figure
+
+
+def figure_claims(records: Sequence[Mapping[str, Any]], stamp: str = "") -> Figure:
+    """Every tested comparison: effect with its 95 % interval in units of its margin, against the range of the margin.
+
+    records: those of claims.json. A claim "better" or "faster" is supported where the interval lies right of 0 and
+    contradicted where it lies left of 1; "comparable" is supported where it lies between −1 and 1.
+    """
+    tested = [record for record in records if record["low"] is not None]
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(6.6, 0.9 + 0.3 * max(1, len(tested))), layout="constrained")
+        axes = figure.subplots()
+        axes.axvspan(-1, 1, color="#eeeeee", zorder=0)
+        axes.axvline(0, color="#888888", linewidth=0.8)
+        for row, record in enumerate(reversed(tested)):
+            look = VERDICTS[record["verdict"]]
+            low, effect, high = (record[key] / record["margin"] for key in ("low", "effect", "high"))
+            axes.plot([low, high], [row, row], color=look["color"], linewidth=1.6, solid_capstyle="butt")
+            axes.plot([effect], [row], look["marker"], color=look["color"], markersize=5.5)
+        axes.set_yticks(range(len(tested)), [f"{r['figure']}: {r['aspect']}" for r in reversed(tested)], fontsize=8)
+        axes.set_xscale("symlog", linthresh=2, linscale=1.2)
+        axes.xaxis.set_major_locator(FixedLocator([-100, -10, -1, 0, 1, 10, 100]))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_locator(NullLocator())
+        ends = [abs(record[key] / record["margin"]) for record in tested for key in ("low", "high")]
+        axes.set_xlim(-max(12.0, *ends) * 1.1, max(12.0, *ends) * 1.1)
+        axes.set_ylim(-0.7, max(1, len(tested)) - 0.3)
+        axes.set_xlabel("Effect in margins (grey: smaller than the margin)")
+        handles = [
+            Line2D([], [], color=look["color"], marker=look["marker"], markersize=5.5, label=verdict)
+            for verdict, look in VERDICTS.items()
+        ]
+        axes.legend(
+            handles=handles, loc="upper center", bbox_to_anchor=(0.4, -0.55 / max(1.5, 0.3 * len(tested))), ncols=3
+        )
+        axes.grid(visible=False, axis="y")
+        _stamp(axes, stamp)
+    return figure
+
+
+def figure_aggregates(aggregates: pl.DataFrame, profiles: pl.DataFrame, stamp: str = "") -> Figure:
+    """Embeddings over all environments: interquartile mean of the fraction with its interval, and profiles."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(7.2, 2.7), layout="constrained")
+        left, right = figure.subplots(1, 2, width_ratios=(1, 1.3))
+        rows = aggregates.rows(named=True)
+        for place, row in enumerate(reversed(rows)):
+            look = LOOKS.get(row["embedding"], OTHER_LOOK)
+            left.plot([row["low"], row["high"]], [place, place], color=look["color"], linewidth=6, alpha=0.3)
+            left.plot([row["estimate"]], [place], "|", color=look["color"], markersize=14, markeredgewidth=2)
+        left.set_yticks(range(len(rows)), [_label(row) for row in reversed(rows)])
+        left.set_ylim(-0.6, len(rows) - 0.4)
+        left.set_xlabel("Interquartile mean of the fraction")
+        left.grid(visible=False, axis="y")
+        for row in rows:
+            of = profiles.filter((pl.col("agent") == row["agent"]) & (pl.col("embedding") == row["embedding"]))
+            look = LOOKS.get(row["embedding"], OTHER_LOOK)
+            right.plot(of["threshold"], of["share"], linewidth=1.4, label=_label(row), **look)
+        right.set(
+            xlabel="Fraction of the way from random to optimal, τ", ylabel="Share of runs above τ", ylim=(-0.02, 1.02)
+        )
+        right.legend(fontsize=7.5)
+        for axes in (left, right):
+            _stamp(axes, stamp)
+    return figure
+
+
+def _label(row: Mapping[str, Any]) -> str:
+    return f"{NAMES.get(row['embedding'], row['embedding'])} ({AGENTS.get(row['agent'], row['agent'])})"
+
+
+def _canvas(axes: Axes, title: str) -> None:
+    """An empty drawing of ten by six."""
+    axes.set(xlim=(-0.2, 10.2), ylim=(0, 5.6), title=title)
+    axes.axis("off")
+
+
+def _box(
+    axes: Axes, centre: tuple[float, float], text: str, width: float = 1.4, height: float = 1.3, learnt: bool = False
+) -> None:
+    """A box of a drawing; what the embedding model learns is tinted."""
+    corner = (centre[0] - width / 2, centre[1] - height / 2)
+    face = "#dcebf5" if learnt else "#f4f4f4"
+    axes.add_patch(
+        FancyBboxPatch(
+            corner, width, height, boxstyle="round,pad=0,rounding_size=0.18", facecolor=face, edgecolor="#444444"
+        )
+    )
+    axes.text(*centre, text, ha="center", va="center", fontsize=11 if text.startswith("$") else 9)
+
+
+def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], text: str, bare: bool = False) -> None:
+    """An arrow of a drawing with words above its middle; `bare`: a line without a head."""
+    style = "-" if bare else "-|>"
+    axes.annotate(
+        "",
+        end,
+        start,
+        arrowprops={"arrowstyle": style, "color": "#444444", "linewidth": 0.9, "shrinkA": 0, "shrinkB": 0},
+    )
+    middle = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
+    axes.annotate(text, middle, (0, 3), textcoords="offset points", ha="center", va="bottom", fontsize=8.5)
+
+
 def save(figure: Figure, base: Path) -> list[Path]:
-    """Write `base`.svg, .pdf and .png, without dates, so the same figure gives the same bytes. Returns the paths."""
+    """Write `base`.svg, .pdf and .png, without dates, so the same figure gives the same bytes. Returns the paths.
+
+    The layout is settled once, by the first drawing, and then the same in all three.
+    """
     undated: dict[str, dict[str, Any]] = {
         "svg": {"Date": None},
         "pdf": {"CreationDate": None},
         "png": {},
     }
+    with mpl.rc_context(STYLE):
+        figure.draw_without_rendering()
+    figure.set_layout_engine("none")
     written = []
     for kind, metadata in undated.items():
         path = base.with_name(f"{base.name}.{kind}")

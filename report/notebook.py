@@ -12,13 +12,14 @@
 
 # %% [markdown]
 # The report of the study as one notebook, kept as text. It reads tables and figures and computes nothing of its own.
-# The stage `report` runs it, and turns what it shows into pages.
+# The stage `report` runs it, and turns what it shows into pages. This cell is not shown.
 
 # %% tags=["parameters"]
 # ruff: noqa: E402
 scale = "preview"
-tables = "results/preview/tables"
+results = "results/preview"
 figures = "results/preview/figures"
+data = "data/processed"
 parameters_file = "params.yaml"
 sources = "report"
 locks: list[str] = []
@@ -44,18 +45,26 @@ def read_yaml(name):
     return YAML(typ="safe").load(Path(sources) / name)
 
 
+def read_json(path):
+    return json.loads(Path(path).read_text()) if Path(path).exists() else None
+
+
 settings = parameters.load(Path(parameters_file))
-paper, deviations = read_yaml("paper.yaml"), read_yaml("deviations.yaml")
-curves = pl.read_parquet(Path(tables) / "curves.parquet")
-final = pl.read_parquet(Path(tables) / "final.parquet")
-missing = json.loads((Path(tables) / "missing.json").read_text())
+paper, deviations, book = (read_yaml(name) for name in ("paper.yaml", "deviations.yaml", "claims.yaml"))
+final = pl.read_parquet(f"{results}/tables/final.parquet")
+aggregates = pl.read_parquet(f"{results}/tables/aggregates.parquet")
+missing, verdicts = read_json(f"{results}/tables/missing.json"), read_json(f"{results}/claims.json")
 
 # %%
 cells = final.select("environment", "agent", "embedding").unique(maintain_order=True)
 budget = {name: environment.epochs.at(scale) for name, environment in settings.environments.items()}
 full = {name: environment.epochs.at("paper") for name, environment in settings.environments.items()}
+counted = {name: sum(claim["verdict"] == name for claim in verdicts) for name in ("not tested", *plots.VERDICTS)}
+drawn = [name for name in plots.PANELS if (Path(figures) / f"{name}.svg").exists()]
+compared = [claim for claim in verdicts if claim["low"] is not None]
+confidence = f"{100 * (1 - 2 * book['level']):g} %"
 show(document.values(**{name: value for name, value, _, _ in parameters.table(settings)}))
-show(document.values(**{f"paper.{name}": value for name, value in paper.items()}))
+show(document.values(**{f"paper.{name}": value for name, value in paper.items() if name != "references"}))
 show(
     document.values(
         scale=scale,
@@ -65,29 +74,39 @@ show(
         seeds=", ".join(map(str, sorted(final["seed"].unique()))),
         missing_cells=len(missing),
         share=f"{number(100 * budget[cells[0, 0]] / full[cells[0, 0]], 2)} %",
+        claims=len(verdicts),
+        supported=counted["supported"],
+        contradicted=counted["contradicted"],
+        inconclusive=counted["inconclusive"],
+        untested=counted["not tested"],
+        confidence=confidence,
+        power=f"{100 * book['power']:g} %",
     )
 )
 
 # %% [markdown]
 # # {{paper.title}}: a reproduction
 #
-# Of the first version of the paper by {{paper.authors}} (arXiv {{paper.arxiv}}, {{paper.year}}). Every number below is
-# read from the tables of this study when the page is made; the paper's own curves were never available as numbers.
+# A study of the first version of the paper by {{paper.authors}} (arXiv {{paper.arxiv}}, {{paper.year}}). Every number
+# on these pages is read from the study's own tables when they are made; the paper's curves exist as images only.
 
 # %% [markdown]
 # ## Abstract
 #
 # The paper trains an embedding of states and an embedding of actions together, by predicting the next state, and lets a
 # policy-gradient agent act in the embedded spaces (JSAE). It compares this with the same agents without embeddings and
-# with embeddings of actions alone (RA). This page shows {{runs}} runs in {{cells}} of the study's {{expected_cells}}
-# cells (environment × agent × embedding), seeds {{seeds}}, at the scale “{{scale}}”.
+# with embeddings of actions alone (RA). This study ran {{runs}} runs in {{cells}} of its {{expected_cells}} cells
+# (environment × agent × embedding), with the seeds {{seeds}}, at the scale “{{scale}}”. Of the {{claims}} claims that
+# the paper's text makes, {{supported}} are supported, {{contradicted}} contradicted and {{inconclusive}} inconclusive
+# at this budget; {{untested}} are not tested.
 
 # %%
 if scale == "preview":
     show(
         document.note(
             "**Preview.** Each run was stopped after about {{share}} of the paper's epochs. What stands here shows "
-            "that the pipeline works; it neither supports nor contradicts a claim of the paper.",
+            "that the pipeline works. Its verdicts hold for this budget only; they neither support nor contradict "
+            "what the paper found with the whole one.",
             "warning",
         )
     )
@@ -101,12 +120,194 @@ if missing:
     )
 
 # %% [markdown]
+# ## Method
+#
+# An environment model learns the state embedding $\phi$ and the action embedding $g$. An internal policy $\pi_i$ sees
+# $X_t = \phi(S_t)$, draws $E_t \sim \pi_i(\cdot \mid X_t)$, and the action is $A_t = f(E_t)$: for discrete actions the
+# one whose embedding is nearest to $E_t$, for continuous ones the output of a small network.
+
+# %%
+show(
+    document.figures(
+        [
+            (
+                f"{figures}/figure_1.svg",
+                "Two drawings. Left: a state goes through the state embedding phi to the internal policy, its embedded "
+                "action through f to the environment, which returns the next state and a reward. Right: phi embeds the "
+                "state, g the action, and T predicts the next state from both.",
+                "",
+            )
+        ],
+        "**Figure 1.** Architecture (a) and embedding model (b), after the paper. Tinted boxes are learnt from "
+        "transitions, by supervision.",
+        wide=True,
+    )
+)
+
+# %% [markdown]
+# The overall policy is the internal one summed over the points that map to an action,
+
+# %%
+show(document.equation(r"\pi_o(a \mid s) = \int_{\{e\} = f^{-1}(a)} \pi_i(e \mid x = \phi(s))\, de ,", "1"))
+
+# %% [markdown]
+# and Lemma 1 writes the value of a policy in the same way:
+
+# %%
+show(
+    document.equation(
+        r"v^\pi(s) = \sum_{a \in \mathcal{A}} \int_{\{e\} = f^{-1}(a)} \pi_i(e \mid x = \phi(s))\, Q^\pi(s, a)\, de ."
+    )
+)
+
+# %% [markdown]
+# The environment model estimates the transition probabilities through the embeddings,
+
+# %%
+show(
+    document.equation(
+        r"\hat{P}(S_{t+1} \mid S_t, A_t) = \hat{T}(S_{t+1} \mid X_t, E_t)\, \hat{g}(E_t \mid A_t)\, "
+        r"\hat{\phi}(X_t \mid S_t) ,",
+        "3",
+    )
+)
+
+# %% [markdown]
+# and is trained on transitions of random actions by
+
+# %%
+show(document.equation(r"L(\hat{\phi}, \hat{g}, \hat{T}) = -\mathbb{E} [ \ln \hat{P}(S_{t+1} \mid S_t, A_t) ] ,", "5"))
+show(document.equation(r"L(\hat{f}) = -\mathbb{E} [ \ln \hat{f}(A_t \mid E_t) ] ,", "6"))
+
+# %% [markdown]
+# both replaced by a mean squared error where states or actions are continuous. Embeddings pass through a tanh. The
+# overall policy is judged by
+
+# %%
+show(
+    document.equation(
+        r"J_o(\phi, \theta, f) = \sum_{s \in \mathcal{S}} d_0(s) \sum_{a \in \mathcal{A}} \pi_o(a \mid s)\, "
+        r"Q^{\pi_o}(s, a) ,",
+        "7",
+    )
+)
+show(
+    document.equation(
+        r"J_i(\theta) = \int_{x \in \mathcal{X}} d_0(x) \int_{e \in \mathcal{E}} \pi_i(e \mid x)\, "
+        r"Q^{\pi_i}(x, e)\, de\, dx ,",
+        "8",
+    )
+)
+
+# %% [markdown]
+# and Lemma 2 says that both have the same gradient with respect to the internal policy's parameters, if no two states
+# share an embedding (Assumption 3):
+
+# %%
+show(
+    document.equation(
+        r"\frac{\partial J_i(\theta)}{\partial \theta} = \frac{\partial J_o(\phi, \theta, f)}{\partial \theta} ."
+    )
+)
+show(
+    document.figures(
+        [
+            (
+                f"{figures}/figure_3.svg",
+                "A drawing: the policy pi prime takes a raw state through phi and the internal policy and gives an "
+                "embedded action, which f maps to an action of the environment.",
+                "",
+            )
+        ],
+        "**Figure 3.** The policy $\\pi^\\prime_i$ of the proof of Lemma 2.",
+    )
+)
+
+# %% [markdown]
+# **The benchmark RA** embeds actions alone: a network predicts from two successive states the action between them, and
+# the policy acts in the space of those embeddings, on raw states. **Without embedding** the agent acts on raw states
+# and actions. Agent, networks, samples and learning rates are the same for all three, so that only the representation
+# differs.
+
+# %% [markdown]
+# ## Environments and their bounds
+
+# %%
+kinds = {"gridworld": "Gridworld", "slot_machine": "Slot machine", "recommender": "Recommender system"}
+
+
+def spaces(environment):
+    """What the states and actions of an environment are, in words."""
+    world = environment.dynamics
+    match environment.module:
+        case "gridworld":
+            states = f"{world.bins**2:,} bins" if world.discrete else "coordinates"
+            return states, f"{2**world.actuators:,}"
+        case "slot_machine":
+            shown = 1
+            for reel in world.reels:
+                shown *= len(reel)
+            return f"{shown:,}", f"{world.moves ** len(world.reels):,}"
+        case "recommender":
+            items = (read_json(f"{data}/transitions.json") or {}).get("items")
+            order = settings.data.transitions.order
+            return (f"{items**order:,}", f"{items:,}") if items else ("not known", "not known")
+        case _:
+            return "continuous", "continuous"
+
+
+def bound(name, column):
+    """A bound of an environment as text; empty where no run of it is in the tables."""
+    found = final.filter(pl.col("environment") == name)[column].drop_nans().unique()
+    return number(found[0], 4) if len(found) == 1 else "not known"
+
+
+show(
+    document.table(
+        ["Environment", "States", "Actions", "Steps", "Random", "Optimal"],
+        [
+            (
+                plots.ENVIRONMENTS.get(name, name),
+                *spaces(environment),
+                environment.dynamics.episode_length,
+                bound(name, "random_return"),
+                bound(name, "optimal_return"),
+            )
+            for name, environment in settings.environments.items()
+        ],
+        "Environments of this study. Random and optimal: expected return of an episode under the uniform random and "
+        "the best policy, by search, closed form or dynamic programming.",
+        numbers=["States", "Actions", "Steps", "Random", "Optimal"],
+        wide=True,
+    )
+)
+if (Path(figures) / "figure_4.svg").exists():
+    show(
+        document.figures(
+            [
+                (
+                    f"{figures}/figure_4.svg",
+                    "The gridworld: a unit square with a red agent at the lower left, a blue goal at the upper left, "
+                    "and two grey walls between them that form a corner.",
+                    "",
+                )
+            ],
+            "**Figure 4.** The gridworld: goal blue, agent red with the directions of its actuators, obstacles grey.",
+        )
+    )
+
+# %% [markdown]
 # ## Results
 #
 # The panels are those of Figure 2 of the paper: the average return over the last {{paper.episodes_of_the_measure}}
 # episodes against epochs. The thick line is the mean over the n seeds of a cell, the band one standard deviation around
 # it, each thin line one seed. Nothing is smoothed. Dashed and dotted horizontals are the expected returns of the best
 # and of the uniform random policy, where they are known.
+#
+# Under each panel stand the paper's sentences and what these runs say about them. An effect is a difference of means
+# with its {{confidence}} interval (Welch), in the unit of the measure: *fraction* of the way from the random to the
+# optimal return, or *epochs* saved. The margins were fixed before the runs. P is the probability that a random seed of
+# the first cell ends above one of the second. Verdicts are adjusted for the number of claims of a panel (Holm).
 
 
 # %%
@@ -128,49 +329,194 @@ def describe(environment):
     return f"Learning curves, {plots.ENVIRONMENTS.get(environment, environment)}: " + "; ".join(said) + "."
 
 
-drawn = [
-    (name, environment) for name, (environment, _) in plots.PANELS.items() if (Path(figures) / f"{name}.svg").exists()
-]
-show(
-    document.figures(
-        [
-            (
-                Path(figures) / f"{name}.svg",
-                describe(environment),
-                f"**Figure {name.removeprefix('figure_')}.** {plots.ENVIRONMENTS.get(environment, environment)}: "
-                f"{budget[environment]} of the paper's {full[environment]} epochs.",
-            )
-            for name, environment in drawn
-        ],
-        name="figure-2",
+def effect(claim):
+    """Effect and interval of a claim, as text."""
+    if claim["low"] is None:
+        return "" if claim["effect"] is None else f"{claim['measure']}: {number(claim['effect'])}"
+    return f"{number(claim['effect'])} [{number(claim['low'])}, {number(claim['high'])}] {claim['measure']}"
+
+
+def verdict(claim):
+    """The verdict of a claim with what else there is to say about it."""
+    more = claim["reason"]
+    if claim["verdict"] == "inconclusive":
+        seeds = claim["seeds_needed"]
+        more = f"about {seeds:,} seeds a cell would settle it" if seeds else "no number of seeds is likely to settle it"
+    return f"**{claim['verdict']}**" + (f" ({more})" if more else "")
+
+
+def seeds_of(claim):
+    """Seeds of the two cells of a claim, or how many things a fact was checked on."""
+    return " / ".join(map(str, claim["n"])) if isinstance(claim["n"], list) else claim["n"]
+
+
+def claims_table(claims, caption=""):
+    return document.table(
+        ["Claim", "Effect", "n", "Verdict"],
+        [(claim["aspect"], effect(claim), seeds_of(claim), verdict(claim)) for claim in claims],
+        caption,
+        prose=["Verdict"],
+        numbers=["n"],
     )
-)
+
+
+for name in drawn:
+    environment, _ = plots.PANELS[name]
+    panel = name.removeprefix("figure_")
+    here = [claim for claim in verdicts if claim["figure"] == panel]
+    show(document.heading(f"Figure {panel}: {plots.ENVIRONMENTS.get(environment, environment)}", 3))
+    show(
+        document.figures(
+            [(f"{figures}/{name}.svg", describe(environment), "")],
+            f"**Figure {panel}.** {plots.ENVIRONMENTS.get(environment, environment)}, {budget[environment]:,} of the "
+            f"paper's {full[environment]:,} epochs.",
+            name=name.replace("_", "-"),
+            wide=len(final.filter(pl.col("environment") == environment)["agent"].unique()) > 1,
+        )
+    )
+    for sentence in dict.fromkeys(claim["sentence"] for claim in here):
+        mark = next(claim["section"] for claim in here if claim["sentence"] == sentence)
+        show(document.note(f"*The paper (Section {mark}):* “{sentence}”"))
+    tested = [claim for claim in here if claim["low"] is not None]
+    if tested:
+        show(claims_table(tested, f"What these runs say about the claims on Figure {panel}."))
+    if len(tested) < len(here):
+        show(
+            document.note(
+                f"{len(here) - len(tested)} of the {len(here)} claims on Figure {panel} are not tested; "
+                "[the reasons are listed below](#claims-that-were-not-tested)."
+            )
+        )
+
+# %% [markdown]
+# ## Theory
+#
+# Lemma 1, Lemma 2 and Assumption 3 are statements about exact objects; on small problems they can be checked with
+# numbers.
 
 # %%
-rows = [
-    (
-        plots.ENVIRONMENTS.get(environment, environment),
-        plots.AGENTS.get(agent, agent),
-        plots.NAMES.get(embedding, embedding),
-        len(seeds),
-        level("final_return", seeds),
-        level("area", seeds),
-        level("fraction", seeds) if seeds["fraction"].is_finite().all() else "not known",
+facts = [claim for claim in verdicts if claim["kind"] == "fact"]
+show(claims_table(facts, "The paper's theory, checked with numbers."))
+
+# %% [markdown]
+# ## All comparisons
+
+# %%
+if compared:
+    show(
+        document.figures(
+            [
+                (
+                    f"{figures}/figure_claims.svg",
+                    "Every tested comparison with its interval: "
+                    + "; ".join(f"{claim['aspect']}: {claim['verdict']}" for claim in compared)
+                    + ".",
+                    "",
+                )
+            ],
+            "**Every tested comparison** in units of its margin. Better and faster are supported right of zero; "
+            "comparable is supported inside the grey band.",
+            wide=True,
+        )
     )
-    for (environment, agent, embedding), seeds in final.group_by(
-        "environment", "agent", "embedding", maintain_order=True
+    show(
+        document.table(
+            ["Figure", "Claim", "Effect", "Margin", "n", "P", "p", "Verdict"],
+            [
+                (
+                    claim["figure"],
+                    claim["aspect"],
+                    effect(claim),
+                    f"{claim['margin']:g}",
+                    seeds_of(claim),
+                    number(claim["probability_of_improvement"], 2),
+                    number(claim["p"], 2) if claim["p"] > book["level"] / 100 else "small",
+                    claim["verdict"],
+                )
+                for claim in compared
+            ],
+            "Every tested comparison. p: of the one-sided test that would support the claim, adjusted within its "
+            "panel; “small” is less than a hundredth of the level.",
+            numbers=["Margin", "n", "P", "p"],
+            wide=True,
+        )
     )
-]
+if not aggregates.is_empty():
+    show(
+        document.figures(
+            [
+                (
+                    f"{figures}/figure_aggregates.svg",
+                    "Interquartile mean of the fraction: "
+                    + "; ".join(
+                        f"{plots.NAMES.get(row['embedding'], row['embedding'])} {number(row['estimate'])} "
+                        f"[{number(row['low'])}, {number(row['high'])}]"
+                        for row in aggregates.rows(named=True)
+                    )
+                    + ".",
+                    "",
+                )
+            ],
+            f"**Over environments:** interquartile mean of the fraction over {aggregates[0, 'environments']} "
+            f"environments and {aggregates[0, 'seeds']} seeds with its {confidence} interval (stratified bootstrap), "
+            "and performance profiles.",
+            wide=True,
+        )
+    )
 show(
     document.table(
         ["Environment", "Agent", "Representation", "n", "Final return", "Mean over epochs", "Fraction"],
-        rows,
+        [
+            (
+                plots.ENVIRONMENTS.get(environment, environment),
+                plots.AGENTS.get(agent, agent),
+                plots.NAMES.get(embedding, embedding),
+                len(seeds),
+                level("final_return", seeds),
+                level("area", seeds),
+                level("fraction", seeds) if seeds["fraction"].is_finite().all() else "not known",
+            )
+            for (environment, agent, embedding), seeds in final.group_by(
+                "environment", "agent", "embedding", maintain_order=True
+            )
+        ],
         "Mean ± standard deviation over seeds. Final return: mean over the last tenth of the epochs. Fraction: of the "
         "way from the random to the optimal return.",
         numbers=["n", "Final return", "Mean over epochs", "Fraction"],
         name="final-returns",
+        wide=True,
     )
 )
+
+# %% [markdown]
+# ## Ablations
+
+# %%
+other = sorted(set(final["embedding"]) - {"jsae", "ra", "none"})
+show(
+    document.note(
+        "Further representations in the tables above: " + ", ".join(plots.NAMES.get(name, name) for name in other) + "."
+        if other
+        else "No ablation has run in this study."
+    )
+)
+
+# %% [markdown]
+# ## Claims that were not tested
+
+# %%
+untested = [claim for claim in verdicts if claim["verdict"] == "not tested"]
+if untested:
+    show(
+        document.table(
+            ["Section", "Figure", "Claim", "Why it is not tested"],
+            [(claim["section"], claim["figure"], claim["aspect"], claim["reason"]) for claim in untested],
+            "Claims of the paper that these runs cannot judge.",
+            wide=True,
+        )
+    )
+else:
+    show(document.note("Every claim was tested."))
 
 # %% [markdown]
 # ## Missing runs
@@ -189,15 +535,9 @@ if missing:
     )
 else:
     show(document.note("Every cell that params.yaml lists has run with every seed."))
-absent = [name for name in plots.PANELS if name not in dict(drawn)]
+absent = [name.removeprefix("figure_") for name in plots.PANELS if name not in drawn]
 if absent:
-    show(
-        document.note(
-            "Panels of the paper's Figure 2 that have no run here: "
-            + ", ".join(name.removeprefix("figure_") for name in absent)
-            + "."
-        )
-    )
+    show(document.note("Panels of the paper's Figure 2 that have no run here: " + ", ".join(absent) + "."))
 
 # %% [markdown]
 # ## Deviations from the paper
@@ -212,6 +552,53 @@ show(
         ],
         "Where the paper does not say, or where this study does something else.",
         prose=["This study", "Effect"],
+        wide=True,
+    )
+)
+
+# %% [markdown]
+# ## Data
+#
+# The recommender system draws from an n-gram model of real purchases, as Shani et al. build it. The source of this
+# study is `{{data.source}}`; `data/README.md` has each source's publisher, licence, columns and units. No raw row of
+# any source is redistributed with this report.
+
+# %%
+purchases = read_json(f"{data}/purchases.json")
+if purchases:
+    show(
+        document.table(
+            ["Rule", "Rows", "Items", "Users"],
+            [tuple(f"{v:,}" if isinstance(v, int) else v for v in rule.values()) for rule in purchases["rules"]],
+            f"Purchases before and after each rule; the source has {purchases['rows']:,} rows.",
+            numbers=["Rows", "Items", "Users"],
+        )
+    )
+else:
+    show(document.note("The summary of the purchases is missing: the stage filter has not run here."))
+
+# %% [markdown]
+# ## How to rerun any curve
+#
+# One command makes a cell and everything that it needs, and nothing else; what is already there and up to date is not
+# computed again. `make reproduce` makes all of it.
+
+# %%
+family_of = {name: family for family, content in settings.families() for name in content.environments}
+show(
+    document.table(
+        ["Cell", "Command"],
+        [
+            (
+                f"{environment}, {agent}, {embedding}",
+                f"`dvc repro train-{family_of[environment]}@{scale}-{cohort}-{environment}-{agent}-{embedding}`",
+            )
+            for environment, agent, embedding in settings.cells()
+            for cohort in settings.cohorts
+        ],
+        "The exact command behind each curve.",
+        prose=["Command"],
+        wide=True,
     )
 )
 
@@ -227,6 +614,7 @@ show(
         parameters.table(settings),
         "All parameters of the study.",
         name="parameters-table",
+        wide=True,
     )
 )
 
@@ -234,18 +622,17 @@ show(
 # ## Provenance
 #
 # What decides the numbers is the code, the parameters above and the locked packages. What one machine did, and when,
-# differs from run to run: it lies beside this page.
+# differs from run to run: it lies in `provenance.html` beside this report.
 
 # %%
 lock_files = [Path(lock) for lock in locks]
 versions = provenance.locked_versions(lock_files)
-main_packages = [name for name in provenance.PACKAGES if name in versions]
 show(document.values(lock=provenance.lock_digest(lock_files), packages=len(versions)))
-show(document.note("SHA-256 of the lock files: `{{lock}}` ({{packages}} packages)."))
+show(document.note("Digest of the lock files: `{{lock}}` ({{packages}} packages)."))
 show(
     document.table(
         ["Package", "Locked version"],
-        [(name, versions[name]) for name in main_packages],
+        [(name, versions[name]) for name in provenance.PACKAGES if name in versions],
         "Versions that the results depend on most; requirements/*.lock hold all.",
         numbers=["Locked version"],
     )
@@ -258,3 +645,9 @@ show(
         "Commit, machine and hours of each stage",
     )
 )
+
+# %% [markdown]
+# ## References
+
+# %%
+show(document.note("\n".join(f"- {reference}" for reference in paper["references"]), "references"))

@@ -1,6 +1,7 @@
 """Draw the figures of the study from its tables.
 
-inputs   results/SCALE/tables/{curves.parquet,final.parquet,missing.json}
+inputs   params.yaml, results/SCALE/claims.json,
+         results/SCALE/tables/{curves,final,aggregates,profiles}.parquet, results/SCALE/tables/missing.json
 outputs  results/SCALE/figures/FIGURE.{svg,pdf,png}; each of the preview's is stamped PREVIEW
 
 A panel is drawn as soon as one of its cells has run; its other cells are named as missing.
@@ -8,12 +9,13 @@ A panel is drawn as soon as one of its cells has run; its other cells are named 
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
+from matplotlib.figure import Figure
 
-from jsae import plots, provenance
+from jsae import parameters, plots, provenance
 from jsae.curves import Cell
 from jsae.errors import JsaeError
 from stages import _main, paths
@@ -22,19 +24,37 @@ from stages import _main, paths
 def main(arguments: Sequence[str]) -> None:
     scale = _main.parser(__doc__, "scale").parse_args(arguments).scale
     with provenance.recorded(paths.record("figures", scale=scale), "figures"):
-        draw(paths.tables(scale), paths.figures(scale), stamp="PREVIEW" if scale == "preview" else "")
+        stamp = "PREVIEW" if scale == "preview" else ""
+        shutil.rmtree(paths.figures(scale), ignore_errors=True)
+        for name, figure in drawn(scale, parameters.load(paths.PARAMETERS), stamp):
+            plots.save(figure, paths.figures(scale) / name)
 
 
-def draw(tables: Path, folder: Path, stamp: str) -> None:
-    """Write every figure that the tables in `tables` allow to `folder`, which is emptied first."""
+def drawn(scale: str, settings: parameters.Parameters, stamp: str) -> Iterator[tuple[str, Figure]]:
+    """Base name and figure of everything that the tables of `scale` allow."""
+    tables = paths.tables(scale)
     if not (tables / "curves.parquet").exists():
         raise JsaeError(f"{tables}/curves.parquet is missing: run the stage aggregate first")
     curves, final = pl.read_parquet(tables / "curves.parquet"), pl.read_parquet(tables / "final.parquet")
     missing = missing_cells(tables / "missing.json", curves)
-    shutil.rmtree(folder, ignore_errors=True)
     for name, (environment, figure) in plots.PANELS.items():
         if environment in set(curves["environment"]):
-            plots.save(figure(curves, final, missing, stamp), folder / name)
+            yield name, figure(curves, final, missing, stamp)
+    yield "figure_1", plots.figure_1()
+    yield "figure_3", plots.figure_3()
+    world = settings.environments["gridworld-discrete"].dynamics
+    if isinstance(world, parameters.GridworldDynamics):
+        reach = world.sub_steps * world.sub_step_length
+        yield "figure_4", plots.figure_4(world.walls, world.goal, world.start, world.actuators, reach)
+    verdicts = json.loads(paths.claims(scale).read_text())
+    if any(record["low"] is not None for record in verdicts):
+        yield "figure_claims", plots.figure_claims(verdicts, stamp)
+    aggregates = pl.read_parquet(tables / "aggregates.parquet")
+    if not aggregates.is_empty():
+        yield (
+            "figure_aggregates",
+            plots.figure_aggregates(aggregates, pl.read_parquet(tables / "profiles.parquet"), stamp),
+        )
 
 
 def missing_cells(path: Path, curves: pl.DataFrame) -> list[Cell]:

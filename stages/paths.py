@@ -93,6 +93,10 @@ def report(scale: str) -> Path:
     return Path("report") / scale / "report.html"
 
 
+def paper(scale: str) -> Path:
+    return report(scale).with_name("paper.pdf")
+
+
 def report_provenance(scale: str) -> Path:
     """Page beside the report with the facts about this machine's runs: no output of a stage."""
     return report(scale).with_name("provenance.html")

@@ -1,11 +1,15 @@
 """Make the report: run the notebook, turn what it shows into pages.
 
-inputs   params.yaml, results/SCALE/tables, results/SCALE/figures, report/*, requirements/*.lock
-outputs  report/SCALE/report.html; beside it, as no output of the stage, report/SCALE/provenance.html
+inputs   params.yaml, results/SCALE/{tables,figures,claims.json}, data/processed/{purchases,transitions}.json,
+         report/*, requirements/*.lock
+outputs  report/SCALE/report.html, report/SCALE/paper.pdf
+beside   report/SCALE/provenance.html, which is no output of the stage
 
-The page holds no time, no path and no fact about this machine: the same inputs give the same bytes.
+The pages hold no time, no path and no fact about this machine: the same inputs give the same bytes.
 """
 
+import json
+import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +18,7 @@ from typing import Any
 import jupytext
 import nbformat
 import papermill
+import typst
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
@@ -36,12 +41,13 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def make(scale: str) -> None:
-    """Write report.html of `scale`."""
+    """Write report.html and paper.pdf of `scale`."""
     parameters.load(paths.PARAMETERS)
     inputs = {
         "scale": scale,
-        "tables": str(paths.tables(scale)),
+        "results": str(paths.tables(scale).parent),
         "figures": str(paths.figures(scale)),
+        "data": str(paths.purchases_summary().parent),
         "parameters_file": str(paths.PARAMETERS),
         "sources": str(SOURCES),
         "locks": [str(lock) for lock in locks()],
@@ -51,6 +57,18 @@ def make(scale: str) -> None:
     page = pages.to_html(notebook, SOURCES, stamp)
     with write_atomically(paths.report(scale)) as temporary:
         temporary.write_text(page)
+    with write_atomically(paths.paper(scale)) as temporary:
+        temporary.write_bytes(print_paper(pages.to_print(notebook, stamp[0]), SOURCES / "paper.typ"))
+
+
+def print_paper(content: Mapping[str, Any], template: Path) -> bytes:
+    """The printed paper as PDF. Its fonts are those that typst brings along, so it is the same on every machine."""
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy(template, folder)
+        for path in pages.image_paths(content["nodes"]):
+            shutil.copy(path, folder)
+        (Path(folder) / "content.json").write_text(json.dumps(content))
+        return bytes(typst.compile(Path(folder) / template.name, root=folder, ignore_system_fonts=True))
 
 
 def run_notebook(source: Path, inputs: Mapping[str, Any]) -> nbformat.NotebookNode:

@@ -100,3 +100,64 @@ def test_the_same_tables_give_the_same_bytes_without_a_date(tmp_path):
         assert sha256(one) == sha256(other)
         assert b"Date" not in one.read_bytes()
     assert b"<svg" in first[0].read_bytes()
+
+
+WALLS, GOAL, START = [[0.0, 0.375, 0.5, 0.4], [0.5, 0.375, 0.525, 0.75]], [0.125, 0.625, 0.175, 0.675], [0.3, 0.1]
+
+
+def test_the_gridworld_is_drawn_to_its_coordinates():
+    axes = plots.figure_4(WALLS, GOAL, START, 11, 0.18).axes[0]
+    boxes = [
+        (*patch.get_xy(), patch.get_x() + patch.get_width(), patch.get_y() + patch.get_height())
+        for patch in axes.patches
+    ]
+    np.testing.assert_allclose(boxes, [*WALLS, GOAL])
+    assert [tuple(line.get_xydata()[0]) for line in axes.lines] == [tuple(START)]
+    arrows = [text for text in axes.texts if text.arrowprops]
+    tips = np.array([arrow.xy for arrow in arrows]) - START
+    np.testing.assert_allclose(np.linalg.norm(tips, axis=1), 0.09)
+    np.testing.assert_allclose(tips.sum(axis=0), 0, atol=1e-12)
+    assert len(arrows) == 11
+
+
+@pytest.mark.parametrize(
+    ("figure", "names"), [(plots.figure_1, "ϕ π_i f X_t E_t A_t S_t g T"), (plots.figure_3, "π_i S_t E_t f")]
+)
+def test_drawings_name_every_part_of_the_papers(figure, names):
+    written = " ".join(text.get_text() for axes in figure().axes for text in axes.texts)
+    for name in names.replace("ϕ", "\\phi").replace("π", "\\pi").split():
+        assert f"${name}$" in written
+
+
+def comparison(verdict: str, low: float, effect: float, high: float, margin: float = 0.05) -> dict:
+    return {
+        "figure": "2b",
+        "aspect": verdict,
+        "verdict": verdict,
+        "low": low,
+        "effect": effect,
+        "high": high,
+        "margin": margin,
+    }
+
+
+def test_comparisons_are_drawn_in_margins_and_untested_ones_left_out():
+    records = [
+        comparison("supported", 0.05, 0.1, 0.15),
+        comparison("contradicted", -0.2, -0.1, 0.0),
+        {**comparison("not tested", 0, 0, 0), "low": None},
+    ]
+    axes = plots.figure_claims(records).axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["2b: contradicted", "2b: supported"]
+    intervals = [line.get_xdata() for line in axes.lines if len(line.get_xdata()) == 2 and line.get_linewidth() > 1]
+    np.testing.assert_allclose(intervals, [[-4, 0], [1, 3]])
+
+
+def test_aggregates_draw_one_interval_and_one_profile_an_embedding():
+    curves = pl.concat([study(name) for name in ("slot-machine", "gridworld-discrete")])
+    runs = tables.final(curves, {"slot-machine": Bounds(13.3, 480.0), "gridworld-discrete": Bounds(-2.8, 0.96)})
+    left, right = plots.figure_aggregates(*tables.aggregates(runs)).axes
+    assert [label.get_text() for label in left.get_yticklabels()] == ["JSAE (VPG)", "RA (VPG)", "no embedding (VPG)"]
+    assert len(right.lines) == 3
+    for line in right.lines:
+        assert (np.diff(line.get_ydata()) <= 0).all()

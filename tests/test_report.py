@@ -1,13 +1,15 @@
 """The report: one page that needs nothing from outside, is the same bytes each time, and shows what the tables hold."""
 
+import ast
 import html.parser
+import json
 import re
 import shutil
 from pathlib import Path
 
 import pytest
 
-from jsae import document, parameters
+from jsae import document, formulas, parameters
 from jsae.errors import JsaeError
 from stages import aggregate, figures, paths, report
 from tests import made_runs
@@ -37,6 +39,11 @@ def study(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def page(study: Path) -> str:
     return (study / paths.report("preview")).read_text()
+
+
+@pytest.fixture(scope="module")
+def paper(study: Path) -> bytes:
+    return (study / paths.paper("preview")).read_bytes()
 
 
 class Elements(html.parser.HTMLParser):
@@ -96,13 +103,31 @@ def test_no_placeholder_and_no_code_is_left(page):
     assert "NaN" not in text
 
 
-def test_rendered_again_it_is_the_same_bytes_and_holds_no_machine_fact(study, page, monkeypatch):
+def test_rendered_again_it_is_the_same_bytes_and_holds_no_machine_fact(study, page, paper, monkeypatch):
     monkeypatch.chdir(study)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     report.main(["--scale", "preview"])
     assert paths.report("preview").read_text() == page
+    assert paths.paper("preview").read_bytes() == paper
     assert str(study) not in page
     assert str(ROOT) not in page
+
+
+def test_the_printed_paper_has_no_date_and_is_tagged_for_screen_readers(paper):
+    assert paper.startswith(b"%PDF")
+    assert b"/CreationDate" not in paper
+    assert b"/StructTreeRoot" in paper
+
+
+def test_every_verdict_and_its_claim_stand_in_the_page(study, page):
+    for claim in json.loads((study / paths.claims("preview")).read_text()):
+        assert html.escape(claim["aspect"]) in page
+    assert "<strong>supported</strong>" in page
+
+
+def test_every_cell_has_the_command_that_makes_it(page):
+    for environment, agent, embedding in parameters.load(ROOT / "params.yaml").cells():
+        assert re.search(rf"dvc repro train-[a-z-]+@preview-0-4-{environment}-{agent}-{embedding}</code>", page)
 
 
 def test_the_provenance_page_lies_beside_it(study):
@@ -111,16 +136,29 @@ def test_the_provenance_page_lies_beside_it(study):
         assert f"<td>{stage}/run</td>" in beside
 
 
+KINDS = r"(Figures?|Eqs?\.|Equations?|Sections?|Lemmas?|Theorem|Assumptions?|Algorithm|Appendix)"
+
+
+def own_digits(prose: str) -> str:
+    """Prose without its {{names}}, its formulas, and the names of things of the paper, such as Figure 2b."""
+    return re.sub(r"\{\{[^{}]*\}\}|\$[^$]*\$|" + KINDS + r" \(?[\dA-Z.]+[a-f]?\)?", "", prose)
+
+
 def test_prose_holds_no_digit_of_its_own():
-    """A number in prose must be a {{name}}; what names a thing of the paper (Figure 2, Eq. (5)) may have its digit."""
+    """A number in prose must be a {{name}} or a value put into a string: then it comes from a file."""
     source = (ROOT / "report" / "notebook.py").read_text()
     cells = re.findall(r"^# %% \[markdown\]\n((?:^#.*\n?)*)", source, re.MULTILINE)
-    assert len(cells) > 5
-    kinds = r"(Figures?|Eqs?\.|Equations?|Sections?|Lemmas?|Theorem|Assumptions?|Algorithm|Appendix)"
-    names = kinds + r" \(?[\dA-Z.]+[a-f]?\)?"
-    for cell in cells:
-        prose = re.sub(r"\{\{[^{}]*\}\}|\$[^$]*\$|" + names, "", cell)
-        assert not re.search(r"\d", prose), prose
+    assert len(cells) > 10
+    strings = [node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)]
+    sentences = [text for text in strings if isinstance(text, str) and " " in text.strip() and "\\" not in text]
+    assert len(sentences) > 40
+    for prose in cells + sentences:
+        assert not re.search(r"\d", own_digits(prose)), prose
+
+
+def test_the_test_of_digits_finds_one():
+    assert re.search(r"\d", own_digits("It reached 0.9 in Figure 2a with {{seeds}} seeds."))
+    assert not re.search(r"\d", own_digits("Eq. (5) and Figure 2a with $x_1$ and {{n5}} seeds, Lemma 1."))
 
 
 def test_a_name_without_a_value_is_an_error_that_names_the_nearest():
@@ -158,3 +196,28 @@ def test_cells_of_a_table_are_literal_unless_they_are_prose():
 def test_formulas_become_mathml():
     assert "<math" in document.to_html(r"the policy $\pi_i(e \mid x)$")
     assert "<msub>" in document.block_html(document.equation(r"\pi_i", "5"), {})
+
+
+@pytest.mark.parametrize(
+    ("latex", "typst"),
+    [
+        (r"\pi_i(e \mid x)", "pi_(i) ( e bar.v x )"),
+        (r"\frac{a}{b^2}", "frac(a, b^(2))"),
+        (r"\hat{\phi}_t", "hat(phi)_(t)"),
+        (r"f^{-1}(a)", "f^(- 1) ( a )"),
+        (r"\{e\} / \text{no. }x", 'brace.l e brace.r \\/ "no." x'),
+    ],
+)
+def test_formulas_become_typst(latex, typst):
+    assert formulas.typst(latex) == typst
+
+
+@pytest.mark.parametrize("latex", [r"\frac{a}", r"{a", "a}", r"\unknown{x}"])
+def test_a_formula_that_cannot_be_set_is_an_error(latex):
+    with pytest.raises(JsaeError, match="the formula"):
+        formulas.typst(latex)
+
+
+def test_prose_that_print_does_not_know_is_an_error():
+    with pytest.raises(JsaeError, match="thematic_break"):
+        document.to_nodes("one\n\n---\n\ntwo")
