@@ -17,6 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import FancyBboxPatch, Rectangle
 from matplotlib.ticker import EngFormatter, FixedLocator, MaxNLocator, NullLocator
 
+from jsae import names
 from jsae.curves import Cell
 from jsae.files import write_atomically
 
@@ -48,18 +49,10 @@ LOOKS: dict[str, dict[str, Any]] = {
     "ra": {"color": "#D55E00", "linestyle": (0, (5, 1.5))},
     "none": {"color": "#3f3f3f", "linestyle": (0, (1.2, 1.2))},
     "separate": {"color": "#009E73", "linestyle": (0, (5, 1.5, 1.2, 1.5))},
+    "jsae-transferred": {"color": "#882255", "linestyle": (0, (9, 1.5))},
 }
 """How each embedding is drawn, everywhere."""
 OTHER_LOOK: dict[str, Any] = {"color": "#CC79A7", "linestyle": (0, (8, 1.5, 1.2, 1.5, 1.2, 1.5))}
-NAMES = {"jsae": "JSAE", "ra": "RA", "none": "no embedding", "separate": "separate embeddings"}
-AGENTS = {"vpg": "VPG", "ppo": "PPO", "sac": "SAC"}
-ENVIRONMENTS = {
-    "gridworld-continuous": "Gridworld, continuous state",
-    "gridworld-discrete": "Gridworld, discrete state",
-    "slot-machine": "Slot machine",
-    "half-cheetah": "Half-Cheetah",
-    "recommender": "Recommender system",
-}
 
 
 def figure_2a(curves: pl.DataFrame, final: pl.DataFrame, missing: Sequence[Cell], stamp: str = "") -> Figure:
@@ -87,21 +80,27 @@ def figure_2e(curves: pl.DataFrame, final: pl.DataFrame, missing: Sequence[Cell]
     return learning_curves("recommender", curves, final, missing, stamp)
 
 
-VERDICTS = {
+def figure_2f(curves: pl.DataFrame, final: pl.DataFrame, missing: Sequence[Cell], stamp: str = "") -> Figure:
+    """Figure 2f: learning curves with transferred embeddings and without, in the larger of the two gridworlds."""
+    return learning_curves("gridworld-2048", curves, final, missing, stamp)
+
+
+VERDICT_LOOKS = {
     "supported": {"color": "#0072B2", "marker": "o"},
     "inconclusive": {"color": "#6b6b6b", "marker": "s"},
     "contradicted": {"color": "#D55E00", "marker": "X"},
 }
 """How each verdict is drawn."""
 Draw = Callable[[pl.DataFrame, pl.DataFrame, Sequence[Cell], str], Figure]
-PANELS: Mapping[str, tuple[str, Draw]] = {
-    "figure_2a": ("gridworld-continuous", figure_2a),
-    "figure_2b": ("gridworld-discrete", figure_2b),
-    "figure_2c": ("slot-machine", figure_2c),
-    "figure_2d": ("half-cheetah", figure_2d),
-    "figure_2e": ("recommender", figure_2e),
+PANELS: Mapping[str, Draw] = {
+    "figure_2a": figure_2a,
+    "figure_2b": figure_2b,
+    "figure_2c": figure_2c,
+    "figure_2d": figure_2d,
+    "figure_2e": figure_2e,
+    "figure_2f": figure_2f,
 }
-"""Base name of each panel of Figure 2 → its environment and the function that draws it."""
+"""Base name of each panel of Figure 2 and the function that draws it."""
 
 
 def learning_curves(
@@ -115,15 +114,15 @@ def learning_curves(
     here = curves.filter(pl.col("environment") == environment)
     lost = [cell for cell in missing if cell.environment == environment]
     present = set(here["agent"].unique()) | {cell.agent for cell in lost}
-    agents = [agent for agent in AGENTS if agent in present] + sorted(present - set(AGENTS))
+    agents = [agent for agent in names.AGENTS if agent in present] + sorted(present - set(names.AGENTS))
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(3.6 * max(1, len(agents)), 3.1), layout="constrained")
         grid = figure.subplots(1, max(1, len(agents)), sharey=True, squeeze=False)[0]
         for axes, agent in zip(grid, agents, strict=False):
             _curves_of_agent(axes, here.filter(pl.col("agent") == agent), [c for c in lost if c.agent == agent])
             _bounds(axes, final.filter(pl.col("environment") == environment))
-            title = ENVIRONMENTS.get(environment, environment)
-            axes.set_title(f"{title} ({AGENTS.get(agent, agent)})")
+            title = names.environment(environment)
+            axes.set_title(f"{title} ({names.agent(agent)})")
             axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.24), ncols=2, handlelength=2.6, columnspacing=1.4)
             _stamp(axes, stamp)
         grid[0].set_ylabel("Average return, last 10 episodes")
@@ -142,10 +141,10 @@ def _curves_of_agent(axes: Axes, rows: pl.DataFrame, missing: Sequence[Cell]) ->
         if n > 1:
             spread = returns.std(axis=0, ddof=1)
             axes.fill_between(epochs, mean - spread, mean + spread, color=look["color"], alpha=0.13, linewidth=0)
-        label = f"{NAMES.get(embedding, embedding)} (n = {n})"
+        label = f"{names.embedding(embedding)} (n = {n})"
         axes.plot(epochs, mean, linewidth=1.5, label=label, zorder=3, **look)
     for cell in missing:
-        axes.plot([], [], " ", label=f"{NAMES.get(cell.embedding, cell.embedding)}: missing")
+        axes.plot([], [], " ", label=f"{names.embedding(cell.embedding)}: missing")
     axes.set_xlabel("Epoch")
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.margins(x=0)
@@ -304,7 +303,7 @@ def figure_claims(records: Sequence[Mapping[str, Any]], stamp: str = "") -> Figu
         axes.axvspan(-1, 1, color="#eeeeee", zorder=0)
         axes.axvline(0, color="#888888", linewidth=0.8)
         for row, record in enumerate(reversed(tested)):
-            look = VERDICTS[record["verdict"]]
+            look = VERDICT_LOOKS[record["verdict"]]
             low, effect, high = (record[key] / record["margin"] for key in ("low", "effect", "high"))
             axes.plot([low, high], [row, row], color=look["color"], linewidth=1.6, solid_capstyle="butt")
             axes.plot([effect], [row], look["marker"], color=look["color"], markersize=5.5)
@@ -319,7 +318,7 @@ def figure_claims(records: Sequence[Mapping[str, Any]], stamp: str = "") -> Figu
         axes.set_xlabel("Effect in margins (grey: smaller than the margin)")
         handles = [
             Line2D([], [], color=look["color"], marker=look["marker"], markersize=5.5, label=verdict)
-            for verdict, look in VERDICTS.items()
+            for verdict, look in VERDICT_LOOKS.items()
         ]
         axes.legend(
             handles=handles, loc="upper center", bbox_to_anchor=(0.4, -0.55 / max(1.5, 0.3 * len(tested))), ncols=3
@@ -357,7 +356,7 @@ def figure_aggregates(aggregates: pl.DataFrame, profiles: pl.DataFrame, stamp: s
 
 
 def _label(row: Mapping[str, Any]) -> str:
-    return f"{NAMES.get(row['embedding'], row['embedding'])} ({AGENTS.get(row['agent'], row['agent'])})"
+    return f"{names.embedding(row['embedding'])} ({names.agent(row['agent'])})"
 
 
 def _canvas(axes: Axes, title: str) -> None:

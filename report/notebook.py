@@ -32,7 +32,7 @@ import polars as pl
 from IPython.display import publish_display_data
 from ruamel.yaml import YAML
 
-from jsae import document, parameters, plots, provenance
+from jsae import document, names, parameters, provenance
 from jsae.document import number
 
 
@@ -59,8 +59,8 @@ missing, verdicts = read_json(f"{results}/tables/missing.json"), read_json(f"{re
 cells = final.select("environment", "agent", "embedding").unique(maintain_order=True)
 budget = {name: environment.epochs.at(scale) for name, environment in settings.environments.items()}
 full = {name: environment.epochs.at("paper") for name, environment in settings.environments.items()}
-counted = {name: sum(claim["verdict"] == name for claim in verdicts) for name in ("not tested", *plots.VERDICTS)}
-drawn = [name for name in plots.PANELS if (Path(figures) / f"{name}.svg").exists()]
+counted = {name: sum(claim["verdict"] == name for claim in verdicts) for name in ("not tested", *names.VERDICTS)}
+drawn = [name for name in names.PANELS if (Path(figures) / f"{name}.svg").exists()]
 compared = [claim for claim in verdicts if claim["low"] is not None]
 confidence = f"{100 * (1 - 2 * book['level']):g} %"
 show(document.values(**{name: value for name, value, _, _ in parameters.table(settings)}))
@@ -267,7 +267,7 @@ show(
         ["Environment", "States", "Actions", "Steps", "Random", "Optimal"],
         [
             (
-                plots.ENVIRONMENTS.get(name, name),
+                names.environment(name),
                 *spaces(environment),
                 environment.dynamics.episode_length,
                 bound(name, "random_return"),
@@ -322,11 +322,10 @@ def describe(environment):
     """What a panel shows, in words, for those who do not see it."""
     rows = final.filter(pl.col("environment") == environment)
     said = [
-        f"{plots.AGENTS.get(agent, agent)} with {plots.NAMES.get(embedding, embedding)} ends at "
-        + level("final_return", seeds)
+        f"{names.agent(agent)} with {names.embedding(embedding)} ends at " + level("final_return", seeds)
         for (agent, embedding), seeds in rows.group_by("agent", "embedding", maintain_order=True)
     ]
-    return f"Learning curves, {plots.ENVIRONMENTS.get(environment, environment)}: " + "; ".join(said) + "."
+    return f"Learning curves, {names.environment(environment)}: " + "; ".join(said) + "."
 
 
 def effect(claim):
@@ -361,14 +360,14 @@ def claims_table(claims, caption=""):
 
 
 for name in drawn:
-    environment, _ = plots.PANELS[name]
+    environment = names.PANELS[name]
     panel = name.removeprefix("figure_")
     here = [claim for claim in verdicts if claim["figure"] == panel]
-    show(document.heading(f"Figure {panel}: {plots.ENVIRONMENTS.get(environment, environment)}", 3))
+    show(document.heading(f"Figure {panel}: {names.environment(environment)}", 3))
     show(
         document.figures(
             [(f"{figures}/{name}.svg", describe(environment), "")],
-            f"**Figure {panel}.** {plots.ENVIRONMENTS.get(environment, environment)}, {budget[environment]:,} of the "
+            f"**Figure {panel}.** {names.environment(environment)}, {budget[environment]:,} of the "
             f"paper's {full[environment]:,} epochs.",
             name=name.replace("_", "-"),
             wide=len(final.filter(pl.col("environment") == environment)["agent"].unique()) > 1,
@@ -449,7 +448,7 @@ if not aggregates.is_empty():
                     f"{figures}/figure_aggregates.svg",
                     "Interquartile mean of the fraction: "
                     + "; ".join(
-                        f"{plots.NAMES.get(row['embedding'], row['embedding'])} {number(row['estimate'])} "
+                        f"{names.embedding(row['embedding'])} {number(row['estimate'])} "
                         f"[{number(row['low'])}, {number(row['high'])}]"
                         for row in aggregates.rows(named=True)
                     )
@@ -468,9 +467,9 @@ show(
         ["Environment", "Agent", "Representation", "n", "Final return", "Mean over epochs", "Fraction"],
         [
             (
-                plots.ENVIRONMENTS.get(environment, environment),
-                plots.AGENTS.get(agent, agent),
-                plots.NAMES.get(embedding, embedding),
+                names.environment(environment),
+                names.agent(agent),
+                names.embedding(embedding),
                 len(seeds),
                 level("final_return", seeds),
                 level("area", seeds),
@@ -495,7 +494,7 @@ show(
 other = sorted(set(final["embedding"]) - {"jsae", "ra", "none"})
 show(
     document.note(
-        "Further representations in the tables above: " + ", ".join(plots.NAMES.get(name, name) for name in other) + "."
+        "Further representations in the tables above: " + ", ".join(names.embedding(name) for name in other) + "."
         if other
         else "No ablation has run in this study."
     )
@@ -535,7 +534,7 @@ if missing:
     )
 else:
     show(document.note("Every cell that params.yaml lists has run with every seed."))
-absent = [name.removeprefix("figure_") for name in plots.PANELS if name not in drawn]
+absent = [name.removeprefix("figure_") for name in names.PANELS if name not in drawn]
 if absent:
     show(document.note("Panels of the paper's Figure 2 that have no run here: " + ", ".join(absent) + "."))
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import polars as pl
 from matplotlib.figure import Figure
 
-from jsae import parameters, plots, provenance
+from jsae import names, parameters, plots, provenance
 from jsae.curves import Cell
 from jsae.errors import JsaeError
 from stages import _main, paths
@@ -37,9 +37,9 @@ def drawn(scale: str, settings: parameters.Parameters, stamp: str) -> Iterator[t
         raise JsaeError(f"{tables}/curves.parquet is missing: run the stage aggregate first")
     curves, final = pl.read_parquet(tables / "curves.parquet"), pl.read_parquet(tables / "final.parquet")
     missing = missing_cells(tables / "missing.json", curves)
-    for name, (environment, figure) in plots.PANELS.items():
+    for name, environment in names.PANELS.items():
         if environment in set(curves["environment"]):
-            yield name, figure(curves, final, missing, stamp)
+            yield name, plots.PANELS[name](curves, final, missing, stamp)
     yield "figure_1", plots.figure_1()
     yield "figure_3", plots.figure_3()
     world = settings.environments["gridworld-discrete"].dynamics

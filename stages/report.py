@@ -68,7 +68,7 @@ def print_paper(content: Mapping[str, Any], template: Path) -> bytes:
         for path in pages.image_paths(content["nodes"]):
             shutil.copy(path, folder)
         (Path(folder) / "content.json").write_text(json.dumps(content))
-        return bytes(typst.compile(Path(folder) / template.name, root=folder, ignore_system_fonts=True))
+        return bytes(typst.compile(str(Path(folder) / template.name), root=folder, ignore_system_fonts=True))
 
 
 def run_notebook(source: Path, inputs: Mapping[str, Any]) -> nbformat.NotebookNode:

@@ -13,6 +13,7 @@ LEVELS = {
     "gridworld-continuous": (-2.8, 0.96),
     "gridworld-discrete": (-2.8, 0.96),
     "slot-machine": (13.3, 480.0),
+    "gridworld-2048": (-2.8, 0.96),
     "half-cheetah": (-70.0, 300.0),
     "recommender": (37.6, 43.4),
 }

@@ -5,7 +5,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from jsae import plots, tables
+from jsae import names, plots, tables
 from jsae.curves import Cell
 from jsae.files import sha256
 from jsae.tables import Bounds
@@ -33,7 +33,7 @@ def words(figure) -> str:
 
 @pytest.mark.parametrize("name", plots.PANELS)
 def test_each_panel_draws_mean_every_seed_and_the_bounds(name):
-    environment, draw = plots.PANELS[name]
+    environment, draw = names.PANELS[name], plots.PANELS[name]
     curves = study(environment)
     final = tables.final(curves, {environment: Bounds(13.3, 480.0)})
     axes = draw(curves, final, [], "").axes[0]
