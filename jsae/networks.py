@@ -175,11 +175,27 @@ class Encoder:
         return self.weight.tanh()
 
 
+class Linear:
+    """P affine maps x ↦ x W + b, `[P, B, inputs]` → `[P, B, outputs]`.
+
+    W and b are one tensor `[P, inputs + 1, outputs]`, whose last row is b. Entries start uniform in ±1/√inputs.
+    """
+
+    def __init__(self, streams: Streams, inputs: int, outputs: int):
+        uniform = streams.uniform(inputs + 1, outputs, dtype=torch.float32)
+        self.weight = uniform.mul_(2).sub_(1).mul_(inputs**-0.5).requires_grad_()
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """x W + b."""
+        return torch.baddbmm(self.weight[:, -1:], x, self.weight[:, :-1])
+
+
 class Adam:
-    """Adam (Kingma & Ba 2015) over a population's parameters, with a learning rate for each member.
+    """Adam (Kingma & Ba 2015) over a population's parameters `[P, ...]`, with a learning rate for each member.
 
     `step(active)` leaves the members whose entry is False exactly as they are, moments included: that is how one
-    member stops early while the others go on.
+    member stops early while the others go on. The arithmetic is torch's own fused kernel, called without
+    torch.optim, whose first use imports torch's compiler: seconds in every process.
     """
 
     def __init__(
@@ -191,38 +207,49 @@ class Adam:
         weight_decay: float = 0.0,
     ):
         self._parameters = list(parameters)
-        members = range(len(learning_rates))
-        self._moments = {
-            str(i): (torch.zeros_like(p, requires_grad=False), torch.zeros_like(p, requires_grad=False))
-            for i, p in enumerate(self._parameters)
-        }
-        self._steps = torch.zeros(len(self._parameters), len(learning_rates), device=parameters[0].device)
-        self._views = [[parameter.detach()[i].requires_grad_() for parameter in self._parameters] for i in members]
-        self._optimiser = torch.optim.Adam(
-            [{"params": self._views[i], "lr": float(learning_rates[i])} for i in members],
-            eps=epsilon,
-            weight_decay=weight_decay,
-            fused=True,
-        )
-        for i in members:
-            for k, view in enumerate(self._views[i]):
-                first, second = self._moments[str(k)]
-                self._optimiser.state[view] = {"step": self._steps[k, i], "exp_avg": first[i], "exp_avg_sq": second[i]}
+        self._epsilon, self._weight_decay = epsilon, weight_decay
+        self._members_at: dict[float, list[int]] = {}
+        for member, rate in enumerate(learning_rates.tolist()):
+            self._members_at.setdefault(rate, []).append(member)
+        self._first = [torch.zeros_like(p, requires_grad=False) for p in self._parameters]
+        self._second = [torch.zeros_like(p, requires_grad=False) for p in self._parameters]
+        self._steps = [torch.zeros(len(p), device=p.device) for p in self._parameters]
 
+    @torch.no_grad()
     def step(self, active: Sequence[bool] | None = None) -> None:
         """One step along the gradients in the parameters' `.grad`, which are then dropped."""
-        for i, views in enumerate(self._views):
-            for view, parameter in zip(views, self._parameters, strict=True):
-                moves = parameter.grad is not None and (active is None or active[i])
-                view.grad = parameter.grad[i] if moves else None  # type: ignore[index]
-        self._optimiser.step()
+        for rate, members in self._members_at.items():
+            moving = [i for i in members if active is None or active[i]]
+            columns: list[list[Tensor]] = [[], [], [], [], []]
+            for parameter, *state in zip(self._parameters, self._first, self._second, self._steps, strict=True):
+                if parameter.grad is not None:
+                    for column, tensor in zip(columns, (parameter, parameter.grad, *state), strict=True):
+                        column += [tensor[i] for i in moving]
+            values, gradients, first, second, steps = columns
+            if values:
+                torch._foreach_add_(steps, 1)
+                torch._fused_adam_(
+                    values,
+                    gradients,
+                    first,
+                    second,
+                    [],
+                    steps,
+                    lr=rate,
+                    beta1=0.9,
+                    beta2=0.999,
+                    weight_decay=self._weight_decay,
+                    eps=self._epsilon,
+                    amsgrad=False,
+                    maximize=False,
+                )
         for parameter in self._parameters:
             parameter.grad = None
 
     def tensors(self) -> dict[str, Tensor]:
         """The whole state, for a checkpoint."""
-        moments = {f"{name}.{k}": m for name, pair in self._moments.items() for k, m in enumerate(pair)}
-        return {"steps": self._steps, **moments}
+        kinds = {"first": self._first, "second": self._second, "steps": self._steps}
+        return {f"{kind}.{number}": tensor for kind, tensors in kinds.items() for number, tensor in enumerate(tensors)}
 
     def load(self, tensors: dict[str, Tensor]) -> None:
         """Go on where `tensors()` was taken."""

@@ -96,5 +96,5 @@ def test_adam_leaves_a_stopped_member_and_its_moments_alone() -> None:
     adam.step([True, False])
     assert torch.equal(parameter.detach()[1], stopped)
     assert not torch.equal(parameter.detach()[0], stopped)
-    assert torch.equal(adam.tensors()["0.0"][1], before["0.0"][1])
-    assert adam.tensors()["steps"].tolist() == [[2.0, 1.0]]
+    assert torch.equal(adam.tensors()["first.0"][1], before["first.0"][1])
+    assert adam.tensors()["steps.0"].tolist() == [2.0, 1.0]
