@@ -1,12 +1,13 @@
 """The two kinds of policy of the paper's agents, for a population.
 
 A Gaussian acts in the action embedding space E (internal policy π_i(e | x)) or in a continuous action space; a
-categorical one chooses among the actions themselves (the agents without embeddings). Agents use either through
-`draw`, `sample` and `log_probability`.
+categorical one chooses among the actions themselves (the agents without embeddings). On-policy agents use either
+through `draw`, `sample` and `log_probability`.
 """
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -77,3 +78,23 @@ class Categorical:
 
 
 Policy = Gaussian | Categorical
+
+
+class Choices(NamedTuple):
+    """What a policy chooses: a point of a space of `dimensions`; where that is 0, one of `actions` actions."""
+
+    dimensions: int
+    actions: int
+
+
+def policy_over(
+    choices: Choices,
+    streams: Streams,
+    inputs: int,
+    hidden_sizes: Sequence[int],
+    initial_standard_deviations: Tensor,
+) -> Policy:
+    """A Gaussian over the points of a space, or a softmax over actions."""
+    if choices.dimensions:
+        return Gaussian(streams, inputs, hidden_sizes, choices.dimensions, initial_standard_deviations)
+    return Categorical(streams, inputs, hidden_sizes, choices.actions, len(initial_standard_deviations))

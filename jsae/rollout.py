@@ -93,18 +93,19 @@ def collect(
 
 
 class Experience(NamedTuple):
-    """What an agent learns from: an epoch as its policy saw it.
+    """What an agent learns from: an epoch.
 
     | field | shape | what |
     |---|---|---|
-    | x, last_x | [P, T, N, ·], [P, N, ·] | inputs of actor and critic; those of the state that the last step led to |
+    | observation | [P, T, N, f] | ids or vectors, before each step |
+    | last_observation | [P, N, f] | those of the states that the last step led to |
     | choice | [P, T, N, ...] | what the policy chose |
     | reward | [P, T, N] | scaled for learning |
     | terminated | [P, T, N] | as in Trajectories |
     """
 
-    x: Tensor
-    last_x: Tensor
+    observation: Tensor
+    last_observation: Tensor
     choice: Tensor
     reward: Tensor
     terminated: Tensor

@@ -12,8 +12,7 @@ from torch import Tensor
 from jsae import checkpoint
 from jsae.embeddings.learning import Embedding, Learner, embed, restore
 from jsae.errors import JsaeError
-from jsae.networks import MLP
-from jsae.policies import Categorical, Gaussian, Policy
+from jsae.policies import Choices
 from jsae.randomness import Streams
 from jsae.returns import first_episode_returns
 from jsae.rollout import Environment, Experience, Trajectories, build, collect, transitions
@@ -24,6 +23,7 @@ EPISODES_SHOWN = 10
 
 METRICS = ("mean_return", "epoch_return", "episodes", "policy_loss", "critic_loss", "entropy", "kl", "policy_steps",
            "embedding_loss")  # fmt: skip
+"""Columns of the curves; NaN in the epochs in which there was nothing to measure."""
 
 
 class Settings(NamedTuple):
@@ -71,12 +71,12 @@ class Trainer:
     ):
         self.environment, self.embedding, self.seeds, self.settings = environment, embedding, seeds, settings
         members = len(seeds)
-        initialisation = Streams(seeds, "initialisation")
-        self.policy = _policy(environment, embedding, initialisation, settings)
-        critic = MLP(initialisation, embedding.input_size, settings.hidden_sizes, 1, members=members)
-        self.agent = getattr(importlib.import_module(f"jsae.agents.{agent}"), agent.upper())(
-            self.policy,
-            critic,
+        self.agent = getattr(importlib.import_module(f"jsae.agents.{agent}"), agent.upper()).build(
+            seeds,
+            embedding.input_size,
+            Choices(embedding.choice_size or environment.action_size, environment.n_actions or 0),
+            settings.hidden_sizes,
+            torch.tensor(settings.initial_standard_deviations),
             actor_learning_rates=torch.tensor(settings.actor_learning_rates),
             critic_learning_rates=torch.tensor(settings.critic_learning_rates),
             **settings.agent,
@@ -98,10 +98,10 @@ class Trainer:
     def run_epoch(self) -> None:
         """One pass through the body of Algorithm 1. Raises JsaeError if a number stops being finite."""
         environment, lanes = self.environment, self.settings.lanes
-        noise = self.policy.draw(self._streams["policy"], environment.episode_length, lanes)
+        noise = self.agent.draw(self._streams["policy"], environment.episode_length, lanes)
         trajectories = collect(environment, self._act, noise, self._streams["environment"])
-        metrics = self.agent.update(self._experience(trajectories))
-        metrics["embedding_loss"] = self._update_embedding(trajectories)
+        metrics = self.agent.update(self._experience(trajectories), self.embedding.represent)
+        metrics |= self._update_embedding(trajectories)
         returns = first_episode_returns(trajectories.reward, trajectories.terminated)
         self._recent = torch.cat([self._recent, returns], 1)[:, -EPISODES_SHOWN:]
         metrics["mean_return"] = self._recent.nanmean(1)
@@ -109,40 +109,37 @@ class Trainer:
         survived = (~trajectories.terminated.any(1)).sum(1)
         metrics["episodes"] = trajectories.terminated.sum((1, 2)) + survived
         self._check(metrics)
-        for metric, values in metrics.items():
-            self._history[metric].append(values.detach().to("cpu", torch.float64))
+        unmeasured = torch.full((len(self.seeds),), torch.nan)
+        for metric, history in self._history.items():
+            history.append(metrics.get(metric, unmeasured).detach().to("cpu", torch.float64))
 
     def _act(self, state: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """X_t = φ(S_t), E_t ∼ π_i(· | X_t), A_t = f(E_t)."""
         x = self.embedding.represent(self.environment.observe(state))
-        choice = self.policy.sample(x, noise)
+        choice = self.agent.choose(x, noise)
         return choice, self.embedding.to_action(choice)
 
-    @torch.no_grad()
     def _experience(self, trajectories: Trajectories) -> Experience:
         observation = self.environment.observe(trajectories.state.flatten(1, 2))
-        x = self.embedding.represent(observation)
         return Experience(
-            x=x.unflatten(1, trajectories.reward.shape[1:]),
-            last_x=self.embedding.represent(self.environment.observe(trajectories.next_state[:, -1].contiguous())),
+            observation=observation.unflatten(1, trajectories.reward.shape[1:]),
+            last_observation=self.environment.observe(trajectories.next_state[:, -1].contiguous()),
             choice=trajectories.choice,
             reward=trajectories.reward * self.settings.reward_scale,
             terminated=trajectories.terminated,
         )
 
-    def _update_embedding(self, trajectories: Trajectories) -> Tensor:
+    def _update_embedding(self, trajectories: Trajectories) -> dict[str, Tensor]:
         """Update φ, g and T on Eq. (5) with the epoch's own transitions, where that is wanted."""
         if self._learner is None:
-            return torch.full((len(self.seeds),), torch.nan)
+            return {}
         data = transitions(self.environment, trajectories)
         losses = [self._learner.one_pass(data, self._batch_size) for _ in range(self._passes)]
-        return losses[-1]
+        return {"embedding_loss": losses[-1]}
 
     def _check(self, metrics: dict[str, Tensor]) -> None:
         for metric, values in metrics.items():
             finite = torch.isfinite(values)
-            if metric == "embedding_loss" and self._learner is None:
-                continue
             if not bool(finite.all()):
                 seed = self.seeds[int((~finite).nonzero()[0, 0])]
                 raise JsaeError(
@@ -182,17 +179,6 @@ class Trainer:
             streams.load(checkpoint.under(purpose, tensors))
         if self._learner:
             self._learner.load(checkpoint.under("learner", tensors))
-
-
-def _policy(environment: Environment, embedding: Embedding, streams: Streams, settings: Settings) -> Policy:
-    """A Gaussian over E, or over a continuous action space; a softmax over discrete actions without embedding."""
-    size = embedding.choice_size or environment.action_size
-    deviations = torch.tensor(settings.initial_standard_deviations)
-    if size:
-        return Gaussian(streams, embedding.input_size, settings.hidden_sizes, size, deviations)
-    assert environment.n_actions is not None
-    inputs = embedding.input_size
-    return Categorical(streams, inputs, settings.hidden_sizes, environment.n_actions, len(deviations))
 
 
 def train(

@@ -1,10 +1,14 @@
 """What agents that learn from their own last epoch share: advantages, policy steps with a KL stop, the critic."""
 
+from collections.abc import Callable, Sequence
+from typing import Any, Self
+
 import torch
 from torch import Tensor
 
 from jsae.networks import MLP, Adam
-from jsae.policies import Policy
+from jsae.policies import Choices, Policy, policy_over
+from jsae.randomness import Streams
 from jsae.returns import generalised_advantages, normalised, rewards_to_go
 from jsae.rollout import Experience
 
@@ -40,16 +44,43 @@ class OnPolicyAgent:
         self._actor_adam = Adam([policy.network.flat], actor_learning_rates)
         self._critic_adam = Adam([critic.flat], critic_learning_rates)
 
+    @classmethod
+    def build(
+        cls,
+        seeds: Sequence[int],
+        inputs: int,
+        choices: Choices,
+        hidden_sizes: Sequence[int],
+        initial_standard_deviations: Tensor,
+        **arguments: Any,
+    ) -> Self:
+        """A new agent for each seed; `arguments` are those of the constructor."""
+        streams = Streams(seeds, "initialisation")
+        policy = policy_over(choices, streams, inputs, hidden_sizes, initial_standard_deviations)
+        return cls(policy, MLP(streams, inputs, hidden_sizes, 1, members=len(seeds)), **arguments)
+
+    def draw(self, streams: Streams, *shape: int) -> Tensor:
+        """Noise for `choose`, `[P, *shape, ...]`."""
+        return self.policy.draw(streams, *shape)
+
+    def choose(self, x: Tensor, noise: Tensor) -> Tensor:
+        """What the policy chooses at inputs x `[P, N, ·]`, `[P, N, ...]`."""
+        return self.policy.sample(x, noise)
+
     def policy_loss(self, log_p: Tensor, old_log_p: Tensor, advantage: Tensor) -> Tensor:
         """Each member's loss `[P]` from ln π(a | s), the same before the epoch's steps, and advantages, `[P, B]`."""
         raise TypeError(f"{type(self).__name__} is no agent: it has no policy loss")
 
-    def update(self, experience: Experience) -> dict[str, Tensor]:
-        """Learn from an epoch; returns each member's `policy_loss`, `critic_loss`, `entropy`, `kl`, `policy_steps`."""
-        x, choice = experience.x.flatten(1, 2), experience.choice.flatten(1, 2)
+    def update(self, experience: Experience, represent: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
+        """Learn from an epoch, seen through `represent`.
+
+        Returns each member's `policy_loss`, `critic_loss`, `entropy`, `kl` and `policy_steps`.
+        """
+        choice = experience.choice.flatten(1, 2)
         with torch.no_grad():
+            x = represent(experience.observation.flatten(1, 2))
             value = self.critic(x)[..., 0].view_as(experience.reward)
-            last_value = self.critic(experience.last_x)[..., 0]
+            last_value = self.critic(represent(experience.last_observation))[..., 0]
         reward, terminated = experience.reward, experience.terminated
         advantage = generalised_advantages(reward, value, last_value, terminated, self.discount, self.gae_lambda)
         returns = rewards_to_go(reward, last_value, terminated, self.discount).flatten(1)
