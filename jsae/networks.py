@@ -21,8 +21,10 @@ class MLP:
     |---|---|---|
     | flat | [P, n] | all parameters of each member: weights, biases, then `extra` free ones |
     | x | [P, B, inputs] float, or [P, B, k] int64 | inputs, or k one-hot inputs as ids of rows of the first layer |
+    | e | [P, B, beside] float | further inputs, `beside` of them: Q(x, e) |
 
-    Ids stand for a sum of one-hot vectors (a two-hot input is k = 2 ids), so the first layer is a table look-up.
+    Ids stand for a sum of one-hot vectors (a two-hot input is k = 2 ids), so the first layer is a table look-up. Where
+    there are `twins`, each member has so many networks, one after the other, and P counts all of them.
     Weights and biases start uniform in ±1/√(inputs of their layer), as torch.nn.Linear's do.
     """
 
@@ -34,12 +36,14 @@ class MLP:
         outputs: int,
         *,
         activation: str = "tanh",
+        beside: int = 0,
         extra: int = 0,
+        twins: int = 1,
         members: int,
     ):
-        sizes = [inputs, *hidden_sizes, outputs]
+        sizes = [inputs + beside, *hidden_sizes, outputs]
         self.members, self.inputs, self.outputs, self.extra, self.activation = (
-            members,
+            members * twins,
             inputs,
             outputs,
             extra,
@@ -51,7 +55,7 @@ class MLP:
         length = -(-(sum(counts) + extra) // sizes[1]) * sizes[1]
         self._offsets = list(itertools.accumulate(counts, initial=0))
         self._rows = length // sizes[1]
-        flat = streams.uniform(length, dtype=torch.float32).mul_(2).sub_(1)
+        flat = streams.uniform(twins, length, dtype=torch.float32).flatten(0, 1).mul_(2).sub_(1)
         for layer, (fan_in, _) in enumerate(self._shapes[0::2]):
             flat[:, self._offsets[2 * layer] : self._offsets[2 * layer + 2]] *= fan_in**-0.5
         flat[:, self._offsets[-1] :] = 0
@@ -69,19 +73,26 @@ class MLP:
         """The `extra` free parameters, `[P, extra]`, differentiable."""
         return self.flat[:, self._offsets[-1] : self._offsets[-1] + self.extra]
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def __call__(self, x: Tensor, e: Tensor | None = None) -> Tensor:
         """Outputs `[P, B, outputs]`, differentiable in the parameters and in float inputs."""
-        output: Tensor = _Perceptron.apply(self.flat, x, self)
+        return self.at(self.flat, x, e)
+
+    def at(self, flat: Tensor, x: Tensor, e: Tensor | None = None) -> Tensor:
+        """Outputs with other parameters `[P, n]` than its own: a target network's, or its own as constants."""
+        if e is not None and x.is_floating_point():
+            x, e = torch.cat([x, e], 2), None
+        output: Tensor = _Perceptron.apply(flat, x, e, self)
         return output
 
-    def forward(self, flat: Tensor, x: Tensor) -> list[Tensor]:
-        """Activations of each layer, the outputs last."""
+    def forward(self, flat: Tensor, x: Tensor, e: Tensor | None = None) -> list[Tensor]:
+        """Activations of each layer, the outputs last. `e` stands beside ids; beside floats it is part of x."""
         blocks = self.blocks(flat)
         activations: list[Tensor] = []
         for layer in range(0, len(blocks), 2):
             weight, bias = blocks[layer], blocks[layer + 1]
             if layer == 0 and not x.is_floating_point():
                 h = self._look_up(flat, x).add_(bias)
+                h = h if e is None else h.baddbmm_(e, weight[:, self.inputs :])
             else:
                 h = torch.baddbmm(bias, x if layer == 0 else activations[-1], weight)
             if layer < len(blocks) - 2:
@@ -90,30 +101,42 @@ class MLP:
         return activations
 
     def backward(
-        self, flat: Tensor, x: Tensor, activations: Sequence[Tensor], grad_output: Tensor, *, inputs: bool
-    ) -> tuple[Tensor, Tensor | None]:
-        """Gradients of the parameters `[P, n]` and, if `inputs`, of x."""
+        self,
+        flat: Tensor,
+        x: Tensor,
+        e: Tensor | None,
+        activations: Sequence[Tensor],
+        grad_output: Tensor,
+        *,
+        parameters: bool,
+        inputs: bool,
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """Gradients of the parameters `[P, n]`, if wanted, and of the float inputs (x, or e beside ids), if wanted."""
         blocks = self.blocks(flat)
-        grad = torch.empty_like(flat)
-        grad[:, self._offsets[-1] :] = 0
-        grads = self.blocks(grad)
+        first = blocks[0] if e is None else blocks[0][:, self.inputs :]
         delta = grad_output
+        grad = torch.empty_like(flat) if parameters else None
+        if grad is not None:
+            grad[:, self._offsets[-1] :] = 0
+        grads = [] if grad is None else self.blocks(grad)
         for layer in range(len(blocks) - 2, -1, -2):
-            torch.sum(delta, 1, keepdim=True, out=grads[layer + 1])
+            h = activations[layer // 2 - 1] if layer > 0 else x
+            if grad is not None:
+                torch.sum(delta, 1, keepdim=True, out=grads[layer + 1])
+                if h.is_floating_point():
+                    torch.bmm(h.transpose(1, 2), delta, out=grads[layer])
+                else:
+                    grads[0].zero_()
+                    self._scatter(grad, x, delta)
+                    if e is not None:
+                        grads[0][:, self.inputs :] = torch.bmm(e.transpose(1, 2), delta)
             if layer > 0:
-                h = activations[layer // 2 - 1]
-                torch.bmm(h.transpose(1, 2), delta, out=grads[layer])
                 delta = torch.bmm(delta, blocks[layer].transpose(1, 2))
                 if self.activation == "tanh":
                     delta = torch.ops.aten.tanh_backward(delta, h)
                 else:
                     delta = torch.ops.aten.threshold_backward(delta, h, 0)
-            elif x.is_floating_point():
-                torch.bmm(x.transpose(1, 2), delta, out=grads[0])
-            else:
-                grads[0].zero_()
-                self._scatter(grad, x, delta)
-        return grad, torch.bmm(delta, blocks[0].transpose(1, 2)) if inputs else None
+        return grad, torch.bmm(delta, first.transpose(1, 2)) if inputs else None
 
     def _row_ids(self, ids: Tensor) -> Tensor:
         first = torch.arange(self.members, device=ids.device).mul_(self._rows)
@@ -135,17 +158,20 @@ class _Perceptron(torch.autograd.Function):
     """An MLP as one node of the graph; see MLP.forward and MLP.backward."""
 
     @staticmethod
-    def forward(ctx: Any, flat: Tensor, x: Tensor, mlp: MLP) -> Tensor:
-        activations = mlp.forward(flat, x)
-        ctx.save_for_backward(flat, x, *activations[:-1])
+    def forward(ctx: Any, flat: Tensor, x: Tensor, e: Tensor | None, mlp: MLP) -> Tensor:
+        activations = mlp.forward(flat, x, e)
+        ctx.save_for_backward(flat, x, e, *activations[:-1])
         ctx.mlp = mlp
         return activations[-1]
 
     @staticmethod
-    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, Tensor | None, None]:
-        flat, x, *activations = ctx.saved_tensors
-        grad, grad_x = ctx.mlp.backward(flat, x, activations, grad_output, inputs=ctx.needs_input_grad[1])
-        return grad, grad_x, None
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
+        flat, x, e, *activations = ctx.saved_tensors
+        parameters, of_x, of_e, _ = ctx.needs_input_grad
+        grad, grad_inputs = ctx.mlp.backward(
+            flat, x, e, activations, grad_output, parameters=parameters, inputs=of_x or of_e
+        )
+        return grad, grad_inputs if of_x else None, grad_inputs if of_e else None, None
 
 
 class Encoder:

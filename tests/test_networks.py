@@ -42,6 +42,39 @@ def test_outputs_and_gradients_are_those_of_autograd(activation: str, ids: int) 
         torch.testing.assert_close(x.grad, dense.grad)
 
 
+@pytest.mark.parametrize("ids", [0, 2])
+def test_inputs_beside_the_first_are_differentiated_and_constants_are_not(ids: int) -> None:
+    """Q(x, e) with its parameters held constant, as a policy's loss takes it, and with them learning."""
+    mlp = MLP(Streams(range(P), "test"), 11, (8, 6), 1, activation="relu", beside=2, members=P)
+    mlp.flat = mlp.flat.detach().double().requires_grad_()
+    generator = torch.Generator().manual_seed(0)
+    ids_or_vectors = torch.randint(11, (P, B, 2), generator=generator)
+    dense = torch.nn.functional.one_hot(ids_or_vectors, 11).sum(2).double()
+    x = ids_or_vectors if ids else dense
+    e = torch.randn(P, B, 2, generator=generator, dtype=torch.float64, requires_grad=True)
+    mlp(x, e).square().sum().backward()
+    gradient, e.grad = e.grad, None
+
+    flat, same_e = mlp.flat.detach().clone().requires_grad_(), e.detach().clone().requires_grad_()
+    joint = torch.cat([dense, same_e], 2)
+    expected = torch.stack([plain_mlp(mlp, flat, member, joint[member]) for member in range(P)])
+    expected.square().sum().backward()
+    torch.testing.assert_close(mlp.flat.grad, flat.grad)
+    torch.testing.assert_close(gradient, same_e.grad)
+
+    mlp.flat.grad = None
+    mlp.at(mlp.flat.detach(), x, e).square().sum().backward()
+    torch.testing.assert_close(e.grad, same_e.grad)
+    assert mlp.flat.grad is None
+
+
+def test_twins_of_a_member_differ_and_do_not_depend_on_other_members() -> None:
+    pair = MLP(Streams([0, 1], "test"), 3, (4, 4), 1, twins=2, members=2).flat.detach()
+    alone = MLP(Streams([1], "test"), 3, (4, 4), 1, twins=2, members=1).flat.detach()
+    assert torch.equal(pair[2:], alone)
+    assert not torch.equal(alone[0], alone[1])
+
+
 def test_initial_parameters_are_uniform_as_in_torch_linear() -> None:
     mlp = MLP(Streams([0], "test"), 400, (100, 50), 10, members=1)
     for number, block in enumerate(mlp.blocks(mlp.flat.detach())):
