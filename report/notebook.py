@@ -59,6 +59,7 @@ missing, verdicts = read_json(f"{results}/tables/missing.json"), read_json(f"{re
 cells = final.select("environment", "agent", "embedding").unique(maintain_order=True)
 budget = {name: environment.epochs.at(scale) for name, environment in settings.environments.items()}
 full = {name: environment.epochs.at("paper") for name, environment in settings.environments.items()}
+shares = [budget[name] / full[name] for name in cells["environment"]]
 counted = {name: sum(claim["verdict"] == name for claim in verdicts) for name in ("not tested", *names.VERDICTS)}
 drawn = [name for name in names.PANELS if (Path(figures) / f"{name}.svg").exists()]
 compared = [claim for claim in verdicts if claim["low"] is not None]
@@ -73,7 +74,7 @@ show(
         expected_cells=len(list(settings.cells())),
         seeds=", ".join(map(str, sorted(final["seed"].unique()))),
         missing_cells=len(missing),
-        share=f"{number(100 * budget[cells[0, 0]] / full[cells[0, 0]], 2)} %",
+        share=" to ".join(f"{number(100 * share, 2)} %" for share in sorted({min(shares), max(shares)})),
         claims=len(verdicts),
         supported=counted["supported"],
         contradicted=counted["contradicted"],
@@ -104,7 +105,7 @@ show(
 if scale == "preview":
     show(
         document.note(
-            "**Preview.** Each run was stopped after about {{share}} of the paper's epochs. What stands here shows "
+            "**Preview.** Each run was stopped after {{share}} of the paper's epochs. What stands here shows "
             "that the pipeline works. Its verdicts hold for this budget only; they neither support nor contradict "
             "what the paper found with the whole one.",
             "warning",

@@ -5,6 +5,7 @@ import html.parser
 import json
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,48 @@ def test_the_provenance_page_lies_beside_it(study):
     beside = (study / paths.report_provenance("preview")).read_text()
     for stage in ("aggregate", "figures", "report"):
         assert f"<td>{stage}/run</td>" in beside
+
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+LOOK = """<script>
+const seen = {
+  broken: [...document.images].filter(image => !image.complete || image.naturalWidth === 0).length,
+  images: document.images.length,
+  formulas: [...document.querySelectorAll("math")].filter(math => math.getBoundingClientRect().height > 5).length,
+  overflow: document.documentElement.scrollWidth - window.innerWidth,
+};
+document.title = JSON.stringify(seen);
+</script>"""
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian: apt-get install chromium)")
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_browser_shows_everything_without_error_request_or_sideways_scroll(study, page, tmp_path, width):
+    (tmp_path / "report.html").write_text(page.replace("</body>", LOOK + "</body>"))
+    shutil.copy(study / paths.report_provenance("preview"), tmp_path)
+    command = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"]
+    command += [
+        f"--user-data-dir={tmp_path}/profile",
+        f"--window-size={width},900",
+        f"--log-net-log={tmp_path}/net.json",
+    ]
+    command += ["--disable-background-networking", "--no-first-run", "--disable-component-update", "--disable-sync"]
+    shown = subprocess.run(
+        [*command, "--dump-dom", (tmp_path / "report.html").as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    seen = json.loads(html.unescape(re.search(r"<title>(.*?)</title>", shown.stdout)[1]))
+    assert seen["broken"] == 0
+    assert seen["images"] == page.count("<img ")
+    assert seen["formulas"] == page.count("<math")
+    assert seen["overflow"] <= 0
+    assert "CONSOLE" not in shown.stderr
+    hosts = set(re.findall(r'"url":"https?://([^/"]+)', (tmp_path / "net.json").read_text()))
+    own = {host for host in hosts if host.endswith(".google.com")}  # the browser's clock and account, not the page's
+    assert hosts == own
 
 
 KINDS = r"(Figures?|Eqs?\.|Equations?|Sections?|Lemmas?|Theorem|Assumptions?|Algorithm|Appendix)"
