@@ -26,6 +26,8 @@ PANELS = {
     "figure_2f": "gridworld-2048",
 }
 """Base name of each panel of Figure 2 and its environment."""
+COLORS = {"jsae": "#0072B2", "ra": "#D55E00", "none": "#3f3f3f", "separate": "#009E73", "jsae-transferred": "#882255"}
+"""Colour of each embedding, after Okabe and Ito and after Tol: blind and sighted readers can tell them apart."""
 VERDICTS = ("supported", "inconclusive", "contradicted")
 """Verdicts of a claim that was tested."""
 

@@ -1,15 +1,19 @@
 """From the report's executed notebook to pages: collect its blocks, lay them out."""
 
 import html
+import json
+import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import nbformat
+import polars as pl
 from nbconvert.exporters import HTMLExporter
 
-from jsae import document
+from jsae import document, names
+from jsae.curves import Cell
 
 Notebook = nbformat.NotebookNode
 
@@ -88,6 +92,66 @@ def image_paths(nodes: Iterable[document.Node]) -> Iterator[str]:
     """The paths of all images of nodes."""
     for node in nodes:
         yield from (panel["path"] for panel in node.get("panels", []))
+
+
+def runs_html(
+    cells: Sequence[Cell],
+    curves: pl.DataFrame,
+    final: pl.DataFrame,
+    commands: Mapping[Cell, Sequence[str]],
+    parameters: Sequence[tuple[str, str, str, str]],
+    sources: Path,
+    stamp: str = "",
+) -> str:
+    """A page to browse every run: the matrix of cells, each seed's curve, parameters and command.
+
+    cells: of the study, with or without runs. parameters: rows (name, value, meaning, source).
+    """
+    listed = []
+    for cell in cells:
+        of_cell = pl.all_horizontal(pl.col(name) == value for name, value in vars(cell).items())
+        runs = final.filter(of_cell).sort("seed").rows(named=True)
+        lines = dict(curves.filter(of_cell).sort("epoch").group_by("seed").agg("mean_return").iter_rows())
+        listed.append(
+            {
+                "id": str(cell),
+                **vars(cell),
+                "random": _known(runs[0]["random_return"]) if runs else None,
+                "optimal": _known(runs[0]["optimal_return"]) if runs else None,
+                "commands": list(commands[cell]),
+                "prefixes": [
+                    f"environments.{cell.environment}.",
+                    "agents.common.",
+                    f"agents.{cell.agent}.",
+                    "embeddings.",
+                ],
+                "runs": [
+                    {
+                        "seed": run["seed"],
+                        "final": run["final_return"],
+                        "area": run["area"],
+                        "fraction": _known(run["fraction"]),
+                        "curve": [float(f"{value:.4g}") for value in lines[run["seed"]]],
+                    }
+                    for run in runs
+                ],
+            }
+        )
+    data = {
+        "cells": listed,
+        "parameters": parameters,
+        "names": names.AGENTS | names.EMBEDDINGS | names.ENVIRONMENTS,
+        "colors": names.COLORS,
+        "stamp": stamp,
+    }
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")
+    page = (sources / "runs.html").read_text()
+    return page.replace("/*STYLE*/", (sources / "style.css").read_text()).replace("/*DATA*/", text)
+
+
+def _known(value: float) -> float | None:
+    """None where a table holds NaN: not known."""
+    return None if math.isnan(value) else value
 
 
 def provenance_html(records: Mapping[str, Mapping[str, Any]], sources: Path) -> str:

@@ -45,11 +45,11 @@ STYLE: Any = {
     "savefig.dpi": 200,
 }
 LOOKS: dict[str, dict[str, Any]] = {
-    "jsae": {"color": "#0072B2", "linestyle": "-"},
-    "ra": {"color": "#D55E00", "linestyle": (0, (5, 1.5))},
-    "none": {"color": "#3f3f3f", "linestyle": (0, (1.2, 1.2))},
-    "separate": {"color": "#009E73", "linestyle": (0, (5, 1.5, 1.2, 1.5))},
-    "jsae-transferred": {"color": "#882255", "linestyle": (0, (9, 1.5))},
+    "jsae": {"color": names.COLORS["jsae"], "linestyle": "-"},
+    "ra": {"color": names.COLORS["ra"], "linestyle": (0, (5, 1.5))},
+    "none": {"color": names.COLORS["none"], "linestyle": (0, (1.2, 1.2))},
+    "separate": {"color": names.COLORS["separate"], "linestyle": (0, (5, 1.5, 1.2, 1.5))},
+    "jsae-transferred": {"color": names.COLORS["jsae-transferred"], "linestyle": (0, (9, 1.5))},
 }
 """How each embedding is drawn, everywhere."""
 OTHER_LOOK: dict[str, Any] = {"color": "#CC79A7", "linestyle": (0, (8, 1.5, 1.2, 1.5, 1.2, 1.5))}

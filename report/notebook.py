@@ -22,6 +22,7 @@ figures = "results/preview/figures"
 data = "data/processed"
 parameters_file = "params.yaml"
 sources = "report"
+commands: list[list[str]] = []
 locks: list[str] = []
 
 # %%
@@ -581,21 +582,14 @@ else:
 # ## How to rerun any curve
 #
 # One command makes a cell and everything that it needs, and nothing else; what is already there and up to date is not
-# computed again. `make reproduce` makes all of it.
+# computed again. `make reproduce` makes all of it. [Every run can be browsed](runs.html) with its curve, parameters and
+# command.
 
 # %%
-family_of = {name: family for family, content in settings.families() for name in content.environments}
 show(
     document.table(
         ["Cell", "Command"],
-        [
-            (
-                f"{environment}, {agent}, {embedding}",
-                f"`dvc repro train-{family_of[environment]}@{scale}-{cohort}-{environment}-{agent}-{embedding}`",
-            )
-            for environment, agent, embedding in settings.cells()
-            for cohort in settings.cohorts
-        ],
+        [(cell.replace("/", ", "), f"`{command}`") for cell, command in commands],
         "The exact command behind each curve.",
         prose=["Command"],
         wide=True,

@@ -4,6 +4,7 @@ from pathlib import Path
 
 PARAMETERS = Path("params.yaml")
 CHECKPOINTS = Path(".checkpoints")
+CALIBRATION = Path("data/calibration")
 CLAIMS = Path("report/claims.yaml")
 
 
@@ -95,6 +96,11 @@ def report(scale: str) -> Path:
 
 def paper(scale: str) -> Path:
     return report(scale).with_name("paper.pdf")
+
+
+def run_browser(scale: str) -> Path:
+    """Page to browse every run."""
+    return report(scale).with_name("runs.html")
 
 
 def report_provenance(scale: str) -> Path:

@@ -2,7 +2,7 @@
 
 inputs   params.yaml, results/SCALE/{tables,figures,claims.json}, data/processed/{purchases,transitions}.json,
          report/*, requirements/*.lock
-outputs  report/SCALE/report.html, report/SCALE/paper.pdf
+outputs  report/SCALE/report.html, report/SCALE/paper.pdf, report/SCALE/runs.html
 beside   report/SCALE/provenance.html, which is no output of the stage
 
 The pages hold no time, no path and no fact about this machine: the same inputs give the same bytes.
@@ -18,11 +18,13 @@ from typing import Any
 import jupytext
 import nbformat
 import papermill
+import polars as pl
 import typst
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
 from jsae import pages, parameters, provenance
+from jsae.curves import Cell
 from jsae.errors import JsaeError
 from jsae.files import write_atomically
 from stages import _main, paths
@@ -41,8 +43,9 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def make(scale: str) -> None:
-    """Write report.html and paper.pdf of `scale`."""
-    parameters.load(paths.PARAMETERS)
+    """Write the report, the printed paper and the page of runs of `scale`."""
+    settings = parameters.load(paths.PARAMETERS)
+    cells = (Cell(*names) for names in settings.cells())
     inputs = {
         "scale": scale,
         "results": str(paths.tables(scale).parent),
@@ -50,6 +53,7 @@ def make(scale: str) -> None:
         "data": str(paths.purchases_summary().parent),
         "parameters_file": str(paths.PARAMETERS),
         "sources": str(SOURCES),
+        "commands": [[str(cell), command] for cell in cells for command in cell_commands(scale, settings, cell)],
         "locks": [str(lock) for lock in locks()],
     }
     notebook = run_notebook(SOURCES / "notebook.py", inputs)
@@ -59,6 +63,19 @@ def make(scale: str) -> None:
         temporary.write_text(page)
     with write_atomically(paths.paper(scale)) as temporary:
         temporary.write_bytes(print_paper(pages.to_print(notebook, stamp[0]), SOURCES / "paper.typ"))
+
+    curves, final = (pl.read_parquet(paths.tables(scale) / f"{name}.parquet") for name in ("curves", "final"))
+    commands = {Cell(*names): cell_commands(scale, settings, Cell(*names)) for names in settings.cells()}
+    rows = parameters.table(settings)
+    with write_atomically(paths.run_browser(scale)) as temporary:
+        temporary.write_text(pages.runs_html(list(commands), curves, final, commands, rows, SOURCES, " ".join(stamp)))
+
+
+def cell_commands(scale: str, settings: parameters.Parameters, cell: Cell) -> list[str]:
+    """The commands that make a cell's runs and all that they need, one a cohort."""
+    family = next(name for name, content in settings.families() if cell.environment in content.environments)
+    names = f"{cell.environment}-{cell.agent}-{cell.embedding}"
+    return [f"dvc repro train-{family}@{scale}-{cohort}-{names}" for cohort in settings.cohorts]
 
 
 def print_paper(content: Mapping[str, Any], template: Path) -> bytes:

@@ -60,7 +60,7 @@ class Elements(html.parser.HTMLParser):
 
 
 def test_the_page_needs_nothing_from_outside(page):
-    allowed = ("data:", "#", "provenance.html")
+    allowed = ("data:", "#", "provenance.html", "runs.html")
     for tag, attributes in Elements(page).found:
         assert tag not in {"script", "iframe", "base"}
         if tag == "link":
@@ -110,6 +110,7 @@ def test_rendered_again_it_is_the_same_bytes_and_holds_no_machine_fact(study, pa
     report.main(["--scale", "preview"])
     assert paths.report("preview").read_text() == page
     assert paths.paper("preview").read_bytes() == paper
+    assert str(ROOT) not in paths.run_browser("preview").read_text()
     assert str(study) not in page
     assert str(ROOT) not in page
 
@@ -139,44 +140,71 @@ def test_the_provenance_page_lies_beside_it(study):
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 LOOK = """<script>
-const seen = {
+document.title = JSON.stringify({
   broken: [...document.images].filter(image => !image.complete || image.naturalWidth === 0).length,
   images: document.images.length,
   formulas: [...document.querySelectorAll("math")].filter(math => math.getBoundingClientRect().height > 5).length,
+  curves: document.querySelectorAll("svg.chart path").length,
+  cells: document.querySelectorAll("button[data-cell]").length,
   overflow: document.documentElement.scrollWidth - window.innerWidth,
-};
-document.title = JSON.stringify(seen);
+});
 </script>"""
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian: apt-get install chromium)")
-@pytest.mark.parametrize("width", [390, 1280])
-def test_a_browser_shows_everything_without_error_request_or_sideways_scroll(study, page, tmp_path, width):
-    (tmp_path / "report.html").write_text(page.replace("</body>", LOOK + "</body>"))
-    shutil.copy(study / paths.report_provenance("preview"), tmp_path)
-    command = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"]
-    command += [
-        f"--user-data-dir={tmp_path}/profile",
-        f"--window-size={width},900",
-        f"--log-net-log={tmp_path}/net.json",
+def in_a_browser(page: str, folder: Path, width: int, place: str = "") -> dict[str, int]:
+    """What a headless Chromium of that width sees; fails at a console message or a request of the page."""
+    (folder / "page.html").write_text(page.replace("</body>", LOOK + "</body>"))
+    command = [
+        str(CHROMIUM),
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--enable-logging=stderr",
+        "--no-first-run",
     ]
-    command += ["--disable-background-networking", "--no-first-run", "--disable-component-update", "--disable-sync"]
-    shown = subprocess.run(
-        [*command, "--dump-dom", (tmp_path / "report.html").as_uri()],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    seen = json.loads(html.unescape(re.search(r"<title>(.*?)</title>", shown.stdout)[1]))
+    command += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    command += [f"--user-data-dir={folder}/profile", f"--window-size={width},900", f"--log-net-log={folder}/net.json"]
+    command += ["--dump-dom", (folder / "page.html").as_uri() + place]
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert "CONSOLE" not in shown.stderr
+    hosts = set(re.findall(r'"url":"https?://([^/"]+)', (folder / "net.json").read_text()))
+    own = {host for host in hosts if host.endswith(".google.com")}  # the browser's clock and account, not the page's
+    assert hosts == own
+    return json.loads(html.unescape(re.search(r"<title>(.*?)</title>", shown.stdout)[1]))
+
+
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here (Debian: apt-get install chromium)")
+
+
+@needs_chromium
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_browser_shows_the_whole_report_without_sideways_scroll(study, page, tmp_path, width):
+    shutil.copy(study / paths.report_provenance("preview"), tmp_path)
+    seen = in_a_browser(page, tmp_path, width)
     assert seen["broken"] == 0
     assert seen["images"] == page.count("<img ")
     assert seen["formulas"] == page.count("<math")
     assert seen["overflow"] <= 0
-    assert "CONSOLE" not in shown.stderr
-    hosts = set(re.findall(r'"url":"https?://([^/"]+)', (tmp_path / "net.json").read_text()))
-    own = {host for host in hosts if host.endswith(".google.com")}  # the browser's clock and account, not the page's
-    assert hosts == own
+
+
+@needs_chromium
+def test_every_run_can_be_browsed(study, tmp_path):
+    page = (study / paths.run_browser("preview")).read_text()
+    cells = len(list(parameters.load(ROOT / "params.yaml").cells()))
+    seen = in_a_browser(page, tmp_path, 390, "#slot-machine/vpg/jsae")
+    assert seen["cells"] == cells - 1
+    assert seen["curves"] == 2 + 5 + 1, "means of the other two embeddings, five seeds, their mean"
+    assert seen["overflow"] <= 0
+
+
+def test_the_page_of_runs_needs_nothing_from_outside_and_names_the_missing_cell(study):
+    page = (study / paths.run_browser("preview")).read_text()
+    links = {value for _, attributes in Elements(page).found for value in attributes.values() if value and ":" in value}
+    assert not {link for link in links if re.match(r"(https?|file|//)", link)}
+    data = json.loads(re.search(r'id="data">(.*?)</script>', page)[1])
+    empty = [cell["id"] for cell in data["cells"] if not cell["runs"]]
+    assert empty == [str(LOST)]
+    assert all(cell["commands"] for cell in data["cells"])
 
 
 KINDS = r"(Figures?|Eqs?\.|Equations?|Sections?|Lemmas?|Theorem|Assumptions?|Algorithm|Appendix)"
