@@ -55,6 +55,41 @@ class Gaussian:
         return (-0.5 * z.square() - log_std - 0.5 * math.log(2 * math.pi)).sum(2)
 
 
+class SquashedGaussian(Gaussian):
+    """e = limit · tanh(u), u from the Gaussian: bounded, with a density that knows of it (Haarnoja et al. 2018)."""
+
+    def __init__(
+        self,
+        streams: Streams,
+        inputs: int,
+        hidden_sizes: Sequence[int],
+        action_size: int,
+        initial_standard_deviation: Tensor,
+        limit: float,
+    ):
+        super().__init__(streams, inputs, hidden_sizes, action_size, initial_standard_deviation)
+        self.limit = limit
+
+    def sample(self, x: Tensor, noise: Tensor) -> Tensor:
+        """Points e `[P, N, d]` at inputs x `[P, N, ·]`, differentiable: a function of the noise."""
+        return self.limit * super().sample(x, noise).tanh()
+
+    def sample_with_log_probability(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """The same points, and ln π_i(e | x) `[P, N]`, both differentiable."""
+        u = super().sample(x, noise)
+        log_p = (-0.5 * noise.square() - self.network.free[:, None] - 0.5 * math.log(2 * math.pi)).sum(2)
+        return self.limit * u.tanh(), log_p - self._log_slope(u).sum(2)
+
+    def log_probability(self, x: Tensor, e: Tensor) -> Tensor:
+        """ln π_i(e | x), `[P, B]`, for points inside the bounds."""
+        u = (e / self.limit).atanh()
+        return super().log_probability(x, u) - self._log_slope(u).sum(2)
+
+    def _log_slope(self, u: Tensor) -> Tensor:
+        """ln de/du = ln limit + ln(1 − tanh² u), without cancellation where tanh is flat."""
+        return math.log(self.limit) + 2 * (math.log(2) - u - F.softplus(-2 * u))
+
+
 class Categorical:
     """Softmax over all actions: one output for each (agents without embeddings)."""
 
