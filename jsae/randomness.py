@@ -54,4 +54,4 @@ class Streams:
     def load(self, tensors: dict[str, Tensor]) -> None:
         """Go on where `tensors()` was taken."""
         for member, state in zip(self._generators, tensors["generators"], strict=True):
-            member.set_state(state)
+            member.set_state(state.clone())  # a view of a file may lie at an odd address

@@ -1,0 +1,279 @@
+"""The trainer: members are independent, resuming changes no bit, a kill loses nothing, NaN stops with a name."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from jsae import checkpoint, training
+from jsae.embeddings.learning import Learner, embed
+from jsae.environments.gridworld import Gridworld
+from jsae.environments.slot_machine import SlotMachine
+from jsae.errors import JsaeError
+from jsae.population import run_shards, shards, workers
+from jsae.pretraining import pretrain
+from jsae.randomness import Streams
+from jsae.rollout import Environment
+from jsae.samples import random_transitions
+from jsae.training import Settings, Trainer, train
+
+GRIDWORLD = {
+    "actuators": 4,
+    "discrete": True,
+    "bins": 10,
+    "walls": [[0.0, 0.4, 0.5, 0.5]],
+    "goal": [0.1, 0.6, 0.3, 0.8],
+    "start": [0.3, 0.1],
+    "sub_steps": 4,
+    "sub_step_length": 0.045,
+    "step_reward": -0.01,
+    "collision_reward": -0.05,
+    "goal_reward": 1.0,
+    "episode_length": 12,
+}
+SLOT_MACHINE = {
+    "reels": [[0, 1, 2], [2, 0, 1], [1, 2, 0]],
+    "moves": 4,
+    "fraction": 0.25,
+    "minimum_count": 2,
+    "episode_length": 5,
+}
+
+
+def environment(kind: str) -> Environment:
+    return Gridworld(**GRIDWORLD) if kind == "gridworld" else SlotMachine(**SLOT_MACHINE)
+
+
+def make(kind: str, embedding: str, seeds: list[int], *, continual: bool = False, **changes: object) -> Trainer:
+    members, world = len(seeds), environment(kind)
+    values = Settings(
+        lanes=6,
+        hidden_sizes=[8, 8],
+        initial_standard_deviations=[0.5] * members,
+        actor_learning_rates=[0.003] * members,
+        critic_learning_rates=[0.003] * members,
+        agent={"discount": 0.99, "gae_lambda": 0.97, "policy_steps": 2, "critic_steps": 5},
+        reward_scale=1.0,
+        continual=(1, 10, 0.01, 1e-4) if continual else None,
+    )
+    built = embed(embedding, world, seeds, 3, 2)
+    if built.learnt:
+        learner = Learner(built, Streams(seeds, "test"), learning_rate=0.01, weight_decay=0.0, members=members)
+        data = random_transitions(world, seeds, 100)
+        pretrain(built, data, learner, passes=2, batch_size=50, validation_share=0.2, patience=2)
+    return Trainer(world, built, "vpg", seeds, values._replace(**changes))
+
+
+CASES = [
+    ("gridworld", "none", False),
+    ("gridworld", "ra", False),
+    ("gridworld", "jsae", False),
+    ("slot-machine", "jsae", True),
+    ("slot-machine", "ra", True),
+]
+
+
+@pytest.mark.parametrize(("kind", "embedding", "continual"), CASES)
+def test_a_population_of_five_equals_five_populations_of_one(kind: str, embedding: str, continual: bool) -> None:
+    together = make(kind, embedding, list(range(5)), continual=continual)
+    alone = [make(kind, embedding, [seed], continual=continual) for seed in range(5)]
+    for trainer in (together, *alone):
+        for _ in range(3):
+            trainer.run_epoch()
+    for metric, values in together.history().items():
+        separate = torch.cat([trainer.history()[metric] for trainer in alone])
+        torch.testing.assert_close(values, separate, rtol=1e-4, atol=1e-5, equal_nan=True)
+
+
+@pytest.mark.parametrize(("kind", "embedding", "continual"), CASES)
+def test_resuming_changes_no_bit(kind: str, embedding: str, continual: bool, tmp_path: Path) -> None:
+    whole = train(make(kind, embedding, [3, 4], continual=continual), 6, tmp_path / "whole.safetensors")
+    train(make(kind, embedding, [3, 4], continual=continual), 2, tmp_path / "parts.safetensors")
+    counted: list[int] = []
+    parts = make(kind, embedding, [3, 4], continual=continual)
+    train(parts, 6, tmp_path / "parts.safetensors", counted.append)
+    assert counted == [2, 1, 1, 1, 1]
+    assert same(whole.tensors(), parts.tensors())
+    assert (tmp_path / "whole.safetensors").read_bytes() == (tmp_path / "parts.safetensors").read_bytes()
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    """Equal names and equal bits."""
+    return one.keys() == other.keys() and all(
+        torch.equal(one[name].nan_to_num(nan=-7.5), other[name].nan_to_num(nan=-7.5)) for name in one
+    )
+
+
+def test_when_checkpoints_are_written_changes_nothing(tmp_path: Path) -> None:
+    often = train(make("gridworld", "jsae", [0]), 4, tmp_path / "often", checkpoint_seconds=0.0)
+    seldom = train(make("gridworld", "jsae", [0]), 4, tmp_path / "seldom")
+    assert same(often.tensors(), seldom.tensors())
+
+
+def test_a_finished_training_is_not_trained_again(tmp_path: Path) -> None:
+    saved = tmp_path / "saved.safetensors"
+    first = train(make("gridworld", "none", [0]), 3, saved)
+    again = make("gridworld", "none", [0])
+    again.run_epoch = lambda: pytest.fail("it trained")  # type: ignore[method-assign]
+    assert same(train(again, 3, saved).tensors(), first.tensors())
+
+
+def test_a_damaged_checkpoint_is_set_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    saved = tmp_path / "saved.safetensors"
+    whole = train(make("gridworld", "none", [0]), 3, saved)
+    saved.write_bytes(saved.read_bytes()[:-100])
+    again = train(make("gridworld", "none", [0]), 3, saved)
+    assert same(whole.tensors(), again.tensors())
+    assert "was damaged" in caplog.text
+    assert (tmp_path / "saved.damaged").exists()
+
+
+def test_hyper_parameters_are_each_members_own() -> None:
+    rates = [0.003, 0.03]
+    together = make("gridworld", "jsae", [0, 1], actor_learning_rates=rates)
+    alone = [make("gridworld", "jsae", [seed], actor_learning_rates=[rate]) for seed, rate in enumerate(rates)]
+    for trainer in (together, *alone):
+        trainer.run_epoch()
+    separate = torch.cat([trainer.weights()["actor"] for trainer in alone])
+    torch.testing.assert_close(together.weights()["actor"], separate)
+
+
+def test_a_number_that_is_not_finite_stops_with_seed_and_epoch(tmp_path: Path) -> None:
+    trainer = make("gridworld", "jsae", [5, 6])
+    train(trainer, 2, tmp_path / "saved")
+    with torch.no_grad():
+        trainer.agent.critic.flat[1, 0] = torch.nan
+    with pytest.raises(JsaeError, match="seed 6, epoch 3: .* is nan"):
+        train(trainer, 3, tmp_path / "saved2")
+
+
+def test_the_shown_return_is_that_of_the_last_ten_episodes() -> None:
+    trainer = make("gridworld", "none", [0])  # six episodes an epoch
+    episodes: list[torch.Tensor] = []
+    original = training.first_episode_returns
+
+    def spied(reward: torch.Tensor, terminated: torch.Tensor) -> torch.Tensor:
+        episodes.append(original(reward, terminated))
+        return episodes[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "first_episode_returns", spied)
+        for _ in range(3):
+            trainer.run_epoch()
+    every = torch.cat(episodes, 1)[0]
+    shown = trainer.history()["mean_return"][0]
+    expected = [every[:6].mean(), every[2:12].mean(), every[8:18].mean()]
+    torch.testing.assert_close(shown, torch.stack(expected).double())
+
+
+def test_shards_are_cut_by_the_parameter() -> None:
+    assert shards(range(5), 3) == [[0, 1, 2], [3, 4]]
+    assert shards([7, 8], 5) == [[7, 8]]
+
+
+def test_the_number_of_workers_must_be_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JSAE_WORKERS", "many")
+    with pytest.raises(JsaeError, match="JSAE_WORKERS is 'many'"):
+        workers()
+
+
+CALLS = """
+import sys
+from pathlib import Path
+from jsae.population import run_shards
+from jsae.training import Settings, train_shard
+from tests.test_training import shard_calls
+run_shards(train_shard, shard_calls(Path(sys.argv[1]), int(sys.argv[2])), total=1, label="test")
+"""
+
+
+def shard_calls(folder: Path, epochs: int) -> list[dict[str, object]]:
+    """Two shards of the gridworld without embedding, checkpointed after every epoch."""
+    checkpoint.save(folder / "pretrained.safetensors", {})
+    values = make("gridworld", "none", [0]).settings
+    return [
+        {
+            "module": "gridworld",
+            "dynamics": GRIDWORLD,
+            "embedding": "none",
+            "sizes": (3, 2),
+            "pretrained": folder / "pretrained.safetensors",
+            "rows": (seed, seed + 1),
+            "agent": "vpg",
+            "seeds": [seed],
+            "settings": values,
+            "epochs": epochs,
+            "saved": folder / f"shard-{seed}.safetensors",
+            "source": None,
+            "checkpoint_seconds": 0.0,
+        }
+        for seed in range(2)
+    ]
+
+
+def run_once(folder: Path, epochs: int) -> subprocess.Popen[bytes]:
+    root = Path(__file__).resolve().parent.parent
+    environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", CALLS, str(folder), str(epochs)]
+    return subprocess.Popen(command, cwd=root, env=environment, start_new_session=True)
+
+
+@pytest.mark.parametrize("whom", ["main process", "whole group"])
+def test_kill_9_during_training_loses_no_bit(whom: str, tmp_path: Path) -> None:
+    """Killed at random times until it ends by itself: the checkpoints equal those of an undisturbed run."""
+    epochs, chance = 60, random.Random(0)
+    (tmp_path / "calm").mkdir()
+    (tmp_path / "killed").mkdir()
+    assert run_once(tmp_path / "calm", epochs).wait() == 0
+    kills = 0
+    while True:
+        process = run_once(tmp_path / "killed", epochs)
+        if kills < 3:
+            wait_for_progress(tmp_path / "killed", process)
+            time.sleep(chance.uniform(0, 0.3))
+            target = process.pid if whom == "main process" else -os.getpgid(process.pid)
+            os.kill(target, signal.SIGKILL) if target > 0 else os.killpg(-target, signal.SIGKILL)
+            kills += 1
+            process.wait()
+        elif process.wait() == 0:
+            break
+    for seed in range(2):
+        name = f"shard-{seed}.safetensors"
+        calm, killed = (checkpoint.load(tmp_path / folder / name)[0] for folder in ("calm", "killed"))
+        assert same(calm, killed)
+
+
+def wait_for_progress(folder: Path, process: subprocess.Popen[bytes]) -> None:
+    """Until a checkpoint is newer than the start, or the process has ended."""
+    start = time.time()
+    while process.poll() is None:
+        if any(path.stat().st_mtime > start for path in folder.glob("shard-*.safetensors")):
+            return
+        time.sleep(0.02)
+
+
+def fails_in_a_worker(progress: object, number: int) -> int:
+    """For the test below: the second call of three is wrong."""
+    if number == 1:
+        raise JsaeError("number 1 is wrong")
+    return number
+
+
+def dies_in_a_worker(progress: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_the_error_of_a_worker_reaches_the_caller() -> None:
+    with pytest.raises(JsaeError, match="number 1 is wrong"):
+        run_shards(fails_in_a_worker, [{"number": i} for i in range(3)], total=3, label="test")
+
+
+def test_a_killed_worker_is_named() -> None:
+    with pytest.raises(JsaeError, match="test: a worker process was killed"):
+        run_shards(dies_in_a_worker, [{}], total=1, label="test")
