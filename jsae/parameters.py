@@ -51,12 +51,9 @@ Point = Annotated[list[NonNegative], Field(min_length=2, max_length=2)]
 Box = Annotated[list[NonNegative], Field(min_length=4, max_length=4)]
 
 
-class Kechinov(Strict):
-    months: list[str] = parameter("months of the log, one file each", "A.4.1: October 2019", min_length=1)
-    mirrors: list[str] = parameter(
-        "addresses of folders that hold MONTH.csv.gz, tried in turn", "the publisher's; add your own", min_length=1
-    )
-    local_path: str = parameter("folder that already holds the .csv.gz files; empty: download them", "convenience")
+class EventLog(Strict):
+    """How purchases are taken from an event log."""
+
     minimum_item_purchases: int = parameter("items bought less often are dropped", "A.4.1", ge=1)
     minimum_user_purchases: int = parameter("users with fewer purchases are dropped", "A.4.1", ge=1)
     counting: Literal["all-purchases", "items-first", "users-first"] = parameter(
@@ -70,6 +67,21 @@ class Kechinov(Strict):
     )
 
 
+class Kechinov(EventLog):
+    months: list[str] = parameter("months of the log, one file each", "A.4.1: October 2019", min_length=1)
+    mirrors: list[str] = parameter(
+        "folders that hold MONTH.csv.gz, tried in turn; kaggle: the publisher's page there",
+        "the publisher's",
+        min_length=1,
+    )
+    local_path: str = parameter("folder that already holds the .csv.gz files; empty: download them", "convenience")
+
+
+class Synthetic(EventLog):
+    rows: int = parameter("events of the log, views included", "42,448,764 is October 2019", ge=10_000)
+    seed: int = parameter("of the generator", "this project", ge=0)
+
+
 class CompleteJourney(Strict):
     most_bought_items: int = parameter("the items kept", "A.4.1: as many items as the paper's shop", ge=2)
     minimum_user_purchases: int = parameter("households with fewer purchases are dropped", "A.4.1", ge=1)
@@ -80,6 +92,12 @@ class Transitions(Strict):
     skip_window: int = parameter(
         "how far ahead a purchase still counts, with weight 1/2^gap", "Shani et al.: no end; here 1/1024", ge=0, le=50
     )
+    held_out_share: float = parameter(
+        "share of users left out of the counts while the perplexity is measured, and only then",
+        "this project",
+        gt=0,
+        lt=1,
+    )
 
 
 class Data(Strict):
@@ -88,6 +106,7 @@ class Data(Strict):
     )
     kechinov: Kechinov
     completejourney: CompleteJourney
+    synthetic: Synthetic
     transitions: Transitions
 
 
@@ -123,6 +142,10 @@ class RecommenderDynamics(Strict):
     bonus: float = parameter("added to a recommended item's probability", "0 in the paper; 0.05 in public code", ge=0)
     start: Literal["uniform", "popularity"] = parameter("how the first items are drawn", "public re-implementation")
     episode_length: int = parameter("steps of an episode", "A.4.2", ge=1)
+
+
+class HalfCheetahDynamics(Strict):
+    episode_length: int = parameter("steps of an episode", "A.4.1", ge=1)
 
 
 class Environment(Strict):
@@ -168,7 +191,12 @@ class Recommender(Environment):
     dynamics: RecommenderDynamics
 
 
-AnyEnvironment = Annotated[Gridworld | SlotMachine | Recommender, Field(discriminator="module")]
+class HalfCheetah(Environment):
+    module: Literal["half_cheetah"] = parameter("file of jsae/environments", "this project")
+    dynamics: HalfCheetahDynamics
+
+
+AnyEnvironment = Annotated[Gridworld | SlotMachine | Recommender | HalfCheetah, Field(discriminator="module")]
 
 
 class Embeddings(Strict):
@@ -225,18 +253,41 @@ class Training(Strict):
     )
 
 
+class Transfer(Strict):
+    environment: str = parameter("the old environment, which the transfers take over from", "5.3: 512 actions")
+    embedding: Literal["jsae"] = parameter("its embedding", "5.3")
+
+
+EmbeddingName = Literal[
+    "none",
+    "ra",
+    "jsae",
+    "jsae_frozen",
+    "jsae_continual",
+    "jsae_transfer",
+    "jsae_transfer_all",
+    "state_only",
+    "action_only",
+    "separate",
+]
+
+
 class Family(Strict):
     environments: list[str] = parameter("environments of the family", "Figure 2", min_length=1)
     agents: list[Literal["vpg", "ppo"]] = parameter("agents to train", "Figure 2", min_length=1)
-    embeddings: list[Literal["none", "ra", "jsae"]] = parameter(
-        "representations to train with", "Figure 2", min_length=1
-    )
+    embeddings: list[EmbeddingName] = parameter("representations to train with; none listed: none runs", "Figure 2")
 
 
 class Study(Strict):
     gridworld: Family
     slot_machine: Family = Field(alias="slot-machine")
+    half_cheetah: Family = Field(alias="half-cheetah")
     recommender: Family
+    transfer_scratch: Family = Field(alias="transfer-scratch")
+    transfer: Family
+    gridworld_ablations: Family = Field(alias="gridworld-ablations")
+    slot_machine_ablations: Family = Field(alias="slot-machine-ablations")
+    recommender_ablations: Family = Field(alias="recommender-ablations")
 
 
 Grid = dict[str, list[Any]]
@@ -260,6 +311,7 @@ class Parameters(Strict):
     embeddings: Embeddings
     agents: Agents
     training: Training
+    transfer: Transfer
     study: Study
     search: Search
 
@@ -269,6 +321,8 @@ class Parameters(Strict):
             for environment in family.environments:
                 if environment not in self.environments:
                     raise ValueError(f"study.{name}.environments: {environment!r} is not among environments")
+        if self.transfer.environment not in self.environments:
+            raise ValueError(f"transfer.environment: {self.transfer.environment!r} is not among environments")
         covered = sorted(itertools.chain.from_iterable(map(seeds_of, self.cohorts)))
         if len(covered) != len(set(covered)):
             raise ValueError("cohorts: a seed stands in two of them")
@@ -352,7 +406,12 @@ def _known_keys(content: Any, place: Section) -> list[str]:
         if model is Parameters and step == "environments":
             model = None
         elif model is None:
-            kinds = {"gridworld": Gridworld, "slot_machine": SlotMachine, "recommender": Recommender}
+            kinds = {
+                "gridworld": Gridworld,
+                "slot_machine": SlotMachine,
+                "recommender": Recommender,
+                "half_cheetah": HalfCheetah,
+            }
             model = kinds.get(content.get("module"), Environment)
         else:
             fields = {field.alias or name: field.annotation for name, field in model.model_fields.items()}

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from jsae.embeddings.learning import Embedding, Learner, embed
+from jsae import checkpoint
+from jsae.embeddings.learning import Embedding, Learner, embed, transfer
 from jsae.errors import JsaeError
 from jsae.randomness import Streams
 from jsae.rollout import Transitions, build
@@ -60,7 +61,8 @@ def pretrain(
         best_loss = torch.where(better, loss, best_loss)
         best_training = torch.where(better, training_loss, best_training)
         for name, parameter in embedding.parameters.items():
-            best[name] = torch.where(better[:, None, None], parameter.detach(), best[name])
+            chosen = better.view(-1, *(1,) * (parameter.dim() - 1))
+            best[name] = torch.where(chosen, parameter.detach(), best[name])
         stopped = waited >= patience
         history.append((torch.where(stopped, best_training, training_loss), torch.where(stopped, best_loss, loss)))
         progress(number)
@@ -79,6 +81,7 @@ def pretrain_shard(
     embedding: str,
     sizes: tuple[int, int],
     samples: Path,
+    source: Path | None,
     rows: tuple[int, int],
     seeds: Sequence[int],
     learning_rate: float,
@@ -91,11 +94,14 @@ def pretrain_shard(
 ) -> tuple[dict[str, Tensor], list[tuple[list[float], list[float]]]]:
     """Pre-train one shard's embeddings on rows `rows[0]:rows[1]` of the file `samples`, one row a member.
 
+    The same rows of the file `source` hold the embeddings that parts are taken over from, where any are.
     Returns parameters `[P, ...]` and, for each pass, the members' training and held-out losses.
     """
     built = embed(embedding, build(module, dynamics), seeds, *sizes)
     if not built.parameters:
         return {}, []
+    if source is not None:
+        transfer(built, {name: parameter[slice(*rows)] for name, parameter in checkpoint.load(source)[0].items()})
     data = Transitions(*(field[slice(*rows)] for field in load_samples(samples)))
     learner = Learner(
         built,

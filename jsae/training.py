@@ -95,6 +95,16 @@ class Trainer:
         """Epochs behind it."""
         return len(self._history["mean_return"])
 
+    def start_from(self, weights: dict[str, Tensor]) -> None:
+        """Give the agent the weights that another training ended with (section 5.3, Figure 2f)."""
+        for name, weight in self.agent.weights().items():
+            if weight.shape != weights[name].shape:
+                raise JsaeError(
+                    f"transfer: {name} is {list(weights[name].shape)} in the old environment and {list(weight.shape)} "
+                    "in the new one; both need the same hidden_sizes and embedding sizes"
+                )
+            weight.copy_(weights[name])
+
     def run_epoch(self) -> None:
         """One pass through the body of Algorithm 1. Raises JsaeError if a number stops being finite."""
         environment, lanes = self.environment, self.settings.lanes
@@ -219,15 +229,20 @@ def train_shard(
     settings: Settings,
     epochs: int,
     saved: Path,
+    source: Path | None,
     progress: Callable[[int], None],
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> None:
     """Train one shard, whose embeddings are rows `rows[0]:rows[1]` of the file `pretrained`, up to `epochs`.
 
+    Its agents start from the same rows of the file `source`, if there is one: the weights of another training.
     The finished state stands in `saved`. Raises JsaeError naming the seed and epoch if a number stops being finite.
     """
     environment = build(module, dynamics)
     built = embed(embedding, environment, seeds, *sizes)
     parameters, _ = checkpoint.load(pretrained)
     restore(built, {name: parameter[slice(*rows)] for name, parameter in parameters.items()})
-    train(Trainer(environment, built, agent, seeds, settings), epochs, saved, progress, checkpoint_seconds)
+    trainer = Trainer(environment, built, agent, seeds, settings)
+    if source is not None:
+        trainer.start_from({name: weight[slice(*rows)] for name, weight in checkpoint.load(source)[0].items()})
+    train(trainer, epochs, saved, progress, checkpoint_seconds)

@@ -1,6 +1,7 @@
 """Pre-train the embeddings of a cohort on random transitions (appendix A.4.2).
 
-inputs   params.yaml: environments.ENVIRONMENT, embeddings; data/processed/samples/ENVIRONMENT/COHORT.safetensors
+inputs   params.yaml: environments.ENVIRONMENT, embeddings; data/processed/samples/ENVIRONMENT/COHORT.safetensors;
+         for a transfer, the embeddings of transfer.environment
 outputs  results/SCALE/embeddings/ENVIRONMENT/EMBEDDING/COHORT.safetensors, and its losses as .parquet
 """
 
@@ -9,7 +10,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from jsae import checkpoint, parameters, provenance
-from jsae.embeddings.learning import is_learnt
+from jsae.embeddings.learning import kind
 from jsae.files import write_atomically
 from jsae.population import run_shards, shards
 from jsae.pretraining import pretrain_shard
@@ -36,8 +37,9 @@ def pretrain(
     """Write the pre-trained parameters and the losses of every seed and pass."""
     seeds = parameters.seeds_of(cohort)
     passes = environment.pretraining_passes.at(scale)
-    learning = settings.embeddings
-    blocks = shards(seeds, settings.training.members_per_shard) if is_learnt(embedding) else []
+    learning, old = settings.embeddings, settings.transfer
+    blocks = shards(seeds, settings.training.members_per_shard) if kind(embedding).learnt else []
+    source = paths.embedding(scale, old.environment, old.embedding, cohort) if kind(embedding).transferred else None
     calls = [
         {
             "module": environment.module,
@@ -45,6 +47,7 @@ def pretrain(
             "embedding": embedding,
             "sizes": (environment.state_embedding_size, environment.action_embedding_size),
             "samples": paths.samples(name, cohort),
+            "source": source,
             "rows": (seeds.index(block[0]), seeds.index(block[-1]) + 1),
             "seeds": block,
             "learning_rate": learning.learning_rate,

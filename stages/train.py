@@ -1,6 +1,7 @@
 """Train one cell, environment × agent × embedding, for a cohort of seeds (Algorithm 1).
 
-inputs   params.yaml: environments.ENVIRONMENT, agents, embeddings; the cohort's pre-trained embeddings
+inputs   params.yaml: environments.ENVIRONMENT, agents, embeddings; the cohort's pre-trained embeddings; for a transfer
+         of the agent, the weights of transfer.environment
 outputs  results/SCALE/runs/ENVIRONMENT/AGENT-EMBEDDING/COHORT.parquet, a row per seed and epoch, and the final
          parameters as .safetensors
 
@@ -19,6 +20,7 @@ import torch
 
 from jsae import checkpoint, parameters, provenance
 from jsae.curves import CURVES, Cell
+from jsae.embeddings.learning import is_continual, kind
 from jsae.errors import JsaeError
 from jsae.files import write_atomically
 from jsae.population import run_shards, shards
@@ -43,6 +45,8 @@ def train(scale: str, cohort: str, cell: Cell, settings: parameters.Parameters) 
     epochs = environment.epochs.at(scale)
     pretrained = paths.embedding(scale, cell.environment, cell.embedding, cohort)
     blocks = shards(seeds, settings.training.members_per_shard)
+    old = settings.transfer
+    source = paths.weights(scale, old.environment, cell.agent, old.embedding, cohort)
     calls: list[dict[str, Any]] = [
         {
             "module": environment.module,
@@ -53,8 +57,9 @@ def train(scale: str, cohort: str, cell: Cell, settings: parameters.Parameters) 
             "rows": (seeds.index(block[0]), seeds.index(block[-1]) + 1),
             "agent": cell.agent,
             "seeds": block,
-            "settings": hyper_parameters(settings, environment, cell.agent, len(block)),
+            "settings": hyper_parameters(settings, environment, cell, len(block)),
             "epochs": epochs,
+            "source": source if kind(cell.embedding).transfers_agent else None,
         }
         for block in blocks
     ]
@@ -69,9 +74,9 @@ def train(scale: str, cohort: str, cell: Cell, settings: parameters.Parameters) 
 
 
 def hyper_parameters(
-    settings: parameters.Parameters, environment: parameters.AnyEnvironment, agent: str, members: int
+    settings: parameters.Parameters, environment: parameters.AnyEnvironment, cell: Cell, members: int
 ) -> Settings:
-    """What params.yaml says of this environment and agent, for `members` members."""
+    """What params.yaml says of this cell, for `members` members."""
     common, learning = settings.agents.common, settings.embeddings
     return Settings(
         lanes=environment.lanes,
@@ -82,7 +87,7 @@ def hyper_parameters(
         agent={
             "discount": common.discount,
             "gae_lambda": common.gae_lambda,
-            **getattr(settings.agents, agent).model_dump(),
+            **getattr(settings.agents, cell.agent).model_dump(),
         },
         reward_scale=environment.reward_scale,
         continual=(
@@ -91,7 +96,7 @@ def hyper_parameters(
             learning.learning_rate,
             learning.weight_decay,
         )
-        if environment.continual
+        if is_continual(cell.embedding, environment.continual)
         else None,
     )
 
@@ -108,6 +113,7 @@ def checkpoints(scale: str, cohort: str, cell: Cell, calls: Any, pretrained: Pat
         if name.split(".")[0] in ("jsae", "stages", "__main__") and module.__file__
     )
     inputs = [pretrained, *([paths.transitions()] if calls[0]["module"] == "recommender" else [])]
+    inputs += [calls[0]["source"]] if calls[0]["source"] else []
     key = checkpoint.fingerprint([calls, torch.__version__], [*inputs, *code])
     parent = paths.CHECKPOINTS / scale / cell.environment / f"{cell.agent}-{cell.embedding}" / cohort
     for other in parent.glob("*"):

@@ -3,6 +3,12 @@
 import torch
 from torch import Tensor
 
+from jsae.networks import MLP
+from jsae.randomness import Streams
+
+HIDDEN_UNITS = 64
+"""A.4.2: f has "a single layer of 64 hidden units" where actions are continuous."""
+
 
 def identity(choice: Tensor) -> Tensor:
     """f without an embedding: the policy chooses an action of the environment itself."""
@@ -23,3 +29,27 @@ class NearestNeighbour:
     def __call__(self, e: Tensor) -> Tensor:
         """Action ids `[P, B]` of points `[P, B, d]`."""
         return torch.baddbmm(self._squares, e, self._minus_twice).min(2).indices
+
+
+def action_map_loss(guess: Tensor, action: Tensor) -> Tensor:
+    """Eq. (6) for continuous actions: mean squared error of f(e), `[P]`; both `[P, B, action_size]`."""
+    return (guess - action).square().mean((1, 2))
+
+
+class ActionNetwork:
+    """f for continuous actions: a network learnt on Eq. (6), beside the embeddings and without changing them.
+
+    tanh hidden units: the paper does not say which; the sigmoid of public code is the same function up to a scaling of
+    its weights.
+    """
+
+    def __init__(self, streams: Streams, embedding_size: int, action_size: int, *, members: int):
+        self.network = MLP(streams, embedding_size, [HIDDEN_UNITS], action_size, members=members)
+
+    def __call__(self, e: Tensor) -> Tensor:
+        """Actions `[P, B, action_size]` of points `[P, B, d]`, clipped to the box [−1, 1] of every environment here."""
+        return self.network(e).clamp(-1, 1)
+
+    def loss(self, e: Tensor, action: Tensor) -> Tensor:
+        """Eq. (6), `[P]`: how far f is from giving back the actions whose embeddings are e; e gets no gradient."""
+        return action_map_loss(self.network(e.detach()), action)

@@ -4,8 +4,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from jsae.embeddings.action_map import NearestNeighbour
-from jsae.networks import Encoder
+from jsae.embeddings import learning
+from jsae.embeddings.action_map import ActionNetwork, NearestNeighbour
+from jsae.networks import Encoder, Linear
 from jsae.randomness import Streams
 from jsae.rollout import Environment, Transitions
 
@@ -21,14 +22,15 @@ def environment_model_loss(logits: Tensor, target: Tensor) -> Tensor:
     return nats.view(target.shape).mean(1)
 
 
-class Embedding:
-    """φ: S → X, g: A → E and T: X × E → S, all trained on Eq. (5); f finds the action nearest to a point of E.
+class Embedding(learning.Embedding):
+    """φ: S → X, g: A → E and T: X × E → S, all trained on Eq. (5), and f: E → A.
 
     | symbol | what |
     |---|---|
     | φ | tanh of a linear layer without bias on the (one-hot) state, m outputs |
     | g | the same on the (one-hot) action, d outputs |
     | T | one linear layer on [φ(s), g(a)]: logits of the next state, or the next state where it is a vector |
+    | f | the action nearest to a point of E; where actions are continuous, a network trained on Eq. (6) |
 
     One layer each is the form of public code adapted from the authors'; the paper does not say.
     """
@@ -36,35 +38,57 @@ class Embedding:
     learnt = True
 
     def __init__(self, streams: Streams, environment: Environment, state_size: int, action_size: int):
-        if environment.n_actions is None:
-            raise ValueError("jsae: continuous actions need a learnt f")
         self.input_size, self.discrete_inputs, self.choice_size = state_size, False, action_size
         self.phi = Encoder(streams, environment.observation_size, state_size)
-        self.g = Encoder(streams, environment.n_actions, action_size)
-        joint = state_size + action_size
-        uniform = streams.uniform(joint + 1, environment.n_targets, dtype=torch.float32)
-        self.transition = uniform.mul_(2).sub_(1).mul_(joint**-0.5).requires_grad_()  # the last row is the bias
-        self.parameters = {"phi": self.phi.weight, "g": self.g.weight, "transition": self.transition}
+        self.g = Encoder(streams, environment.n_actions or environment.action_size, action_size)
+        self.parameters = {"phi": self.phi.weight, "g": self.g.weight}
+        self.add_model(streams, environment, state_size, action_size)
+        self.f: NearestNeighbour | ActionNetwork
+        self.discrete_actions = environment.n_actions is not None
+        if not self.discrete_actions:
+            self.f = ActionNetwork(streams, action_size, environment.action_size, members=len(self.g.weight))
+            self.parameters["f"] = self.f.network.flat
+        for name in self.transferred:
+            self.parameters[name].requires_grad_(False)
         self.refresh()
+
+    def add_model(self, streams: Streams, environment: Environment, state_size: int, action_size: int) -> None:
+        """T, what the embeddings are learnt by."""
+        self.transition = Linear(streams, state_size + action_size, environment.n_targets)
+        self.parameters["transition"] = self.transition.weight
 
     def represent(self, observation: Tensor) -> Tensor:
         """x = φ(s), `[P, B, m]`."""
         return self.phi(observation)
 
     def to_action(self, choice: Tensor) -> Tensor:
-        """a = f(e): ids `[P, B]` of the actions whose embeddings are nearest to e `[P, B, d]`."""
-        return self._nearest(choice)
+        """a = f(e): ids `[P, B]` or vectors `[P, B, action_size]` of points e `[P, B, d]`."""
+        return self.f(choice)
+
+    def embed_action(self, action: Tensor) -> Tensor:
+        """e = g(a), `[P, B, d]`, of ids `[P, B]` or vectors `[P, B, action_size]`."""
+        return self.g(action if action.is_floating_point() else action[..., None])
+
+    def action_table(self) -> Tensor:
+        """g of every discrete action, `[P, actions, d]`."""
+        return self.g.table()
 
     def next_state(self, x: Tensor, e: Tensor) -> Tensor:
         """T: logits of the next state, or the next state itself, `[P, B, n_targets]`."""
-        return torch.baddbmm(self.transition[:, -1:], torch.cat([x, e], 2), self.transition[:, :-1])
+        return self.transition(torch.cat([x, e], 2))
 
     def loss(self, batch: Transitions) -> Tensor:
-        """Eq. (5) of each member, `[P]`."""
-        x, e = self.phi(batch.observation), self.g(batch.action[..., None])
+        """Eq. (5) of each member, `[P]`; where f is learnt too, plus its own Eq. (6), which moves nothing but f."""
+        x, e = self.phi(batch.observation), self.embed_action(batch.action)
+        loss = self.model_loss(x, e, batch)
+        return loss + self.f.loss(e, batch.action) if isinstance(self.f, ActionNetwork) else loss
+
+    def model_loss(self, x: Tensor, e: Tensor, batch: Transitions) -> Tensor:
+        """Eq. (5) from x = φ(s) and e = g(a), `[P]`."""
         return environment_model_loss(self.next_state(x, e), batch.target)
 
     def refresh(self) -> None:
-        """Look actions up among g's present embeddings."""
-        with torch.no_grad():
-            self._nearest = NearestNeighbour(self.g.table())
+        """Look discrete actions up among g's present embeddings."""
+        if self.discrete_actions:
+            with torch.no_grad():
+                self.f = NearestNeighbour(self.g.table())

@@ -1,50 +1,85 @@
 """How an embedding learns: minibatches of Adam, for pre-training and for continual updating (Algorithm 1)."""
 
 import importlib
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
 
 from jsae import checkpoint
+from jsae.errors import JsaeError
 from jsae.networks import Adam
 from jsae.randomness import Streams
 from jsae.rollout import Environment, Transitions
 
 
 class Embedding(Protocol):
-    """See jsae.embeddings."""
+    """What every embedding has (see jsae.embeddings), and what most of them are."""
 
-    learnt: bool
+    learnt: ClassVar[bool]
+    continual: ClassVar[bool | None] = None
+    transferred: ClassVar[tuple[str, ...]] = ()
+    transfers_agent: ClassVar[bool] = False
     input_size: int
     discrete_inputs: bool
     choice_size: int
     parameters: dict[str, Tensor]
 
+    def __init__(self, streams: Streams, environment: Environment, state_size: int, action_size: int) -> None: ...
     def represent(self, observation: Tensor) -> Tensor: ...
     def to_action(self, choice: Tensor) -> Tensor: ...
     def loss(self, batch: Transitions) -> Tensor: ...
     def refresh(self) -> None: ...
 
 
-def is_learnt(name: str) -> bool:
-    """Whether jsae/embeddings/`name`.py has anything to learn."""
-    learnt: bool = importlib.import_module(f"jsae.embeddings.{name}").Embedding.learnt
-    return learnt
+def kind(name: str) -> type[Embedding]:
+    """The class of jsae/embeddings/`name`.py. Raises JsaeError if there is none."""
+    try:
+        found: type[Embedding] = importlib.import_module(f"jsae.embeddings.{name}").Embedding
+    except ModuleNotFoundError:
+        raise JsaeError(f"there is no jsae/embeddings/{name}.py: write it, or mend the name in params.yaml") from None
+    return found
+
+
+def is_continual(name: str, environment_says: bool) -> bool:
+    """Whether embedding `name` goes on learning after pre-training: as the environment says, if it has no own mind."""
+    own = kind(name).continual
+    return environment_says if own is None else own
 
 
 def embed(name: str, environment: Environment, seeds: Sequence[int], state_size: int, action_size: int) -> Embedding:
-    """A new embedding of jsae/embeddings/`name`.py, one for each seed."""
-    module = importlib.import_module(f"jsae.embeddings.{name}")
-    embedding: Embedding = module.Embedding(Streams(seeds, f"embedding {name}"), environment, state_size, action_size)
-    return embedding
+    """A new embedding of jsae/embeddings/`name`.py, one for each seed.
+
+    The same seed starts every embedding from the same numbers, so that variants of one differ by what they change only.
+    """
+    return kind(name)(Streams(seeds, "embedding"), environment, state_size, action_size)
 
 
 def restore(embedding: Embedding, parameters: dict[str, Tensor]) -> None:
     """Give an embedding the parameters that pre-training found."""
-    for name, parameter in embedding.parameters.items():
-        parameter.detach().copy_(parameters[name])
+    copy(embedding, parameters, embedding.parameters)
+
+
+def transfer(embedding: Embedding, source: dict[str, Tensor]) -> None:
+    """Give an embedding the parts that it takes over from one learnt in another environment (section 5.3, Figure 2f).
+
+    Raises JsaeError if a part has another shape there.
+    """
+    for name in embedding.transferred:
+        here, there = embedding.parameters[name].shape, source[name].shape
+        if here != there:
+            raise JsaeError(
+                f"transfer: {name} is {list(there)} in the old environment and {list(here)} in the new one; "
+                "both need the same states and embedding sizes"
+            )
+    copy(embedding, source, embedding.transferred)
+
+
+def copy(embedding: Embedding, parameters: dict[str, Tensor], names: Iterable[str]) -> None:
+    """Copy the named parameters into an embedding."""
+    for name in names:
+        embedding.parameters[name].detach().copy_(parameters[name])
     embedding.refresh()
 
 

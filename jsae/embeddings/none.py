@@ -3,12 +3,13 @@
 import torch
 from torch import Tensor
 
+from jsae.embeddings import learning
 from jsae.embeddings.action_map import identity
 from jsae.randomness import Streams
 from jsae.rollout import Environment, Transitions
 
 
-class Embedding:
+class Embedding(learning.Embedding):
     """φ and f are identities; there is nothing to learn."""
 
     learnt = False

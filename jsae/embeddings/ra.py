@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from jsae.embeddings import learning
 from jsae.embeddings.action_map import NearestNeighbour
+from jsae.errors import JsaeError
 from jsae.networks import Encoder
 from jsae.randomness import Streams
 from jsae.rollout import Environment, Transitions
@@ -23,14 +25,14 @@ def action_scores(e: Tensor, embeddings: Tensor) -> Tensor:
     return -squared_distance.clamp_min(1e-12).sqrt()  # the root has no derivative at 0
 
 
-class Embedding:
+class Embedding(learning.Embedding):
     """Action embeddings E learnt from which action led from s to s′; actor and critic see the raw state."""
 
     learnt = True
 
     def __init__(self, streams: Streams, environment: Environment, state_size: int, action_size: int):
         if environment.n_actions is None:
-            raise ValueError("ra: defined for discrete actions only")
+            raise JsaeError("params.yaml: study: the embedding ra is defined for discrete actions only; take it out")
         self.input_size, self.discrete_inputs = environment.observation_size, environment.discrete_observations
         self.choice_size = action_size
         self.g = Encoder(streams, 2 * environment.observation_size, action_size)
@@ -46,17 +48,21 @@ class Embedding:
         """Ids `[P, B]` of the actions whose embeddings are nearest to e `[P, B, d]`."""
         return self._nearest(choice)
 
+    def action_table(self) -> Tensor:
+        """Every action's embedding, `[P, actions, d]`."""
+        return self.actions.table()
+
     def loss(self, batch: Transitions) -> Tensor:
         """−E ln f(a | g(s, s′)) of each member, `[P]`, nats."""
         following = batch.next_observation
         if self.discrete_inputs:
             following = following + self.input_size
         e = self.g(torch.cat([batch.observation, following], 2))
-        scores = action_scores(e, self.actions.table())
+        scores = action_scores(e, self.action_table())
         nats = F.cross_entropy(scores.flatten(0, 1), batch.action.flatten(), reduction="none")
         return nats.view(batch.action.shape).mean(1)
 
     def refresh(self) -> None:
         """Look actions up among their present embeddings."""
         with torch.no_grad():
-            self._nearest = NearestNeighbour(self.actions.table())
+            self._nearest = NearestNeighbour(self.action_table())

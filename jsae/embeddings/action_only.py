@@ -1,0 +1,19 @@
+"""Ablation: the actions of the joint embedding with the environment's own states."""
+
+from torch import Tensor
+
+from jsae.embeddings import jsae
+from jsae.randomness import Streams
+from jsae.rollout import Environment
+
+
+class Embedding(jsae.Embedding):
+    """g and f learnt as JSAE's, together with φ and T; the policy sees the raw state and chooses in E."""
+
+    def __init__(self, streams: Streams, environment: Environment, state_size: int, action_size: int):
+        super().__init__(streams, environment, state_size, action_size)
+        self.input_size, self.discrete_inputs = environment.observation_size, environment.discrete_observations
+
+    def represent(self, observation: Tensor) -> Tensor:
+        """The raw observation."""
+        return observation

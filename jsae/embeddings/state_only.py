@@ -1,0 +1,20 @@
+"""Ablation: the states of the joint embedding with the environment's own actions."""
+
+from torch import Tensor
+
+from jsae.embeddings import jsae
+from jsae.embeddings.action_map import identity
+from jsae.randomness import Streams
+from jsae.rollout import Environment
+
+
+class Embedding(jsae.Embedding):
+    """φ learnt as JSAE's, together with g and T; the policy sees φ(s) and chooses among the raw actions."""
+
+    def __init__(self, streams: Streams, environment: Environment, state_size: int, action_size: int):
+        super().__init__(streams, environment, state_size, action_size)
+        self.choice_size = 0
+
+    def to_action(self, choice: Tensor) -> Tensor:
+        """The choice itself."""
+        return identity(choice)
