@@ -252,7 +252,7 @@ class SAC:
     | discount | γ (A.4.2) |
     | entropy_weight | α, fixed (A.4.2) |
     | polyak | ρ: how much of a target critic stays at an update step |
-    | capacity | steps that the replay buffer holds, in whole epochs |
+    | replay_capacity | steps that the replay buffer holds, in whole epochs |
     | update_steps, batch_size | update steps an epoch, transitions in each |
     | start_steps | epochs begin with uniform choices until each member has so many steps behind it |
     | update_after | epochs end without update steps until then |
@@ -268,7 +268,7 @@ class SAC:
         discount: float,
         entropy_weight: float,
         polyak: float,
-        capacity: int,
+        replay_capacity: int,
         update_steps: int,
         batch_size: int,
         start_steps: int,
@@ -278,7 +278,7 @@ class SAC:
         self.discount, self.entropy_weight, self.polyak = discount, entropy_weight, polyak
         self.update_steps, self.batch_size = update_steps, batch_size
         self.start_steps, self.update_after = start_steps, update_after
-        self.replay = Replay(capacity)
+        self.replay = Replay(replay_capacity)
         self._targets = models.critics.flat.detach().clone()
         self._actor_adam = Adam([models.policy.network.flat], actor_learning_rates)
         self._critic_adam = Adam([models.critics.flat], critic_learning_rates.repeat_interleave(2))
