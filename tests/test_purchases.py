@@ -44,6 +44,7 @@ def write_log(path: Path, rows: Sequence[str | bytes], header: str = HEADER, end
 
 def run(paths: Path | Sequence[Path], folder: Path, **options: Any) -> tuple[pl.DataFrame, dict[str, Any]]:
     chosen: dict[str, Any] = {
+        "source": "kechinov",
         "counting": "all-purchases",
         "bad_rows": "error",
         "duplicates": "drop",
@@ -51,7 +52,7 @@ def run(paths: Path | Sequence[Path], folder: Path, **options: Any) -> tuple[pl.
         **options,
     }
     logs = [paths] if isinstance(paths, Path) else paths
-    purchases.filter_kechinov(logs, folder / "purchases.parquet", folder / "purchases.json", **chosen)
+    purchases.filter_event_logs(logs, folder / "purchases.parquet", folder / "purchases.json", **chosen)
     return purchases.read(folder / "purchases.parquet"), json.loads((folder / "purchases.json").read_text())
 
 
