@@ -5,9 +5,16 @@ EMBEDDINGS = {
     "jsae": "JSAE",
     "ra": "RA",
     "none": "no embedding",
-    "separate": "separate embeddings",
-    "jsae-transferred": "JSAE, transferred",
+    "separate": "states and actions embedded separately",
+    "state_only": "states embedded only",
+    "action_only": "actions embedded only",
+    "jsae_frozen": "JSAE, frozen",
+    "jsae_continual": "JSAE, continual",
+    "jsae_transfer": "JSAE, φ transferred",
+    "jsae_transfer_all": "JSAE, all transferred",
 }
+PAPER = ("none", "ra", "jsae")
+"""The representations that the paper's panels compare; the others are ablations and transfer."""
 ENVIRONMENTS = {
     "gridworld-continuous": "Gridworld, continuous state",
     "gridworld-discrete": "Gridworld, discrete state",
@@ -26,7 +33,18 @@ PANELS = {
     "figure_2f": "gridworld-2048",
 }
 """Base name of each panel of Figure 2 and its environment."""
-COLORS = {"jsae": "#0072B2", "ra": "#D55E00", "none": "#3f3f3f", "separate": "#009E73", "jsae-transferred": "#882255"}
+COLORS = {
+    "jsae": "#0072B2",
+    "ra": "#D55E00",
+    "none": "#3f3f3f",
+    "separate": "#009E73",
+    "state_only": "#882255",
+    "action_only": "#999933",
+    "jsae_frozen": "#332288",
+    "jsae_continual": "#CC79A7",
+    "jsae_transfer": "#AA4499",
+    "jsae_transfer_all": "#117733",
+}
 """Colour of each embedding, after Okabe and Ito and after Tol: blind and sighted readers can tell them apart."""
 VERDICTS = ("supported", "inconclusive", "contradicted")
 """Verdicts of a claim that was tested."""

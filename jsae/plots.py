@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import FancyBboxPatch, Rectangle
 from matplotlib.ticker import EngFormatter, FixedLocator, MaxNLocator, NullLocator
 
-from jsae import names
+from jsae import names, statistics
 from jsae.curves import Cell
 from jsae.files import write_atomically
 
@@ -44,15 +44,23 @@ STYLE: Any = {
     "figure.dpi": 100,
     "savefig.dpi": 200,
 }
+_DASHES: dict[str, Any] = {
+    "jsae": "-",
+    "ra": (0, (5, 1.5)),
+    "none": (0, (1.2, 1.2)),
+    "separate": (0, (5, 1.5, 1.2, 1.5)),
+    "state_only": (0, (9, 1.5)),
+    "action_only": (0, (3, 1, 1, 1, 1, 1)),
+    "jsae_frozen": (0, (7, 1, 3, 1)),
+    "jsae_continual": (0, (2.5, 1)),
+    "jsae_transfer": (0, (8, 1.5, 1.2, 1.5, 1.2, 1.5)),
+    "jsae_transfer_all": (0, (1.2, 2.4)),
+}
 LOOKS: dict[str, dict[str, Any]] = {
-    "jsae": {"color": names.COLORS["jsae"], "linestyle": "-"},
-    "ra": {"color": names.COLORS["ra"], "linestyle": (0, (5, 1.5))},
-    "none": {"color": names.COLORS["none"], "linestyle": (0, (1.2, 1.2))},
-    "separate": {"color": names.COLORS["separate"], "linestyle": (0, (5, 1.5, 1.2, 1.5))},
-    "jsae-transferred": {"color": names.COLORS["jsae-transferred"], "linestyle": (0, (9, 1.5))},
+    name: {"color": color, "linestyle": _DASHES[name]} for name, color in names.COLORS.items()
 }
 """How each embedding is drawn, everywhere."""
-OTHER_LOOK: dict[str, Any] = {"color": "#CC79A7", "linestyle": (0, (8, 1.5, 1.2, 1.5, 1.2, 1.5))}
+OTHER_LOOK: dict[str, Any] = {"color": "#000000", "linestyle": (0, (10, 1, 1, 1))}
 
 
 def figure_2a(curves: pl.DataFrame, final: pl.DataFrame, missing: Sequence[Cell], stamp: str = "") -> Figure:
@@ -82,7 +90,8 @@ def figure_2e(curves: pl.DataFrame, final: pl.DataFrame, missing: Sequence[Cell]
 
 def figure_2f(curves: pl.DataFrame, final: pl.DataFrame, missing: Sequence[Cell], stamp: str = "") -> Figure:
     """Figure 2f: learning curves with transferred embeddings and without, in the larger of the two gridworlds."""
-    return learning_curves("gridworld-2048", curves, final, missing, stamp)
+    compared = ("jsae", "jsae_transfer", "jsae_transfer_all")
+    return learning_curves("gridworld-2048", curves, final, missing, stamp, compared)
 
 
 VERDICT_LOOKS = {
@@ -104,15 +113,21 @@ PANELS: Mapping[str, Draw] = {
 
 
 def learning_curves(
-    environment: str, curves: pl.DataFrame, final: pl.DataFrame, missing: Sequence[Cell], stamp: str
+    environment: str,
+    curves: pl.DataFrame,
+    final: pl.DataFrame,
+    missing: Sequence[Cell],
+    stamp: str,
+    embeddings: Sequence[str] = names.PAPER,
 ) -> Figure:
     """Average return over the last 10 episodes against epochs: every seed faint, mean ± standard deviation over seeds.
 
     curves, final: the tables of the study (jsae.tables). missing: cells without a run; the legend says so. Horizontal
     lines show the optimal and the random policy's return where they are known. stamp: printed across each plot.
+    embeddings: those compared; others are left out.
     """
-    here = curves.filter(pl.col("environment") == environment)
-    lost = [cell for cell in missing if cell.environment == environment]
+    here = curves.filter((pl.col("environment") == environment) & pl.col("embedding").is_in(embeddings))
+    lost = [cell for cell in missing if cell.environment == environment and cell.embedding in embeddings]
     present = set(here["agent"].unique()) | {cell.agent for cell in lost}
     agents = [agent for agent in names.AGENTS if agent in present] + sorted(present - set(names.AGENTS))
     with mpl.rc_context(STYLE):
@@ -325,6 +340,37 @@ def figure_claims(records: Sequence[Mapping[str, Any]], stamp: str = "") -> Figu
         )
         axes.grid(visible=False, axis="y")
         _stamp(axes, stamp)
+    return figure
+
+
+def figure_ablations(final: pl.DataFrame, stamp: str = "") -> Figure:
+    """Final returns in every environment with a representation beyond the paper's: each seed, mean and 95 % interval.
+
+    The intervals are Student's t and need two seeds. Each agent and environment has its plot.
+    """
+    beyond = final.filter(~pl.col("embedding").is_in(names.PAPER))
+    panels = beyond.select("environment", "agent").unique(maintain_order=True).rows()
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(6.6, 0.5 + 2.1 * max(1, len(panels))), layout="constrained")
+        grid = figure.subplots(max(1, len(panels)), 1, squeeze=False)[:, 0]
+        for axes, (environment, agent) in zip(grid, panels, strict=False):
+            here = final.filter((pl.col("environment") == environment) & (pl.col("agent") == agent))
+            labels = []
+            for row, ((embedding,), seeds) in enumerate(here.group_by("embedding", maintain_order=True)):
+                returns = seeds["final_return"].to_numpy()
+                color = LOOKS.get(str(embedding), OTHER_LOOK)["color"]
+                axes.plot(returns, np.full(len(returns), row), "o", color=color, markersize=3.5, alpha=0.45)
+                if len(returns) > 1:
+                    interval = statistics.mean_interval(returns)
+                    axes.plot([interval.low, interval.high], [row, row], color=color, linewidth=1.6)
+                axes.plot([returns.mean()], [row], "|", color=color, markersize=13, markeredgewidth=2)
+                labels.append(f"{names.embedding(str(embedding))} (n = {len(returns)})")
+            axes.set_yticks(range(len(labels)), labels, fontsize=8)
+            axes.set_ylim(len(labels) - 0.4, -0.6)
+            axes.grid(visible=False, axis="y")
+            axes.set_title(f"{names.environment(environment)} ({names.agent(agent)})")
+            axes.set_xlabel("Final return")
+            _stamp(axes, stamp)
     return figure
 
 

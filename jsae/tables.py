@@ -115,8 +115,10 @@ THRESHOLDS = np.linspace(-0.25, 1.0, 126)
 """Fractions at which a performance profile is taken."""
 
 
-def aggregates(runs: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Every embedding over all environments at once, from the table of `final`, agent by agent.
+def aggregates(
+    runs: pl.DataFrame, representations: Sequence[str] = ("none", "ra", "jsae")
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The paper's representations over all environments at once, from the table of `final`, agent by agent.
 
     First table: the interquartile mean of `fraction` over seeds and environments with its 95 % interval (stratified
     bootstrap). Second: its performance profile. Only environments count in which every embedding of the agent has runs
@@ -124,7 +126,8 @@ def aggregates(runs: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """
     rows: list[dict[str, object]] = []
     profile: list[dict[str, object]] = []
-    for (agent,), of_agent in runs.filter(pl.col("fraction").is_finite()).group_by("agent", maintain_order=True):
+    known = runs.filter(pl.col("fraction").is_finite() & pl.col("embedding").is_in(representations))
+    for (agent,), of_agent in known.group_by("agent", maintain_order=True):
         embeddings = of_agent["embedding"].unique(maintain_order=True)
         per = of_agent.group_by("environment", maintain_order=True).agg(pl.col("embedding").n_unique())
         environments = per.filter(pl.col("embedding") == len(embeddings))["environment"]

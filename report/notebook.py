@@ -493,14 +493,29 @@ show(
 # ## Ablations
 
 # %%
-other = sorted(set(final["embedding"]) - {"jsae", "ra", "none"})
-show(
-    document.note(
-        "Further representations in the tables above: " + ", ".join(names.embedding(name) for name in other) + "."
-        if other
-        else "No ablation has run in this study."
+other = sorted(set(final["embedding"]) - set(names.PAPER))
+if other:
+    show(
+        document.figures(
+            [
+                (
+                    f"{figures}/figure_ablations.svg",
+                    "Final returns: "
+                    + "; ".join(
+                        f"{names.environment(row[0])}, {names.embedding(row[2])} {level('final_return', seeds)}"
+                        for row, seeds in final.group_by("environment", "agent", "embedding", maintain_order=True)
+                    )
+                    + ".",
+                    "",
+                )
+            ],
+            f"**Representations beyond the paper's.** Each dot is a seed; the bar is the {confidence} interval of the "
+            "mean (Student's t).",
+            wide=True,
+        )
     )
-)
+else:
+    show(document.note("No ablation has run in this study."))
 
 # %% [markdown]
 # ## Claims that were not tested

@@ -49,6 +49,8 @@ def drawn(scale: str, settings: parameters.Parameters, stamp: str) -> Iterator[t
     verdicts = json.loads(paths.claims(scale).read_text())
     if any(record["low"] is not None for record in verdicts):
         yield "figure_claims", plots.figure_claims(verdicts, stamp)
+    if not set(final["embedding"]) <= set(names.PAPER):
+        yield "figure_ablations", plots.figure_ablations(final, stamp)
     aggregates = pl.read_parquet(tables / "aggregates.parquet")
     if not aggregates.is_empty():
         yield (

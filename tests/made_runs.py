@@ -26,7 +26,7 @@ def run(cell: Cell, seeds: Sequence[int], epochs: int, steps_per_epoch: int) -> 
     frames = []
     for seed in seeds:
         rng = np.random.default_rng([seed, *f"{cell}".encode()])
-        time = np.linspace(0, 1, epochs) * SPEED[cell.embedding] * rng.uniform(0.6, 1.4)
+        time = np.linspace(0, 1, epochs) * SPEED.get(cell.embedding, 1.5) * rng.uniform(0.6, 1.4)
         returns = low + (high - low) * 0.7 * (1 - np.exp(-time)) + rng.normal(0, 0.03 * (high - low), epochs)
         epoch = np.arange(1, epochs + 1)
         losses = {name: rng.normal(size=epochs) for name in ("policy_loss", "critic_loss", "entropy", "kl")}

@@ -5,7 +5,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from jsae import names, plots, tables
+from jsae import names, plots, statistics, tables
 from jsae.curves import Cell
 from jsae.files import sha256
 from jsae.tables import Bounds
@@ -34,7 +34,8 @@ def words(figure) -> str:
 @pytest.mark.parametrize("name", plots.PANELS)
 def test_each_panel_draws_mean_every_seed_and_the_bounds(name):
     environment, draw = names.PANELS[name], plots.PANELS[name]
-    curves = study(environment)
+    compared = ("jsae", "jsae_transfer", "jsae_transfer_all") if name == "figure_2f" else names.PAPER
+    curves = study(environment, embeddings=(*compared, "separate"))
     final = tables.final(curves, {environment: Bounds(13.3, 480.0)})
     axes = draw(curves, final, [], "").axes[0]
     assert len(axes.lines) == 3 * (3 + 1) + 2
@@ -161,3 +162,17 @@ def test_aggregates_draw_one_interval_and_one_profile_an_embedding():
     assert len(right.lines) == 3
     for line in right.lines:
         assert (np.diff(line.get_ydata()) <= 0).all()
+
+
+def test_ablations_draw_every_seed_and_the_student_interval():
+    curves = pl.concat([study("slot-machine", embeddings=("jsae", "separate")), study("recommender")])
+    final = tables.final(curves, {})
+    (axes,) = plots.figure_ablations(final).axes
+    assert axes.title.get_text() == "Slot machine (VPG)"
+    assert len(axes.get_yticklabels()) == 2
+    returns = final.filter(pl.col("embedding") == "separate")["final_return"].to_numpy()
+    dots, bar, mean = axes.lines[3:]
+    np.testing.assert_array_equal(dots.get_xdata(), returns)
+    interval = statistics.mean_interval(returns)
+    assert tuple(bar.get_xdata()) == (interval.low, interval.high)
+    assert mean.get_xdata()[0] == interval.estimate
