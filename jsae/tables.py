@@ -175,5 +175,12 @@ def metrics(runs: pl.DataFrame) -> dict[str, dict[str, float | int]]:
     return numbers
 
 
+def summary(runs: pl.DataFrame) -> pl.DataFrame:
+    """A row per cell: how many seeds, and the mean over them of each measure; empty where a measure is not known."""
+    cell = pl.concat_str("environment", "agent", "embedding", separator="/").alias("cell")
+    means = [pl.col(name).mean().fill_nan(None) for name in ("final_return", "area", "fraction")]
+    return runs.group_by(cell, maintain_order=True).agg(pl.len().alias("seeds"), *means)
+
+
 def _mean(values: pl.Series) -> float:
     return float(values.to_numpy().mean())

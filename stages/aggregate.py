@@ -4,7 +4,7 @@ inputs   params.yaml, report/claims.yaml,
          results/SCALE/runs/ENVIRONMENT/AGENT-EMBEDDING/COHORT.parquet of each cell and cohort,
          data/processed/bounds/ENVIRONMENT.json and results/SCALE/theory.json where they exist
 outputs  results/SCALE/tables/{curves,final,aggregates,profiles}.parquet, results/SCALE/tables/missing.json,
-         results/SCALE/claims.json, results/SCALE/metrics.json
+         results/SCALE/claims.json, results/SCALE/metrics.json, results/SCALE/summary.csv
 
 Files are looked up by the cells that params.yaml lists, so leftovers of removed cells never appear. A cell without a
 file is written to missing.json; a file that is wrong stops the stage.
@@ -52,6 +52,8 @@ def aggregate(scale: str, settings: parameters.Parameters) -> None:
     write_table(over_environments, paths.tables(scale) / "aggregates.parquet")
     write_table(profiles, paths.tables(scale) / "profiles.parquet")
     write_json(missing, paths.tables(scale) / "missing.json")
+    with write_atomically(paths.summary(scale)) as temporary:
+        tables.summary(final).write_csv(temporary)
     theory = json.loads(paths.theory(scale).read_text()) if paths.theory(scale).exists() else {}
     verdicts = claims.judge(claims.load(paths.CLAIMS), curves, final, theory)
     write_json(verdicts, paths.claims(scale))

@@ -42,7 +42,7 @@ def drawn(scale: str, settings: parameters.Parameters, stamp: str) -> Iterator[t
             yield name, plots.PANELS[name](curves, final, missing, stamp)
     yield "figure_1", plots.figure_1()
     yield "figure_3", plots.figure_3()
-    world = settings.environments["gridworld-discrete"].dynamics
+    world = getattr(settings.environments.get("gridworld-discrete"), "dynamics", None)
     if isinstance(world, parameters.GridworldDynamics):
         reach = world.sub_steps * world.sub_step_length
         yield "figure_4", plots.figure_4(world.walls, world.goal, world.start, world.actuators, reach)

@@ -76,6 +76,11 @@ def metrics(scale: str) -> Path:
     return Path("results") / scale / "metrics.json"
 
 
+def summary(scale: str) -> Path:
+    """A row a cell, for `dvc plots`."""
+    return Path("results") / scale / "summary.csv"
+
+
 def figures(scale: str) -> Path:
     return Path("results") / scale / "figures"
 

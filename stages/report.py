@@ -73,7 +73,13 @@ def make(scale: str) -> None:
 
 def cell_commands(scale: str, settings: parameters.Parameters, cell: Cell) -> list[str]:
     """The commands that make a cell's runs and all that they need, one a cohort."""
-    family = next(name for name, content in settings.families() if cell.environment in content.environments)
+    family = next(
+        name
+        for name, content in settings.families()
+        if cell.environment in content.environments
+        and cell.agent in content.agents
+        and cell.embedding in content.embeddings
+    )
     names = f"{cell.environment}-{cell.agent}-{cell.embedding}"
     return [f"dvc repro train-{family}@{scale}-{cohort}-{names}" for cohort in settings.cohorts]
 

@@ -68,6 +68,12 @@ def test_metrics_are_mean_and_sample_standard_deviation_over_seeds():
     }
 
 
+def test_the_summary_has_a_row_a_cell_and_leaves_the_unknown_empty():
+    runs = tables.final(pl.concat([curve(0.0, 10.0, seed=0), curve(0.0, 14.0, seed=1)]), {})
+    (row,) = tables.summary(runs).rows(named=True)
+    assert row == {"cell": "slot-machine/vpg/jsae", "seeds": 2, "final_return": 12.0, "area": 6.0, "fraction": None}
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
