@@ -304,6 +304,24 @@ EmbeddingName = Literal[
 ]
 
 
+class Theory(Strict):
+    problems: int = parameter("random decision processes that the lemmas are checked on", "this project", ge=1)
+    states: int = parameter(
+        "states of each", "this project: even, so that all can collide in pairs", ge=2, multiple_of=2
+    )
+    actions: int = parameter("actions of each", "this project", ge=2)
+    cells_per_action: int = parameter(
+        "intervals of E that f maps to one action", "this project: f is many-to-one", ge=1
+    )
+    tolerance: float = parameter(
+        "relative differences below it count as equal", "float64; finite differences reach about 1e-10", gt=0, lt=1
+    )
+    near: float = parameter("embeddings nearer than it are counted as nearly equal", "this project", gt=0)
+    sampled_states: int = parameter(
+        "states whose nearest neighbour is measured where measuring all takes too long", "this project", ge=1
+    )
+
+
 class Family(Strict):
     environments: list[str] = parameter("environments of the family", "Figure 2", min_length=1)
     agents: list[Literal["vpg", "ppo", "sac"]] = parameter("agents to train", "Figure 2", min_length=1)
@@ -344,6 +362,7 @@ class Parameters(Strict):
     agents: Agents
     training: Training
     transfer: Transfer
+    theory: Theory
     study: Study
     search: Search
 
@@ -390,8 +409,28 @@ def load(path: Path) -> Parameters:
     try:
         return Parameters.model_validate(content)
     except ValidationError as error:
-        lines = [f"{path}: {_sentence(content, issue)}" for issue in error.errors()]
-        raise JsaeError("\n".join(dict.fromkeys(lines))) from None
+        issues = error.errors()
+        sentences = dict.fromkeys(
+            _sentence(content, issue) for issue in issues if not _misspelt(content, issue, issues)
+        )
+        raise JsaeError("\n".join(f"{path}: {sentence}" for sentence in sentences)) from None
+
+
+def _misspelt(content: Any, issue: Any, issues: Sequence[Any]) -> bool:
+    """Whether a parameter is missing because another name of the same section was meant to be it."""
+    if issue["type"] != "missing":
+        return False
+    place = _written_place(content, issue["loc"])
+    strangers = [_written_place(content, i["loc"]) for i in issues if i["type"] == "extra_forbidden"]
+    return any(
+        other[:-1] == place[:-1] and place[-1] in _nearest(str(other[-1]), _known_keys(content, place[:-1]))
+        for other in strangers
+    )
+
+
+def _nearest(name: str, names: Sequence[str]) -> list[str]:
+    """The one of `names` that looks most like `name`, if any does."""
+    return difflib.get_close_matches(name, names, n=1, cutoff=0.5)
 
 
 def _sentence(content: Any, issue: Any) -> str:
@@ -400,13 +439,15 @@ def _sentence(content: Any, issue: Any) -> str:
     key = ".".join(map(str, place))
     match issue["type"]:
         case "extra_forbidden":
-            near = difflib.get_close_matches(str(place[-1]), _known_keys(content, place[:-1]), n=1)
+            near = _nearest(str(place[-1]), _known_keys(content, place[:-1]))
             return f"{key} is not a parameter" + (f" (did you mean {near[0]}?)" if near else "")
         case "missing":
             return f"{key} is missing: every parameter stands in the file"
         case "literal_error" | "union_tag_invalid":
             allowed = issue["ctx"].get("expected") or issue["ctx"]["expected_tags"]
-            near = difflib.get_close_matches(str(issue["input"]), re.findall(r"'([^']*)'", allowed), n=1)
+            if issue["type"] == "union_tag_invalid":
+                key += ".module"
+            near = _nearest(str(issue["ctx"].get("tag", issue["input"])), re.findall(r"'([^']*)'", allowed))
             hint = f" (did you mean {near[0]}?)" if near else ""
             return f"{key} must be {allowed}{hint}"
         case "value_error":
@@ -418,9 +459,8 @@ def _sentence(content: Any, issue: Any) -> str:
 def _written_place(content: Any, location: Section) -> Section:
     """The path as the file writes it: without the tags that pydantic puts in for the kind of environment."""
     place: list[str | int] = []
-    for position, step in enumerate(location):
-        inner = isinstance(content, dict) and content.get("module") == step and step not in content
-        if inner and position < len(location) - 1:
+    for step in location:
+        if isinstance(content, dict) and content.get("module") == step and step not in content:
             continue
         place.append(step)
         try:

@@ -149,7 +149,7 @@ def test_a_number_that_is_not_finite_stops_with_seed_and_epoch(tmp_path: Path) -
     train(trainer, 2, tmp_path / "saved")
     with torch.no_grad():
         trainer.agent.critic.flat[1, 0] = torch.nan
-    with pytest.raises(JsaeError, match="seed 6, epoch 3: .* is nan"):
+    with pytest.raises(JsaeError, match=r"seed 6, epoch 3: .* is nan"):
         train(trainer, 3, tmp_path / "saved2")
 
 
