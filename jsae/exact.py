@@ -8,6 +8,7 @@ environment         random                                          optimal
 slot machine        closed form                                     backward induction over all states
 gridworld           Monte Carlo, 95 % interval                      search over positions, and a bound from geometry
 recommender         backward induction over all states              backward induction over all states
+half-cheetah        Monte Carlo, 95 % interval                      not known
 ==================  ==============================================  =================================================
 """
 
@@ -18,6 +19,7 @@ import torch
 from torch import Tensor
 
 from jsae.environments.gridworld import Gridworld, motions
+from jsae.environments.half_cheetah import HalfCheetah
 from jsae.environments.recommender import Recommender
 from jsae.environments.slot_machine import SlotMachine
 from jsae.errors import JsaeError
@@ -232,3 +234,17 @@ def _recommending(p: Tensor, extra: Tensor, share: Tensor, worth: Tensor) -> Ten
     """Expected worth of recommending each item: p, extra, share = 1 / (1 + extra), worth [B, N] -> [B, N]."""
     without = torch.linalg.vecdot(p, worth).unsqueeze(-1)
     return torch.addcmul(without, extra, worth).mul_(share)
+
+
+def half_cheetah_random(environment: HalfCheetah, episodes: int = 1_000) -> tuple[float, float]:
+    """Mean return of torques drawn uniformly from the box, by Monte Carlo, and the half-width of its 95 % interval."""
+    generator = torch.Generator().manual_seed(0)
+    state = environment.reset(
+        torch.rand(1, episodes, environment.reset_noise, dtype=torch.float64, generator=generator)
+    )
+    returns = torch.zeros(1, episodes, dtype=torch.float64)
+    for _ in range(environment.episode_length):
+        action = 2 * torch.rand(1, episodes, environment.action_size, generator=generator) - 1
+        state, reward, _ = environment.step(state, action)
+        returns += reward
+    return float(returns.mean()), float(1.96 * returns.std() / episodes**0.5)

@@ -1,7 +1,7 @@
-"""Exact returns of the random and of the best policy of an environment.
+"""Returns of the random and of the best policy of an environment.
 
 inputs   params.yaml: environments.ENVIRONMENT.dynamics
-outputs  data/processed/bounds/ENVIRONMENT.json: {"random_return", "optimal_return", "error"}
+outputs  data/processed/bounds/ENVIRONMENT.json: {"random_return", "optimal_return", "error"}; null: not known
 """
 
 import json
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from jsae import exact, parameters, provenance
 from jsae.environments.gridworld import Gridworld
+from jsae.environments.half_cheetah import HalfCheetah
 from jsae.environments.slot_machine import SlotMachine
 from jsae.errors import JsaeError
 from jsae.files import write_atomically
@@ -20,14 +21,18 @@ def main(arguments: Sequence[str]) -> None:
     name = _main.parser(__doc__, "environment").parse_args(arguments).environment
     environment = _environments.chosen(parameters.load(paths.PARAMETERS), name)
     with provenance.recorded(paths.record("bounds", name), "bounds"):
+        found: tuple[float, float | None, float]
         match built := build(environment.module, _environments.arguments(environment)):
             case Gridworld():
                 found = exact.gridworld(built)
             case SlotMachine():
                 found = exact.slot_machine(built)
+            case HalfCheetah():
+                random, error = exact.half_cheetah_random(built)
+                found = random, None, error
             case _:
                 raise JsaeError(f"{name}: no exact bounds are known for jsae/environments/{environment.module}.py")
-        content = {"random_return": found.random, "optimal_return": found.optimal, "error": found.error}
+        content = dict(zip(("random_return", "optimal_return", "error"), found, strict=True))
         with write_atomically(paths.bounds(name)) as temporary:
             temporary.write_text(json.dumps(content, indent=1) + "\n")
 
