@@ -68,7 +68,7 @@ def claims(scale: str) -> Path:
 
 
 def theory(scale: str) -> Path:
-    """What holds of the paper's lemmas and assumptions: {claim: {"holds": …, "measure": …, "value": …, "n": …}}."""
+    """What holds of the paper's lemmas and assumptions: {"facts": by claim, "checks": the numbers behind them}."""
     return Path("results") / scale / "theory.json"
 
 
