@@ -3,10 +3,11 @@
 import pytest
 import torch
 
+from jsae.agents.sac import SAC
 from jsae.agents.vpg import VPG, policy_gradient_loss
 from jsae.embeddings.learning import Embedding, Learner, embed
 from jsae.networks import MLP
-from jsae.policies import Categorical, Gaussian
+from jsae.policies import Categorical, Gaussian, SquashedGaussian
 from jsae.pretraining import pretrain
 from jsae.randomness import Streams
 from jsae.rollout import Environment
@@ -16,18 +17,27 @@ from tests import probes
 
 SEEDS = [0, 1]
 EMBEDDINGS = ["none", "ra", "jsae"]
-AGENTS = ["vpg"]
+AGENTS = ["vpg", "sac"]
+ENTROPY_WEIGHT = 0.1
 
 
-def settings(policy_steps: int = 1, critic_steps: int = 40, rate: float = 0.01, deviation: float = 0.6) -> Settings:
+def settings(
+    agent: str, policy_steps: int = 1, critic_steps: int = 40, rate: float = 0.01, deviation: float = 0.6
+) -> Settings:
     members = len(SEEDS)
+    arguments: dict[str, float] = {"discount": 0.9}
+    if agent == "sac":
+        arguments |= {"entropy_weight": ENTROPY_WEIGHT, "act_limit": 1.1, "polyak": 0.5, "replay_capacity": 10_000}
+        arguments |= {"update_steps": critic_steps // 2, "batch_size": 64, "start_steps": 50, "update_after": 50}
+    else:
+        arguments |= {"gae_lambda": 0.97, "policy_steps": policy_steps, "critic_steps": critic_steps}
     return Settings(
         lanes=16,
         hidden_sizes=[16, 16],
         initial_standard_deviations=[deviation] * members,
         actor_learning_rates=[rate] * members,
         critic_learning_rates=[0.01] * members,
-        agent={"discount": 0.9, "gae_lambda": 0.97, "policy_steps": policy_steps, "critic_steps": critic_steps},
+        agent=arguments,
         reward_scale=1.0,
         continual=None,
     )
@@ -44,17 +54,38 @@ def embedded(name: str, environment: Environment) -> Embedding:
 
 
 def trained(environment: Environment, agent: str, embedding: str, epochs: int, **changes: float) -> Trainer:
-    trainer = Trainer(environment, embedded(embedding, environment), agent, SEEDS, settings(**changes))
+    trainer = Trainer(environment, embedded(embedding, environment), agent, SEEDS, settings(agent, **changes))
     for _ in range(epochs):
         trainer.run_epoch()
     return trainer
 
 
 def values(trainer: Trainer, *states: int) -> torch.Tensor:
-    """V of states, `[P, states]`."""
-    ids = torch.tensor(states).repeat(len(SEEDS), 1)[..., None]
+    """V of states, `[P, states]`; the lesser Q of a choice where that is what the critics know."""
+    x = inputs(trainer, *states)
     with torch.no_grad():
-        return trainer.agent.critic(trainer.embedding.represent(ids))[..., 0]
+        if not isinstance(trainer.agent, SAC):
+            return trainer.agent.critic(x)[..., 0]
+        size = trainer.embedding.choice_size
+        choice = torch.zeros(*x.shape[:2], size) if size else torch.zeros(x.shape[:2], dtype=torch.int64)
+        return trainer.agent.models.q(x, choice).amin(1)
+
+
+def worth_of_entropy(trainer: Trainer, state: int) -> torch.Tensor:
+    """α H(π(· | state)) of each member, `[P]`: what a step in that state is worth beside its reward."""
+    if not isinstance(trainer.agent, SAC):
+        return torch.zeros(len(SEEDS))
+    policy = trainer.agent.models.policy
+    x = inputs(trainer, *([state] * 4000))
+    with torch.no_grad():
+        if isinstance(policy, SquashedGaussian):
+            _, log_p = policy.sample_with_log_probability(x, policy.draw(Streams(SEEDS, "entropy"), 4000))
+            return -ENTROPY_WEIGHT * log_p.mean(1)
+        return ENTROPY_WEIGHT * torch.distributions.Categorical(logits=policy.network(x[:, 0:1])).entropy()[:, 0]
+
+
+def inputs(trainer: Trainer, *states: int) -> torch.Tensor:
+    return trainer.embedding.represent(torch.tensor(states).repeat(len(SEEDS), 1)[..., None]).detach()
 
 
 @pytest.mark.parametrize("agent", AGENTS)
@@ -69,12 +100,15 @@ class TestProbes:
         torch.testing.assert_close(found, torch.tensor([[-1.0, 1.0]] * 2), atol=0.05, rtol=0)
 
     def test_discounting(self, agent: str, embedding: str) -> None:
-        found = values(trained(probes.DelayedReward(), agent, embedding, 12), 0, 1)
-        torch.testing.assert_close(found, torch.tensor([[0.9, 1.0]] * 2), atol=0.05, rtol=0)
+        trainer = trained(probes.DelayedReward(), agent, embedding, 12)
+        last = torch.ones(2)
+        first = 0.9 * (last + worth_of_entropy(trainer, 1))
+        torch.testing.assert_close(values(trainer, 0, 1), torch.stack([first, last], 1), atol=0.05, rtol=0)
 
     def test_truncation_goes_on_in_value(self, agent: str, embedding: str) -> None:
-        found = values(trained(probes.Endless(), agent, embedding, 20), 0)
-        torch.testing.assert_close(found, torch.full((2, 1), 10.0), atol=0.3, rtol=0)
+        trainer = trained(probes.Endless(), agent, embedding, 20)
+        expected = (1 + 0.9 * worth_of_entropy(trainer, 0)) / (1 - 0.9)
+        torch.testing.assert_close(values(trainer, 0)[:, 0], expected, atol=0.3, rtol=0)
 
     def test_the_action_that_pays(self, agent: str, embedding: str) -> None:
         trainer = trained(probes.RewardOfAction(), agent, embedding, 80, rate=0.05, critic_steps=4)
@@ -145,7 +179,7 @@ def test_a_member_stops_at_the_kl_limit_while_another_goes_on() -> None:
         critic_steps=1,
         kl_limit=0.05,
     )
-    trainer = Trainer(probes.RewardOfAction(), embedded("jsae", probes.RewardOfAction()), "vpg", SEEDS, settings())
+    trainer = Trainer(probes.RewardOfAction(), embedded("jsae", probes.RewardOfAction()), "vpg", SEEDS, settings("vpg"))
     trainer.agent = agent
     trainer.run_epoch()
     fast, slow = trainer.history()["policy_steps"][:, 0].tolist()

@@ -41,12 +41,12 @@ def critic_loss(q: Tensor, target: Tensor) -> Tensor:
 
 def sampled_soft_value(q: Tensor, log_p: Tensor, entropy_weight: float) -> Tensor:
     """min_i Q_i(s, a) − α ln π(a | s) of one a ∼ π(· | s): Q `[P, 2, B]`, ln π `[P, B]` → `[P, B]`."""
-    return q.amin(1) - entropy_weight * log_p
+    return q[:, 0].minimum(q[:, 1]) - entropy_weight * log_p
 
 
 def exact_soft_value(q: Tensor, log_p: Tensor, entropy_weight: float) -> Tensor:
     """Σ_a π(a | s) (min_i Q_i(s, a) − α ln π(a | s)): Q `[P, 2, B, A]`, ln π `[P, B, A]` → `[P, B]`."""
-    return (log_p.exp() * (q.amin(1) - entropy_weight * log_p)).sum(2)
+    return (log_p.exp() * (q[:, 0].minimum(q[:, 1]) - entropy_weight * log_p)).sum(2)
 
 
 def policy_loss(soft_value: Tensor) -> Tensor:
@@ -355,24 +355,26 @@ class SAC:
         return of_critics.detach(), of_policy.detach(), surprise.detach().mean(1)
 
     def weights(self) -> dict[str, Tensor]:
-        """Parameters of actor `[P, n]` and of its two critics `[P, 2, n]`."""
-        critics = self.models.critics.flat.detach()
-        return {"actor": self.models.policy.network.flat.detach(), "critics": critics.unflatten(0, (-1, 2))}
+        """Parameters of the actor `[P, n]`, and of the two critics and their targets `[P, 2, n]`."""
+        return {
+            "actor": self.models.policy.network.flat.detach(),
+            "critics": self.models.critics.flat.detach().unflatten(0, (-1, 2)),
+            "targets": self._targets.unflatten(0, (-1, 2)),
+        }
 
     def tensors(self) -> dict[str, Tensor]:
-        """The rest of the state, for a checkpoint: targets, optimisers, streams and the replay buffer."""
-        return {**self._learning(), **self._streams.tensors(), **checkpoint.prefixed("replay", self.replay.tensors())}
+        """The rest of the state, for a checkpoint: optimisers, streams and the replay buffer."""
+        return {**self._optimisers(), **self._streams.tensors(), **checkpoint.prefixed("replay", self.replay.tensors())}
 
     def load(self, tensors: dict[str, Tensor]) -> None:
         """Go on where `weights()` and `tensors()` were taken."""
-        for name, tensor in {**self.weights(), **self._learning()}.items():
+        for name, tensor in {**self.weights(), **self._optimisers()}.items():
             tensor.copy_(tensors[name])
         self._streams.load(tensors)
         self.replay.load(checkpoint.under("replay", tensors))
 
-    def _learning(self) -> dict[str, Tensor]:
+    def _optimisers(self) -> dict[str, Tensor]:
         return {
-            "targets": self._targets,
             **checkpoint.prefixed("actor_adam", self._actor_adam.tensors()),
             **checkpoint.prefixed("critic_adam", self._critic_adam.tensors()),
         }
