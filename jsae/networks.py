@@ -94,7 +94,7 @@ class MLP:
                 h = self._look_up(flat, x).add_(bias)
                 h = h if e is None else h.baddbmm_(e, weight[:, self.inputs :])
             else:
-                h = torch.baddbmm(bias, x if layer == 0 else activations[-1], weight)
+                h = torch.bmm(x if layer == 0 else activations[-1], weight).add_(bias)
             if layer < len(blocks) - 2:
                 h = h.tanh_() if self.activation == "tanh" else h.relu_()
             activations.append(h)
@@ -133,9 +133,9 @@ class MLP:
             if layer > 0:
                 delta = torch.bmm(delta, blocks[layer].transpose(1, 2))
                 if self.activation == "tanh":
-                    delta = torch.ops.aten.tanh_backward(delta, h)
+                    torch.ops.aten.tanh_backward.grad_input(delta, h, grad_input=delta)
                 else:
-                    delta = torch.ops.aten.threshold_backward(delta, h, 0)
+                    torch.ops.aten.threshold_backward.grad_input(delta, h, 0, grad_input=delta)
         return grad, torch.bmm(delta, first.transpose(1, 2)) if inputs else None
 
     def _row_ids(self, ids: Tensor) -> Tensor:
