@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from jsae import document, formulas, parameters
+from jsae import document, formulas, pages, parameters
 from jsae.errors import JsaeError
-from stages import aggregate, figures, paths, report
+from stages import aggregate, figures, paths, readme, report
 from tests import made_runs
 
 ROOT = Path(__file__).parent.parent
@@ -205,6 +205,23 @@ def test_the_page_of_runs_needs_nothing_from_outside_and_names_the_missing_cell(
     empty = [cell["id"] for cell in data["cells"] if not cell["runs"]]
     assert empty == [str(LOST)]
     assert all(cell["commands"] for cell in data["cells"])
+
+
+def test_the_readmes_table_is_made_from_the_claims(study, tmp_path, monkeypatch):
+    records = json.loads((study / paths.claims("preview")).read_text())
+    table = pages.verdicts_markdown(records, "preview")
+    assert len(table.splitlines()) == len(records) + 4
+    assert any(line.startswith("| slot machine, better than no embedding | 2c | 0.") for line in table.splitlines())
+    monkeypatch.chdir(study)
+    Path("README.md").write_text(f"# Title\n{readme.BEGIN}\nold\n{readme.END}\nrest\n")
+    readme.main(["--scale", "preview"])
+    assert Path("README.md").read_text() == f"# Title\n{readme.BEGIN}\n{table}\n{readme.END}\nrest\n"
+
+
+@pytest.mark.parametrize("text", ["none", f"{readme.END}{readme.BEGIN}", f"{readme.BEGIN}{readme.BEGIN}{readme.END}"])
+def test_a_readme_without_its_marks_is_an_error(text):
+    with pytest.raises(JsaeError, match=r"README\.md needs one"):
+        readme.with_table(text, "table")
 
 
 KINDS = r"(Figures?|Eqs?\.|Equations?|Sections?|Lemmas?|Theorem|Assumptions?|Algorithm|Appendix)"
