@@ -19,6 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Literal, cast
 
+import numpy as np
 import polars as pl
 from tqdm import tqdm
 
@@ -51,6 +52,7 @@ PURCHASE_SCHEMA: dict[str, type[pl.DataType] | pl.DataType] = {
 EVENT_TIME = "%Y-%m-%d %H:%M:%S UTC"
 OUT_OF_ORDER = "event_time is before that of a row above it"
 BLOCK = 8 * 2**20  # bytes of text handled at a time: large enough to search fast, small enough to stay in memory
+CACHED = 2**17  # bytes counted at a time
 PART_ROWS = 200_000  # purchases of a temporary file
 GZIP_ERRORS = (EOFError, zlib.error, gzip.BadGzipFile)
 
@@ -90,11 +92,11 @@ def extract_purchases(path: Path, folder: Path, counts: Counts, *, bad_rows: Bad
     newest_stamp = b""
     latest: datetime | None = None
     pending: list[pl.DataFrame] = []
-    for first_line, block in _blocks(path):
-        counts.rows += block.count(b"\n")
+    for first_line, lines, block in _blocks(path):
+        counts.rows += lines
         places: list[tuple[int, bytes]] = []  # (offset in the block, row)
         rows: list[tuple[str, str, str, str]] = []
-        for offset, raw in _candidates(block):
+        for offset, raw in _candidates(block, lines):
             try:
                 fields = _fields(raw)
             except ValueError as error:
@@ -165,13 +167,13 @@ def _typed(rows: Sequence[tuple[str, str, str, str]], latest: datetime | None) -
     return typed.with_columns(reason=reason)
 
 
-def _candidates(block: bytes) -> Iterator[tuple[int, bytes]]:
-    """Rows of a block that may be purchases or cannot be read, with their offsets.
+def _candidates(block: bytes, lines: int) -> Iterator[tuple[int, bytes]]:
+    """Rows of a block of `lines` that may be purchases or cannot be read, with their offsets.
 
     Nearly all rows are views. A block without quotes and with eight commas a row is searched for the word; only in
     another one is every row looked at.
     """
-    regular = b'"' not in block and block.count(b",") == (len(EVENT_COLUMNS) - 1) * block.count(b"\n")
+    regular = b'"' not in block and _count(block, b",") == (len(EVENT_COLUMNS) - 1) * lines
     if regular and (block.isascii() or _is_utf8(block)):
         found = block.find(b",purchase,")
         while found >= 0:
@@ -216,8 +218,15 @@ def _fields(raw: bytes) -> list[str]:
     return fields
 
 
-def _blocks(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Whole lines of a .csv or .csv.gz after its header: (number of the first line, text that ends with a newline)."""
+def _count(text: bytes, character: bytes) -> int:
+    """How often a frequent character occurs: several times as fast as bytes.count, in pieces that stay in the cache."""
+    numbers = np.frombuffer(text, np.uint8)
+    pieces = range(0, len(numbers), CACHED)
+    return sum(int(np.count_nonzero(numbers[start : start + CACHED] == ord(character))) for start in pieces)
+
+
+def _blocks(path: Path) -> Iterator[tuple[int, int, bytes]]:
+    """Text of a .csv or .csv.gz after its header, in whole lines: (number of the first line, lines, text)."""
     if not path.is_file():
         raise JsaeError(f"{path} is missing: run the download stage")
     line = 2
@@ -241,8 +250,10 @@ def _blocks(path: Path) -> Iterator[tuple[int, bytes]]:
                 end = text.rfind(b"\n") + 1
                 rest = text[end:]
                 if end:
-                    yield line, text[:end]
-                    line += text.count(b"\n", 0, end)
+                    block = text[:end]
+                    lines = _count(block, b"\n")
+                    yield line, lines, block
+                    line += lines
         except GZIP_ERRORS as error:
             raise JsaeError(
                 f"{path}, after line {line - 1:,}: the compressed data are damaged or cut short ({error}); "
@@ -251,7 +262,7 @@ def _blocks(path: Path) -> Iterator[tuple[int, bytes]]:
     if not header:
         raise JsaeError(f"{path} is empty: delete it and run the download stage again")
     if rest:
-        yield line, rest + b"\n"
+        yield line, 1, rest + b"\n"
 
 
 def _read_ahead(stream: BinaryIO) -> Iterator[bytes]:

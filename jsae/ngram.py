@@ -19,6 +19,8 @@ from safetensors.numpy import save_file
 from jsae.errors import JsaeError
 from jsae.files import write_atomically
 
+BACKING = 0.05  # weight of popularity beside each component when perplexity is measured
+
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
@@ -176,6 +178,65 @@ def summary(model: NgramModel) -> dict[str, object]:
             for order, keys in enumerate(model.keys)
         ],
     }
+
+
+def perplexity(purchases: pl.DataFrame, *, n: int, window: int, held_out_share: float) -> dict[str, object]:
+    """How well each component foretells the purchases of users that it has not seen: what it buys.
+
+    Every 1/held_out_share-th user is held out; the others are counted. A component's perplexity is exp of the mean of
+    -ln((1 - b) p + b q) over the held-out purchases with n purchases before them, where q is smoothed popularity and
+    b = `BACKING`: maximum-likelihood n-grams give 0 to what never happened. `never_seen` is the share of purchases with
+    p = 0. Components: each order alone and the mixture of orders 1..n, counted without and with skipping.
+    """
+    users = purchases["user"].to_numpy()
+    rank = np.cumsum(np.concatenate([[0], users[1:] != users[:-1]]))
+    held_out = np.floor((rank + 1) * held_out_share) > np.floor(rank * held_out_share)
+    if held_out.all() or not held_out.any():
+        raise JsaeError(f"data.transitions.held_out_share: {held_out_share} of {rank[-1] + 1} users leaves none apart")
+    counted = purchases.filter(~held_out)
+    contexts, following, strangers = _histories(purchases.filter(held_out), counted["item"], n)
+    if not len(following):
+        raise JsaeError(f"data.transitions.held_out_share: no held-out user has more than {n} purchases: raise it")
+    components = []
+    for skip in dict.fromkeys((0, window)):
+        model = build(counted, n=n, window=skip)
+        times = model.popularity * len(counted)
+        backing = (times + 1)[following] / (times + 1).sum()
+        rows = context_rows(model, contexts)
+        by_order = row_probabilities(model, rows, np.repeat(following[:, None], n, axis=1))
+        found = {"order 0": model.popularity[following]} if not skip else {}
+        found |= {f"order {order}": by_order[:, order - 1] for order in range(1, n + 1)}
+        found |= {"mixture": by_order.mean(axis=1)}
+        for name, p in found.items():
+            loss = -np.log((1 - BACKING) * p + BACKING * backing).mean()
+            components.append(
+                {
+                    "component": name,
+                    "skip_window": skip,
+                    "perplexity": float(np.exp(loss)),
+                    "never_seen": float((p == 0).mean()),
+                }
+            )
+    return {
+        "held_out_users": len(np.unique(rank[held_out])),
+        "held_out_purchases": len(following),
+        "left_out_for_unknown_items": strangers,
+        "components": components,
+    }
+
+
+def _histories(purchases: pl.DataFrame, known: pl.Series, n: int) -> tuple[Ints, Ints, int]:
+    """Last n items [B, n] and next item [B] of each purchase with n before it; and how many had an unknown item."""
+    items = np.unique(known.to_numpy())
+    sequence, users = purchases["item"].to_numpy(), purchases["user"].to_numpy()
+    place = np.minimum(np.searchsorted(items, sequence), len(items) - 1)
+    windows = np.lib.stride_tricks.sliding_window_view
+    if len(sequence) <= n:
+        return np.empty((0, n), np.int64), np.empty(0, np.int64), 0
+    one_user = users[n:] == users[:-n]
+    familiar = windows(items[place] == sequence, n + 1).all(axis=1)
+    grams = windows(place, n + 1)[one_user & familiar]
+    return grams[:, :n], grams[:, n], int((one_user & ~familiar).sum())
 
 
 def save(model: NgramModel, path: Path) -> None:

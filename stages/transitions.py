@@ -1,7 +1,8 @@
 """Count the n-gram model of purchases that the recommender environment draws from.
 
 inputs   params.yaml (data.transitions), data/processed/purchases.parquet
-outputs  data/processed/transitions.safetensors (the model), data/processed/transitions.json (its size)
+outputs  data/processed/transitions.safetensors (the model), data/processed/transitions.json (its size, and perplexity
+         of each component for users left out of the counts)
 """
 
 import json
@@ -18,8 +19,11 @@ def main(arguments: Sequence[str]) -> None:
     bought = purchases.read(paths.purchases())
     model = ngram.build(bought, n=transitions.order, window=transitions.skip_window)
     ngram.save(model, paths.transitions())
+    content = ngram.summary(model) | ngram.perplexity(
+        bought, n=transitions.order, window=transitions.skip_window, held_out_share=transitions.held_out_share
+    )
     with write_atomically(paths.transitions_summary()) as temporary:
-        temporary.write_text(json.dumps(ngram.summary(model), indent=2) + "\n")
+        temporary.write_text(json.dumps(content, indent=2) + "\n")
 
 
 if __name__ == "__main__":

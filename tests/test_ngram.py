@@ -110,6 +110,36 @@ def test_rows_are_distributions_and_the_table_ascends(sequences: list[list[int]]
     np.testing.assert_array_equal(model.cumulative[model.starts[1:] - 1], np.arange(1, len(model.starts)))
 
 
+def test_perplexity_by_hand() -> None:
+    """Users 1 and 2 buy 1 2 1 2 1, the third, held out, 1 2 1 2: order 1 is sure and right, popularity says 6 : 4."""
+    found = ngram.perplexity(bought([[1, 2, 1, 2, 1]] * 2 + [[1, 2, 1, 2]]), n=1, window=0, held_out_share=1 / 3)
+    by_name = {row["component"]: row for row in found["components"]}  # type: ignore[index,union-attr]
+    counts = {1: 6, 2: 4}
+    q = {item: (count + 1) / 12 for item, count in counts.items()}
+    order_0 = [-np.log(0.95 * counts[item] / 10 + 0.05 * q[item]) for item in (2, 1, 2)]
+    order_1 = [-np.log(0.95 + 0.05 * q[item]) for item in (2, 1, 2)]
+    assert by_name["order 0"]["perplexity"] == pytest.approx(np.exp(np.mean(order_0)))
+    assert by_name["order 1"]["perplexity"] == pytest.approx(np.exp(np.mean(order_1)))
+    assert by_name["mixture"]["perplexity"] == by_name["order 1"]["perplexity"]
+    assert (found["held_out_users"], found["held_out_purchases"]) == (1, 3)
+
+
+def test_perplexity_counts_what_was_never_seen() -> None:
+    """The held-out user buys 2 after 2, which never happened, and item 9, which nobody else bought."""
+    found = ngram.perplexity(bought([[1, 2, 1], [1, 2, 1], [1, 2, 2, 9, 1]]), n=1, window=0, held_out_share=1 / 3)
+    by_name = {row["component"]: row for row in found["components"]}  # type: ignore[index,union-attr]
+    assert by_name["order 1"]["never_seen"] == 0.5
+    assert by_name["order 0"]["never_seen"] == 0
+    assert found["left_out_for_unknown_items"] == 2
+
+
+def test_perplexity_needs_users_on_both_sides() -> None:
+    with pytest.raises(JsaeError, match="held_out_share"):
+        ngram.perplexity(bought([[1, 2, 3]]), n=1, window=0, held_out_share=0.5)
+    with pytest.raises(JsaeError, match="no held-out user has more than 3"):
+        ngram.perplexity(bought([[1, 2], [1, 2]]), n=3, window=0, held_out_share=0.5)
+
+
 def test_stored_model_is_the_same_and_the_file_is_reproducible(tmp_path: Path) -> None:
     model = ngram.build(bought([[1, 2, 3, 1, 2], [2, 3]]), n=3, window=2)
     ngram.save(model, tmp_path / "a.safetensors")
