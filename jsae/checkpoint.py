@@ -14,6 +14,8 @@ from torch import Tensor
 from jsae.errors import JsaeError
 from jsae.files import sha256, write_atomically
 
+MISSING = "{} is missing: run the stage that makes it (dvc repro does)"
+
 logger = logging.getLogger(__name__)
 
 
@@ -32,15 +34,20 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         with safe_open(path, framework="pt") as stored:
             return {name: stored.get_tensor(name) for name in stored.keys()}, stored.metadata() or {}  # noqa: SIM118
     except FileNotFoundError:
-        raise JsaeError(f"{path} is missing: run the stage that makes it (dvc repro does)") from None
+        raise JsaeError(MISSING.format(path)) from None
     except (SafetensorError, OSError) as error:
         raise JsaeError(f"{path} is damaged ({error}): delete it and run dvc repro again") from None
 
 
 def fingerprint(values: Any, files: Iterable[Path]) -> str:
-    """16 hexadecimal digits that change with the values (by their text) and with the content of the files."""
+    """16 hexadecimal digits that change with the values (by their text) and with the content of the files.
+
+    Raises JsaeError if a file is missing.
+    """
     digest = hashlib.sha256(repr(values).encode())
     for path in files:
+        if not path.exists():
+            raise JsaeError(MISSING.format(path))
         digest.update(sha256(path).encode())
     return digest.hexdigest()[:16]
 
