@@ -29,6 +29,8 @@ What the numbers show beyond the lemmas:
 - What an agent follows is not ∂Ji/∂θ but the policy gradient in E, Σ η(x) ∫ ∂πi/∂θ Q(x, e) de, with the visits η of all
   steps. With Q averaged over those visits (which returns of whole episodes estimate) it is ∂Jo/∂θ for every φ. With a Q
   that bootstraps as if x were a Markov state it is not: there, Assumption 3 does its work.
+- **Assumption 3 can hold in name only.** States that pre-training never leaves get no gradient of Eq. (5); what is left
+  of φ there after weight decay lies within about 1e-5 of 0, and they differ by rounding alone (`Separation.huddled`).
 - In Eq. (8) the integral over X is to be read as an expectation: the embeddings of a finite S have measure zero in Rᵐ.
 """
 
@@ -373,6 +375,7 @@ class Separation(NamedTuple):
     | near | pairs nearer than the given distance, the equal ones included |
     | crowded | states that have another so near |
     | smallest, typical | least and median distance from a state to its nearest other, over `measured` states |
+    | huddled | share of these whose nearest other is nearer than a hundredth of `typical`: told apart in name only |
     """
 
     states: int
@@ -381,6 +384,7 @@ class Separation(NamedTuple):
     crowded: int
     smallest: float
     typical: float
+    huddled: float
     measured: int
 
 
@@ -422,6 +426,7 @@ def separation(x: Floats, near: float, sample: int) -> Separation:
         crowded=int(copies[crowded].sum()),
         smallest=min(smallest, float(nearest.min())),
         typical=float(np.median(nearest)),
+        huddled=float((nearest < np.median(nearest) / 100).mean()),
         measured=len(chosen),
     )
 
@@ -536,6 +541,7 @@ def check_discrete(
             (f"states with another nearer than {near:g}", found.crowded, found.states),
             ("smallest distance to the nearest other state", found.smallest, found.measured),
             ("median distance to the nearest other state", found.typical, found.measured),
+            ("share of states with another nearer than a hundredth of that", found.huddled, found.measured),
         )
     ]
 
