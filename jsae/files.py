@@ -1,10 +1,20 @@
 """Whole files or none: atomic writing and digests."""
 
 import contextlib
+import errno
 import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+
+from jsae.errors import JsaeError
+
+_ADVICE = {
+    errno.ENOSPC: "the disk is full; free some space",
+    errno.EDQUOT: "the disk quota is used up; free some space",
+    errno.EROFS: "it lies on a read-only disk; choose another folder",
+    errno.EACCES: "it or its folder may not be written; mend the permissions",
+}
 
 
 @contextlib.contextmanager
@@ -13,16 +23,26 @@ def write_atomically(path: Path) -> Iterator[Path]:
 
     A process killed inside the block leaves `path` as it was (and the temporary file, which the next writer of the
     same path replaces). The content is flushed to disk before the rename, so a power cut leaves no empty file.
+    Raises JsaeError if the disk is full or `path` may not be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         with temporary.open("rb") as stream:
             os.fsync(stream.fileno())
         temporary.replace(path)
+    except JsaeError:
+        raise
+    except Exception as error:
+        for number, advice in _ADVICE.items():
+            # Libraries that write by themselves keep the system's words and lose its number.
+            if getattr(error, "errno", None) == number or os.strerror(number) in str(error):
+                raise JsaeError(f"{path} was not written: {advice}, then run again") from error
+        raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def sha256(path: Path) -> str:
