@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import glob
 import hashlib
 import os
 from collections.abc import Iterator
@@ -22,12 +23,13 @@ def write_atomically(path: Path) -> Iterator[Path]:
     """Yield a temporary sibling of `path`; it takes the place of `path` when the block ends without an error.
 
     A process killed inside the block leaves `path` as it was (and the temporary file, which the next writer of the
-    same path replaces). The content is flushed to disk before the rename, so a power cut leaves no empty file.
+    same path removes). The content is flushed to disk before the rename, so a power cut leaves no empty file.
     Raises JsaeError if the disk is full or `path` may not be written.
     """
-    temporary = path.with_name(f".{path.name}.part")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(path)
         yield temporary
         with temporary.open("rb") as stream:
             os.fsync(stream.fileno())
@@ -43,6 +45,24 @@ def write_atomically(path: Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove temporary files of `path` whose writers are gone."""
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        writer = leftover.name.split(".")[-2]
+        if writer.isdigit() and not _is_alive(int(writer)):
+            leftover.unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def sha256(path: Path) -> str:
