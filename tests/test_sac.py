@@ -36,10 +36,12 @@ def test_squashed_log_probability_is_that_of_torch() -> None:
 
 
 def test_the_squashed_density_integrates_to_one_within_its_bounds() -> None:
-    policy = SquashedGaussian(Streams([0], "test"), 1, (4, 4), 1, torch.tensor([1.5]), 1.1)
-    grid = torch.linspace(-1.1, 1.1, 200_002)[1:-1]
-    density = policy.log_probability(torch.ones(1, len(grid), 1), grid[None, :, None]).detach().exp()
-    assert float(density.sum() * (grid[1] - grid[0])) == pytest.approx(1, abs=1e-3)
+    policy = SquashedGaussian(Streams([0], "test"), 1, (4, 4), 1, torch.tensor([0.6]), 1.1)
+    policy.network.flat = policy.network.flat.detach().double()
+    grid = torch.linspace(-1.1, 1.1, 20_002, dtype=torch.float64)[1:-1]
+    x = torch.ones(1, len(grid), 1, dtype=torch.float64)
+    density = policy.log_probability(x, grid[None, :, None]).exp()
+    assert float(density.sum() * (grid[1] - grid[0])) == pytest.approx(1, abs=1e-6)
 
 
 def test_log_probability_is_finite_where_tanh_is_flat() -> None:
