@@ -89,12 +89,19 @@ def frame(target: str, fallback: str, title: str) -> Block:
 
 
 def number(value: float, digits: int = 3) -> str:
-    """A number with `digits` significant digits, never in powers of ten, with a true minus sign."""
+    """A number with `digits` significant digits and a true minus sign; what is nearer to 0 than 0.001 is written with a
+    power of ten."""
     if not math.isfinite(value):
         raise JsaeError(f"the report was to print {value}: a table holds a value that is not a number")
     rounded = float(f"{value:.{digits}g}")
-    places = max(0, digits - 1 - math.floor(math.log10(abs(rounded)))) if rounded else 0
+    power = math.floor(math.log10(abs(rounded))) if rounded else 0
+    if rounded and power < -3:
+        return f"{rounded / 10.0**power:.{digits - 1}f} × 10{str(power).translate(_RAISED)}".replace("-", "−")
+    places = max(0, digits - 1 - power) if rounded else 0
     return f"{rounded:,.{places}f}".replace("-", "−")
+
+
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def fill(text: str, known: Mapping[str, str]) -> str:

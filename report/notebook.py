@@ -333,7 +333,10 @@ def describe(environment):
 def effect(claim):
     """Effect and interval of a claim, as text."""
     if claim["low"] is None:
-        return "" if claim["effect"] is None else f"{claim['measure']}: {number(claim['effect'])}"
+        if claim["effect"] is None:
+            return ""
+        whole = isinstance(claim["effect"], int)
+        return f"{claim['measure']}: {claim['effect'] if whole else number(claim['effect'])}"
     return f"{number(claim['effect'])} [{number(claim['low'])}, {number(claim['high'])}] {claim['measure']}"
 
 
@@ -398,6 +401,38 @@ for name in drawn:
 # %%
 facts = [claim for claim in verdicts if claim["kind"] == "fact"]
 show(claims_table(facts, "The paper's theory, checked with numbers."))
+theory = read_json(f"{results}/theory.json")
+if theory:
+    checks = pl.DataFrame(theory["checks"], infer_schema_length=None)
+    keys = ["check", "where", "embedding", "trained", "quantity"]
+    ranges = checks.group_by(keys, maintain_order=True).agg(
+        pl.min_horizontal("value", "low").min().alias("low"),
+        pl.max_horizontal("value", "high").max().alias("high"),
+        pl.len().alias("rows"),
+        pl.col("n").first(),
+    )
+    show(
+        document.table(
+            ["Check", "Where", "Representation", "Quantity", "Smallest", "Largest", "n"],
+            [
+                (
+                    row["check"],
+                    names.environment(row["where"]),
+                    (names.embedding(row["embedding"]) if row["embedding"] else "")
+                    + (f", trained with {names.agent(row['trained'])}" if row["trained"] else ""),
+                    row["quantity"],
+                    number(row["low"], 2),
+                    number(row["high"], 2),
+                    f"{row['rows']} × {row['n']:,}" if row["rows"] > 1 else f"{row['n']:,}",
+                )
+                for row in ranges.rows(named=True)
+            ],
+            "Every check: the range of what was measured over problems or seeds. n: problems, or seeds × states.",
+            numbers=["Smallest", "Largest", "n"],
+            name="theory-checks",
+            wide=True,
+        )
+    )
 
 # %% [markdown]
 # ## All comparisons
@@ -431,13 +466,13 @@ if compared:
                     f"{claim['margin']:g}",
                     seeds_of(claim),
                     number(claim["probability_of_improvement"], 2),
-                    number(claim["p"], 2) if claim["p"] > book["level"] / 100 else "small",
+                    number(claim["p"], 2),
                     claim["verdict"],
                 )
                 for claim in compared
             ],
             "Every tested comparison. p: of the one-sided test that would support the claim, adjusted within its "
-            "panel; “small” is less than a hundredth of the level.",
+            "panel.",
             numbers=["Margin", "n", "P", "p"],
             wide=True,
         )

@@ -54,8 +54,8 @@ def aggregate(scale: str, settings: parameters.Parameters) -> None:
     write_json(missing, paths.tables(scale) / "missing.json")
     with write_atomically(paths.summary(scale)) as temporary:
         tables.summary(final).write_csv(temporary)
-    theory = json.loads(paths.theory(scale).read_text())["facts"] if paths.theory(scale).exists() else {}
-    verdicts = claims.judge(claims.load(paths.CLAIMS), curves, final, theory)
+    facts = json.loads(paths.theory(scale).read_text())["facts"] if paths.theory(scale).exists() else {}
+    verdicts = claims.judge(claims.load(paths.CLAIMS), curves, final, facts)
     write_json(verdicts, paths.claims(scale))
     write_json({**tables.metrics(final), **claims.metrics(verdicts)}, paths.metrics(scale))
 

@@ -1,5 +1,6 @@
 """Runs made from a seeded generator, for tests of what comes after training: no result of the study."""
 
+import json
 from collections.abc import Sequence
 
 import numpy as np
@@ -72,3 +73,14 @@ def write_bounds() -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         optimal = "null" if environment == "recommender" else high
         path.write_text(f'{{"random_return": {low}, "optimal_return": {optimal}}}\n')
+
+
+def write_theory() -> None:
+    """Write checks of one lemma: it holds in one place and not in another."""
+    empty = dict.fromkeys(("low", "high", "embedding", "trained", "seed"))
+    exact = {**empty, "check": "lemma-1", "where": "injective φ", "quantity": "relative error", "value": 3e-15, "n": 20}
+    broken = {**exact, "where": "states collide", "quantity": "error of Eq. (2)", "value": 0.3, "low": 0.1, "high": 0.7}
+    facts = {"lemma-1": {"holds": True, "measure": "digits", "value": 14, "n": 20}}
+    path = paths.theory("preview")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"facts": facts, "checks": [exact, broken], "missing": []}))

@@ -32,6 +32,7 @@ def study(tmp_path_factory) -> Path:
         settings = parameters.load(Path("params.yaml"))
         made_runs.write_study(settings, leave_out=[LOST])
         made_runs.write_bounds()
+        made_runs.write_theory()
         for stage in (aggregate, figures, report):
             stage.main(["--scale", "preview"])
     return folder
@@ -125,6 +126,12 @@ def test_every_verdict_and_its_claim_stand_in_the_page(study, page):
     for claim in json.loads((study / paths.claims("preview")).read_text()):
         assert html.escape(claim["aspect"]) in page
     assert "<strong>supported</strong>" in page
+
+
+def test_the_checks_of_the_theory_are_shown_with_their_range(page):
+    assert "<td>error of Eq. (2)</td>" in page
+    assert '<td class="number">0.10</td><td class="number">0.70</td>' in page
+    assert '<td class="number">3.0 × 10⁻¹⁵</td>' in page
 
 
 def test_every_cell_has_the_command_that_makes_it(page):
@@ -262,6 +269,9 @@ def test_a_name_without_a_value_is_an_error_that_names_the_nearest():
         (480.0, 3, "480"),
         (13.3, 2, "13"),
         (1234567.0, 3, "1,230,000"),
+        (0.00123, 3, "0.00123"),
+        (-0.00099, 2, "−9.9 × 10⁻⁴"),
+        (2.2e-16, 2, "2.2 × 10⁻¹⁶"),
         (9.996, 3, "10.0"),
     ],
 )
