@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import http.client
+import importlib
 import importlib.util
 import os
 import shutil
@@ -32,6 +33,12 @@ class Expected:
     sha256: str | None
 
 
+KAGGLE = "kaggle"  # as a mirror: the publisher's page there, through the package kagglehub and its credentials
+KAGGLE_HANDLE = "mkechinov/ecommerce-behavior-data-from-multi-category-store"
+KAGGLE_FILES = {
+    "2019-Oct.csv": Expected(5_668_612_855, "fedd938409b5f836ec89b39c861b13dad99fc7cd9beb1fddd97a2d50488b5b80"),
+    "2019-Nov.csv": Expected(9_006_762_395, None),
+}
 KECHINOV = {
     "2019-Oct": Expected(1_741_928_540, "8ebca1ad741295297368f2cf0315e3f36853a1a11768fb16babf8c9b83838147"),
     "2019-Nov": Expected(2_890_421_023, None),
@@ -48,7 +55,8 @@ def download_kechinov(
 ) -> list[Path]:
     """The event logs of `months` as folder/MONTH.csv.gz (or .csv), from a local folder if `local_path` names one.
 
-    mirrors: addresses of folders that hold MONTH.csv.gz, tried in turn. partial_folder: for unfinished downloads.
+    mirrors: addresses of folders that hold MONTH.csv.gz, or `kaggle`, tried in turn. partial_folder: for unfinished
+    downloads.
     Files from the network are checked against their known size and digest; a local file is taken as it is, because it
     may be an excerpt on purpose.
     """
@@ -62,7 +70,41 @@ def download_kechinov(
 
 def _fetch_month(month: str, folder: Path, partial_folder: Path, mirrors: Sequence[str]) -> Path:
     name = f"{month}.csv.gz"
-    return fetch([f"{mirror.rstrip('/')}/{name}" for mirror in mirrors], folder / name, partial_folder, KECHINOV[month])
+    problems = []
+    for mirror in mirrors:
+        try:
+            if mirror == KAGGLE:
+                return fetch_from_kaggle(f"{month}.csv", folder)
+            return fetch([f"{mirror.rstrip('/')}/{name}"], folder / name, partial_folder, KECHINOV[month])
+        except JsaeError as problem:
+            problems.append(str(problem))
+    raise JsaeError("\n".join(problems))
+
+
+def fetch_from_kaggle(name: str, folder: Path) -> Path:
+    """Copy a file of the set's Kaggle page to folder/name; the package kagglehub fetches it and has the credentials."""
+    if name not in KAGGLE_FILES:
+        raise JsaeError(f"data.kechinov.mirrors: kaggle has {', '.join(KAGGLE_FILES)}, not {name}")
+    if importlib.util.find_spec("kagglehub") is None:
+        raise JsaeError("data.kechinov.mirrors: kaggle needs the package kagglehub: pip install kagglehub")
+    kagglehub = importlib.import_module("kagglehub")
+    kinds = vars(importlib.import_module("kagglehub.exceptions")).values()
+    failures: tuple[type[Exception], ...] = (
+        OSError,
+        ValueError,
+        *(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Exception)),
+    )
+    try:
+        source = Path(kagglehub.dataset_download(KAGGLE_HANDLE, path=name))
+    except failures as problem:
+        raise JsaeError(f"kaggle: {name} did not come ({problem}); are its credentials in ~/.kaggle?") from problem
+    if not _is_whole(source, KAGGLE_FILES[name]):
+        raise JsaeError(
+            f"{source} is not the published file ({KAGGLE_FILES[name].size:,} bytes): delete it and try again"
+        )
+    with write_atomically(folder / name) as temporary:
+        shutil.copyfile(source, temporary)
+    return folder / name
 
 
 def _copy_local(source: Path, month: str, folder: Path) -> Path:

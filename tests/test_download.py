@@ -3,9 +3,12 @@
 import errno
 import hashlib
 import http.server
+import importlib.machinery
 import re
+import sys
 import threading
-from collections.abc import Iterator
+import types
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -224,6 +227,46 @@ def test_a_full_disk_is_said(tmp_path: Path, server: Server, monkeypatch: pytest
     with pytest.raises(JsaeError, match="the disk is full; make room"):
         fetch(tmp_path, server.url)
     assert not (tmp_path / "2019-Oct.csv.gz").exists()
+
+
+def kaggle_page(monkeypatch: pytest.MonkeyPatch, download_file: Callable[..., str]) -> None:
+    """Put a stand-in for the package kagglehub in place of the real one."""
+    hub, exceptions = types.ModuleType("kagglehub"), types.ModuleType("kagglehub.exceptions")
+    hub.__spec__ = importlib.machinery.ModuleSpec("kagglehub", None)
+    hub.dataset_download = download_file  # type: ignore[attr-defined]
+    exceptions.CredentialError = type("CredentialError", (Exception,), {})  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "kagglehub", hub)
+    monkeypatch.setitem(sys.modules, "kagglehub.exceptions", exceptions)
+
+
+def test_kaggle_is_a_mirror(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a server that lacks the file, Kaggle's copy is taken, if it is the published one."""
+    server.status = 404
+    page = tmp_path / "page.csv"
+    page.write_bytes(CONTENT)
+    kaggle_page(monkeypatch, lambda handle, path: str(page))
+    mirrors = [server.url.rpartition("/")[0], "kaggle"]
+    folders = {"folder": tmp_path / "raw", "partial_folder": tmp_path / "partial"}
+    with pytest.raises(JsaeError, match=r"HTTP 404(.|\n)*page\.csv is not the published file"):
+        download.download_kechinov(["2019-Oct"], **folders, mirrors=mirrors, local_path="")
+    monkeypatch.setitem(download.KAGGLE_FILES, "2019-Oct.csv", WHOLE)
+    got = download.download_kechinov(["2019-Oct"], **folders, mirrors=mirrors, local_path="")
+    assert [path.name for path in got] == ["2019-Oct.csv"]
+    assert got[0].read_bytes() == CONTENT
+
+
+def test_kaggle_says_what_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(handle: str, path: str) -> str:
+        raise sys.modules["kagglehub.exceptions"].CredentialError("no token")
+
+    kaggle_page(monkeypatch, refused)
+    with pytest.raises(JsaeError, match=r"no token.*credentials"):
+        download.fetch_from_kaggle("2019-Oct.csv", tmp_path)
+    with pytest.raises(JsaeError, match=r"not 2020-Jan\.csv"):
+        download.fetch_from_kaggle("2020-Jan.csv", tmp_path)
+    monkeypatch.setattr(download.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(JsaeError, match="pip install kagglehub"):
+        download.fetch_from_kaggle("2019-Oct.csv", tmp_path)
 
 
 def test_local_files_and_unknown_months(tmp_path: Path) -> None:
