@@ -285,6 +285,13 @@ class Training(Strict):
     )
 
 
+class Quality(Strict):
+    samples: int = parameter("fresh transitions to measure an embedding on", "this project", ge=100)
+    visits: int = parameter("positions that tell where in its bin an agent stands", "this project", ge=1_000)
+    draws: int = parameter("of them, for each transition whose entropy is estimated", "this project", ge=10)
+    pairs: int = parameter("pairs of actions to compare distances over", "this project", ge=100)
+
+
 class Transfer(Strict):
     environment: str = parameter("the old environment, which the transfers take over from", "5.3: 512 actions")
     embedding: Literal["jsae"] = parameter("its embedding", "5.3")
@@ -362,6 +369,7 @@ class Parameters(Strict):
     agents: Agents
     training: Training
     transfer: Transfer
+    quality: Quality
     theory: Theory
     study: Study
     search: Search

@@ -8,19 +8,24 @@ from torch import Tensor
 
 from jsae import checkpoint
 from jsae.randomness import Streams
-from jsae.rollout import Environment, Transitions, collect, transitions
+from jsae.rollout import Environment, Trajectories, Transitions, collect, transitions
 
 
 def random_transitions(environment: Environment, seeds: Sequence[int], samples: int) -> Transitions:
     """`samples` transitions of the uniform random policy for each seed, whole episodes as far as they go (A.4.2)."""
-    lanes, steps = -(-samples // environment.episode_length), environment.episode_length
-    streams = Streams(seeds, "random policy")
+    episodes = -(-samples // environment.episode_length)
+    trajectories = random_trajectories(environment, Streams(seeds, "random policy"), episodes)
+    return Transitions(*(field[:, :samples] for field in transitions(environment, trajectories)))
+
+
+def random_trajectories(environment: Environment, streams: Streams, lanes: int) -> Trajectories:
+    """`lanes` episodes of the uniform random policy for each member of `streams`."""
+    steps = environment.episode_length
     if environment.n_actions is not None:
         noise = streams.integers(environment.n_actions, steps, lanes)
     else:
         noise = streams.uniform(steps, lanes, environment.action_size, dtype=torch.float32).mul_(2).sub_(1)
-    collected = collect(environment, lambda state, action: (action, action), noise, streams)
-    return Transitions(*(field[:, :samples] for field in transitions(environment, collected)))
+    return collect(environment, lambda state, action: (action, action), noise, streams)
 
 
 def save_samples(path: Path, samples: Transitions) -> None:

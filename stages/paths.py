@@ -72,6 +72,11 @@ def theory(scale: str) -> Path:
     return Path("results") / scale / "theory.json"
 
 
+def quality(scale: str) -> Path:
+    """Folder of what was measured of the pre-trained embeddings."""
+    return Path("results") / scale / "quality"
+
+
 def metrics(scale: str) -> Path:
     return Path("results") / scale / "metrics.json"
 

@@ -14,6 +14,7 @@ Each has a class `Embedding` for a population of P members:
 | to_action(choice [P, B, ...]) | f: the environment's action |
 | parameters | what its loss is minimised over; empty: nothing to learn |
 | loss(batch) | mean loss of each member, [P], nats (or squared error for continuous states) |
+| action_table() | embeddings of all actions, [P, actions, d], where there are such |
 | refresh() | to be called when the parameters have changed |
 
 | name | states | actions | learnt by |

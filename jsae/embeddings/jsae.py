@@ -36,6 +36,7 @@ class Embedding(learning.Embedding):
     """
 
     learnt = True
+    has_transition_model = True
 
     def __init__(self, streams: Streams, environment: Environment, state_size: int, action_size: int):
         self.input_size, self.discrete_inputs, self.choice_size = state_size, False, action_size
@@ -69,9 +70,9 @@ class Embedding(learning.Embedding):
         """e = g(a), `[P, B, d]`, of ids `[P, B]` or vectors `[P, B, action_size]`."""
         return self.g(action if action.is_floating_point() else action[..., None])
 
-    def action_table(self) -> Tensor:
-        """g of every discrete action, `[P, actions, d]`."""
-        return self.g.table()
+    def action_table(self) -> Tensor | None:
+        """g of every action, `[P, actions, d]`, where actions are discrete and the policy uses them."""
+        return self.g.table() if self.discrete_actions and self.choice_size else None
 
     def next_state(self, x: Tensor, e: Tensor) -> Tensor:
         """T: logits of the next state, or the next state itself, `[P, B, n_targets]`."""

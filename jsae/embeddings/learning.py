@@ -32,6 +32,10 @@ class Embedding(Protocol):
     def loss(self, batch: Transitions) -> Tensor: ...
     def refresh(self) -> None: ...
 
+    def action_table(self) -> Tensor | None:
+        """Where the policy chooses discrete actions in E, the embedding of each, `[P, actions, d]`."""
+        return None
+
 
 def kind(name: str) -> type[Embedding]:
     """The class of jsae/embeddings/`name`.py. Raises JsaeError if there is none."""

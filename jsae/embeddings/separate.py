@@ -23,6 +23,8 @@ def reconstruction_loss(decoded: Tensor, target: Tensor) -> Tensor:
 class Embedding(jsae.Embedding):
     """φ, g and f of JSAE's shapes; in place of T, a linear decoder of states from X and one of actions from E."""
 
+    has_transition_model = False
+
     def add_model(self, streams: Streams, environment: Environment, state_size: int, action_size: int) -> None:
         """The two decoders."""
         self.state_decoder = Linear(streams, state_size, environment.observation_size)
