@@ -1,6 +1,6 @@
 """Check the paper's theory with numbers: Lemma 1, Theorem 1, Lemma 2, and Assumption 3 of every φ of the study.
 
-inputs   params.yaml: theory, agents.common.discount, environments, study;
+inputs   params.yaml: theory, agents.common.discount, data.transitions.order, study; which gridworlds are discrete;
          results/SCALE/embeddings/ENVIRONMENT/EMBEDDING/COHORT.safetensors and
          results/SCALE/runs/ENVIRONMENT/AGENT-EMBEDDING/COHORT.safetensors of each cell and cohort
 outputs  results/SCALE/theory.json: {"facts": {claim: {"holds", "measure", "value", "n"}}, "checks": rows as of
