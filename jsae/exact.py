@@ -207,7 +207,7 @@ def recommender(environment: Recommender, chunk: int = 128) -> Bounds:
     states = torch.cartesian_prod(*[torch.arange(items)] * n).view(-1, n)  # [N^n, n], in the order of their numbers
     suffix = torch.arange(len(states)) % items ** (n - 1)  # the newest n - 1 items as one number
     same, value_of = torch.unique(
-        torch.column_stack([suffix, environment.rows(states)]), dim=0, return_inverse=True, sorted=True
+        torch.column_stack([suffix, environment.mixture(states)[0]]), dim=0, return_inverse=True, sorted=True
     )
     distinct = torch.empty(len(same), dtype=torch.int64)
     distinct[value_of] = torch.arange(len(states))  # any history of each class

@@ -1,8 +1,9 @@
 """The n-gram model of a store's purchases: what a user buys next, given the last items.
 
 See "An MDP-Based Recommender System" (Shani, Heckerman and Brafman), sections 2 and 3: maximum-likelihood n-grams,
-skipping, and the mixture of orders. Every order is a set of rows, a row is a distribution over the next item, and
-all rows of all orders lie in one sparse table, so that sampling any batch of rows is one search in a sorted array.
+skipping, similarity, and the mixture of orders. Every order is a set of rows, a row is a distribution over the next
+item, and all rows of all orders lie in one sparse table, so that sampling any batch of rows is one search in a sorted
+array.
 """
 
 import json
@@ -19,10 +20,23 @@ from safetensors.numpy import save_file
 from jsae.errors import JsaeError
 from jsae.files import write_atomically
 
+ARRAYS = (
+    "items",
+    "prices",
+    "starts",
+    "next_items",
+    "probabilities",
+    "cumulative",
+    "similar_rows",
+    "similar_weights",
+)
 BACKING = 0.05  # weight of popularity beside each component when perplexity is measured
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+Place = tuple[
+    npt.NDArray[np.integer], npt.NDArray[np.floating], Ints, npt.NDArray[np.integer], npt.NDArray[np.floating]
+]
 
 
 @dataclass(frozen=True)
@@ -38,6 +52,8 @@ class NgramModel:
     | next_items | [entries] int32 | possible next items of each row, ascending within a row |
     | probabilities | [entries] float64 | P(next item given the row's context) |
     | cumulative | [entries] float64 | row index + cumulative probability within the row: ascending over the table |
+    | similar_rows | [K, N] int64 | row of contexts with the same item at a place (see `build`); K = 0: no similarity |
+    | similar_weights | [K, N] float64 | (place + 1) · number of such contexts; places count from 1, the oldest item |
     """
 
     items: Ints
@@ -47,6 +63,8 @@ class NgramModel:
     next_items: npt.NDArray[np.int32]
     probabilities: Floats
     cumulative: Floats
+    similar_rows: Ints
+    similar_weights: Floats
 
     @property
     def n(self) -> int:
@@ -63,13 +81,17 @@ class NgramModel:
         return [0, *np.cumsum([len(keys) for keys in self.keys])[:-1].tolist()]
 
 
-def build(purchases: pl.DataFrame, *, n: int, window: int) -> NgramModel:
+def build(purchases: pl.DataFrame, *, n: int, window: int, similarity: bool = False) -> NgramModel:
     """Count n-grams within each user's purchases, for the contexts of 1..n items.
 
     purchases: columns user, item, price, sorted by user and then in the order of buying. n: 1 or more.
     window: largest number of purchases skipped between context and next item. A next item after g skipped purchases
     counts 1/2^g ("skipping" in Shani et al., who set no limit; window 0 turns it off). Counts are sums of powers of
     two: exact in float64, so the model does not depend on the order of summation.
+    similarity: contexts of two items or more also learn from contexts that share items with them. With
+    sim(s, t) = sum over places m = 1..k of (m + 1) · [s and t have the same item at m], the distribution given s
+    becomes 1/2 P(x | s) + 1/2 sum_t sim(s, t) P(x | t) / sum_t sim(s, t); a context never seen has the second part
+    only. As sim is a sum over places, that part is a mixture of one row for each place and item.
     """
     if n < 1 or window < 0:
         raise JsaeError(f"the n-gram model needs n >= 1 and window >= 0, got n = {n} and window = {window}")
@@ -85,7 +107,9 @@ def build(purchases: pl.DataFrame, *, n: int, window: int) -> NgramModel:
     tables = [(np.zeros(1, np.int64), np.array([0, len(items)]), np.arange(len(items)), counts.astype(np.float64))]
     sequence = sequence.astype(np.int64)
     tables += [_count_order(sequence, users, len(items), order, window) for order in range(1, n + 1)]
-    return _assemble(items.astype(np.int64), sums / counts, tables)
+    orders = range(2, n + 1) if similarity else range(0)
+    places = [_similar(*tables[order], len(items), order, place) for order in orders for place in range(1, order + 1)]
+    return _assemble(items.astype(np.int64), sums / counts, tables, places)
 
 
 def _count_order(
@@ -112,29 +136,58 @@ def _count_order(
     return keys, np.append(starts, len(pairs)), pairs % n_items, weights
 
 
+def _similar(keys: Ints, starts: Ints, next_items: Ints, counts: Floats, n_items: int, order: int, place: int) -> Place:
+    """Mean distribution of the contexts that have each item at `place`.
+
+    Returns the items that occur there, (place + 1) · how many contexts have them [N], and starts, next items and masses
+    of a row for each.
+    """
+    item = keys // n_items ** (order - place) % n_items
+    row = np.repeat(np.arange(len(keys)), np.diff(starts))
+    p = counts / np.add.reduceat(counts, starts[:-1])[row] if len(keys) else counts
+    dense = np.bincount(item[row] * n_items + next_items, p, n_items**2).astype(np.float64).reshape(n_items, n_items)
+    contexts = np.bincount(item, minlength=n_items)
+    present = np.flatnonzero(contexts)
+    which, following = dense[present].nonzero()
+    starts = np.searchsorted(which, np.arange(len(present) + 1)).astype(np.int64)
+    return present, (place + 1.0) * contexts, starts, following, dense[present][which, following]
+
+
 def _runs(ascending: Ints) -> tuple[Ints, Ints]:
     """The distinct values of a sorted array and how often each occurs."""
     first = np.flatnonzero(np.concatenate([[True], ascending[1:] != ascending[:-1]])[: len(ascending)])
     return ascending[first], np.diff(np.append(first, len(ascending)))
 
 
-def _assemble(items: Ints, prices: Floats, tables: Sequence[tuple[Ints, Ints, Ints, Floats]]) -> NgramModel:
-    """One table from the (contexts, starts, next items, counts) of orders 0..n."""
-    keys = tuple(table[0] for table in tables)
-    offsets = np.cumsum([0, *(len(table[3]) for table in tables)])
-    starts = np.concatenate([[0], *(table[1][1:] + offset for table, offset in zip(tables, offsets, strict=False))])
-    counts = np.concatenate([table[3] for table in tables])
+def _assemble(
+    items: Ints,
+    prices: Floats,
+    tables: Sequence[tuple[Ints, Ints, Ints, Floats]],
+    places: Sequence[Place],
+) -> NgramModel:
+    """One table from the (contexts, starts, next items, counts) of orders 0..n and what `_similar` says of places."""
+    parts = [*(table[1:] for table in tables), *(place[2:] for place in places)]  # starts, next items, counts
+    offsets = np.cumsum([0, *(len(counts) for _, _, counts in parts)])
+    starts = np.concatenate([[0], *(part[0][1:] + offset for part, offset in zip(parts, offsets, strict=False))])
+    counts = np.concatenate([part[2] for part in parts])
     row = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
-    summed = np.concatenate([[0.0], np.cumsum(counts)])  # exact: see build
+    summed = np.concatenate([[0.0], np.cumsum(counts)])  # exact but for similarity: see build
     totals = np.diff(summed[starts])
+    similar_rows = np.zeros((len(places), len(items)), np.int64)
+    first = sum(len(table[0]) for table in tables)
+    for index, (present, *_) in enumerate(places):
+        similar_rows[index, present] = first + np.arange(len(present))
+        first += len(present)
     return NgramModel(
         items=items,
         prices=prices,
-        keys=keys,
+        keys=tuple(table[0] for table in tables),
         starts=starts.astype(np.int64),
-        next_items=np.concatenate([table[2] for table in tables]).astype(np.int32),
+        next_items=np.concatenate([part[1] for part in parts]).astype(np.int32),
         probabilities=counts / totals[row],
         cumulative=row + (summed[1:] - summed[starts[row]]) / totals[row],
+        similar_rows=similar_rows,
+        similar_weights=np.array([place[1] for place in places]).reshape(len(places), len(items)),
     )
 
 
@@ -158,6 +211,29 @@ def context_rows(model: NgramModel, contexts: Ints) -> Ints:
     return rows
 
 
+def mixture(model: NgramModel, contexts: Ints) -> tuple[Ints, Floats]:
+    """Rows [B, C] and their weights [B, C], which sum to 1, of the distribution after histories [B, n].
+
+    Without similarity C = n and all weights are 1/n. With it each order k >= 2 has k more rows, one for each place.
+    """
+    own = context_rows(model, contexts)
+    if not len(model.similar_rows):
+        return own, np.full(own.shape, 1 / model.n)
+    rows, weights = [own[:, 0]], [np.ones(len(own))]
+    first_rows, index = model.first_rows(), 0
+    for order in range(2, model.n + 1):
+        recent = contexts[:, model.n - order :].T  # [order, B]
+        places = np.arange(index, index + order)[:, None]
+        similar = model.similar_weights[places, recent]
+        total = similar.sum(axis=0)
+        seen = own[:, order - 1] >= first_rows[order]
+        direct = np.where(total == 0, 1.0, np.where(seen, 0.5, 0.0))
+        rows += [own[:, order - 1], *model.similar_rows[places, recent]]
+        weights += [direct, *(similar * ((1 - direct) / np.maximum(total, 1)))]
+        index += order
+    return np.stack(rows, axis=1), np.stack(weights, axis=1) / model.n
+
+
 def row_probabilities(model: NgramModel, rows: Ints, next_items: Ints) -> Floats:
     """P(next item given row), elementwise: rows and next_items of one shape -> float64 of that shape."""
     n_items = len(model.items)
@@ -169,7 +245,7 @@ def row_probabilities(model: NgramModel, rows: Ints, next_items: Ints) -> Floats
 
 def summary(model: NgramModel) -> dict[str, object]:
     """Size of the model: items, and for each order its contexts and entries."""
-    first_rows = [*model.first_rows(), len(model.starts) - 1]
+    first_rows = [*model.first_rows(), sum(map(len, model.keys))]
     entries = np.diff(model.starts[first_rows])
     return {
         "items": len(model.items),
@@ -186,7 +262,8 @@ def perplexity(purchases: pl.DataFrame, *, n: int, window: int, held_out_share: 
     Every 1/held_out_share-th user is held out; the others are counted. A component's perplexity is exp of the mean of
     -ln((1 - b) p + b q) over the held-out purchases with n purchases before them, where q is smoothed popularity and
     b = `BACKING`: maximum-likelihood n-grams give 0 to what never happened. `never_seen` is the share of purchases with
-    p = 0. Components: each order alone and the mixture of orders 1..n, counted without and with skipping.
+    p = 0. Components: each order alone and the mixture of orders 1..n, counted without and with skipping;
+    and the mixture with skipping and similarity.
     """
     users = purchases["user"].to_numpy()
     rank = np.cumsum(np.concatenate([[0], users[1:] != users[:-1]]))
@@ -198,21 +275,23 @@ def perplexity(purchases: pl.DataFrame, *, n: int, window: int, held_out_share: 
     if not len(following):
         raise JsaeError(f"data.transitions.held_out_share: no held-out user has more than {n} purchases: raise it")
     components = []
-    for skip in dict.fromkeys((0, window)):
-        model = build(counted, n=n, window=skip)
+    for skip, similarity in dict.fromkeys([(0, False), (window, False), (window, True)]):
+        model = build(counted, n=n, window=skip, similarity=similarity)
         times = model.popularity * len(counted)
         backing = (times + 1)[following] / (times + 1).sum()
-        rows = context_rows(model, contexts)
-        by_order = row_probabilities(model, rows, np.repeat(following[:, None], n, axis=1))
-        found = {"order 0": model.popularity[following]} if not skip else {}
-        found |= {f"order {order}": by_order[:, order - 1] for order in range(1, n + 1)}
-        found |= {"mixture": by_order.mean(axis=1)}
+        rows, weights = mixture(model, contexts)
+        by_row = row_probabilities(model, rows, np.repeat(following[:, None], rows.shape[1], axis=1))
+        found = {"order 0": model.popularity[following]} if not skip and not similarity else {}
+        if not similarity:
+            found |= {f"order {order}": by_row[:, order - 1] for order in range(1, n + 1)}
+        found["mixture"] = (by_row * weights).sum(axis=1)
         for name, p in found.items():
             loss = -np.log((1 - BACKING) * p + BACKING * backing).mean()
             components.append(
                 {
                     "component": name,
                     "skip_window": skip,
+                    "similarity": similarity,
                     "perplexity": float(np.exp(loss)),
                     "never_seen": float((p == 0).mean()),
                 }
@@ -241,10 +320,7 @@ def _histories(purchases: pl.DataFrame, known: pl.Series, n: int) -> tuple[Ints,
 
 def save(model: NgramModel, path: Path) -> None:
     """Write the model as one safetensors file, whole or not at all."""
-    arrays: dict[str, npt.NDArray[np.generic]] = {
-        name: getattr(model, name)
-        for name in ("items", "prices", "starts", "next_items", "probabilities", "cumulative")
-    }
+    arrays: dict[str, npt.NDArray[np.generic]] = {name: getattr(model, name) for name in ARRAYS}
     arrays |= {f"keys_{order}": keys for order, keys in enumerate(model.keys)}
     with write_atomically(path) as temporary:
         save_file(
@@ -260,7 +336,6 @@ def load(path: Path) -> NgramModel:
         with safe_open(path, framework="numpy") as stored:
             n = json.loads(stored.metadata()["ngram"])["n"]
             keys = tuple(stored.get_tensor(f"keys_{order}") for order in range(n + 1))
-            names = ("items", "prices", "starts", "next_items", "probabilities", "cumulative")
-            return NgramModel(keys=keys, **{name: stored.get_tensor(name) for name in names})
+            return NgramModel(keys=keys, **{name: stored.get_tensor(name) for name in ARRAYS})
     except (OSError, SafetensorError, KeyError, TypeError) as error:
         raise JsaeError(f"{path} is not an n-gram model ({error}): run the transitions stage again") from error

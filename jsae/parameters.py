@@ -92,6 +92,9 @@ class Transitions(Strict):
     skip_window: int = parameter(
         "how far ahead a purchase still counts, with weight 1/2^gap", "Shani et al.: no end; here 1/1024", ge=0, le=50
     )
+    similarity: bool = parameter(
+        "histories also learn from those that share items with them", "Shani et al.; not stated whether the paper does"
+    )
     held_out_share: float = parameter(
         "share of users left out of the counts while the perplexity is measured, and only then",
         "this project",

@@ -17,7 +17,7 @@ def main(arguments: Sequence[str]) -> None:
     _main.parser(__doc__).parse_args(arguments)
     transitions = parameters.load(paths.PARAMETERS).data.transitions
     bought = purchases.read(paths.purchases())
-    model = ngram.build(bought, n=transitions.order, window=transitions.skip_window)
+    model = ngram.build(bought, n=transitions.order, window=transitions.skip_window, similarity=transitions.similarity)
     ngram.save(model, paths.transitions())
     content = ngram.summary(model) | ngram.perplexity(
         bought, n=transitions.order, window=transitions.skip_window, held_out_share=transitions.held_out_share

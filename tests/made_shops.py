@@ -22,12 +22,13 @@ def make(
     boost: float = 3.0,
     bonus: float = 0.0,
     start: Start = "uniform",
+    similarity: bool = False,
 ) -> Recommender:
     pairs = [(user, item) for user, sequence in enumerate(sequences) for item in sequence]
     users, items = zip(*pairs, strict=True)
     table = pl.DataFrame({"user": users, "item": items, "price": [PRICES[item] for item in items]})
     path = folder / "model.safetensors"
-    ngram.save(ngram.build(table, n=n, window=window), path)
+    ngram.save(ngram.build(table, n=n, window=window, similarity=similarity), path)
     return Recommender(path, boost=boost, bonus=bonus, start=start, episode_length=20)
 
 

@@ -1,5 +1,6 @@
 """The n-gram model against counts done by hand, and against properties of any model."""
 
+import itertools
 from fractions import Fraction
 from pathlib import Path
 
@@ -98,6 +99,41 @@ def test_model_equals_the_definition(sequences: list[list[int]], n: int, window:
             total = sum(successors.values())
             expected = [float(successors.get(item, Fraction(0)) / total) for item in items]
             assert row(model, history, order) == pytest.approx(expected, abs=1e-15)
+
+
+def similar(
+    counts: dict[tuple[int, ...], dict[int, Fraction]], context: tuple[int, ...], items: list[int]
+) -> list[float] | None:
+    """Half of tr_old and half of the normalised simcount of Shani et al., or None if no context shares an item."""
+    old = {c: {x: w / sum(after.values()) for x, w in after.items()} for c, after in counts.items()}
+    sim = {c: sum(m + 1 for m, (a, b) in enumerate(zip(context, c, strict=True), 1) if a == b) for c in old}
+    total = sum(sim.values())
+    if not total:
+        return None
+    simcount = [sum(sim[c] * old[c].get(x, Fraction(0)) for c in old) / total for x in items]
+    own = old.get(context)
+    if own is None:
+        return [float(value) for value in simcount]
+    return [float((own.get(x, Fraction(0)) + value) / 2) for x, value in zip(items, simcount, strict=True)]
+
+
+@settings(max_examples=15, deadline=None)
+@given(SEQUENCES, st.integers(2, 3), st.integers(0, 3))
+def test_similarity_equals_the_definition(sequences: list[list[int]], n: int, window: int) -> None:
+    """The mixture of all orders at every history, item by item."""
+    model = ngram.build(bought(sequences), n=n, window=window, similarity=True)
+    items = model.items.tolist()
+    for history in itertools.product(range(len(items)), repeat=n):
+        rows, weights = ngram.mixture(model, np.array([history]))
+        assert weights.sum() == pytest.approx(1)
+        expected = np.array(row(model, list(history), 1))
+        for order in range(2, n + 1):
+            context = tuple(items[item] for item in history[n - order :])
+            learned = similar(reference(sequences, order, window), context, items)
+            expected = expected + np.array(row(model, list(history), order) if learned is None else learned)
+        everything = np.arange(len(items))[:, None]
+        p = ngram.row_probabilities(model, np.broadcast_to(rows, (len(items), rows.shape[1])), everything)
+        assert (p * weights).sum(axis=1).tolist() == pytest.approx((expected / n).tolist(), abs=1e-12)
 
 
 @settings(max_examples=60, deadline=None)

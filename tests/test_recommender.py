@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from jsae import ngram
 from jsae.environments.recommender import Recommender, Start
 from jsae.errors import JsaeError
 from tests.made_shops import PRICES, SHOP, all_states, boosted, make, uniforms
@@ -52,6 +54,7 @@ def test_mixture_is_the_mean_of_the_orders(tmp_path: Path) -> None:
     st.lists(st.lists(st.integers(1, 4), min_size=1, max_size=7), min_size=1, max_size=4),
     st.integers(1, 3),
     st.integers(0, 3),
+    st.booleans(),
     st.floats(1, 10),
     st.floats(0, 1),
 )
@@ -60,10 +63,12 @@ def test_rows_sum_to_one_and_recommending_never_lowers_an_item(
     sequences: list[list[int]],
     n: int,
     window: int,
+    similarity: bool,
     boost: float,
     bonus: float,
 ) -> None:
-    shop = make(tmp_path_factory.mktemp("shop"), sequences, n=n, window=window, boost=boost, bonus=bonus)
+    folder = tmp_path_factory.mktemp("shop")
+    shop = make(folder, sequences, n=n, window=window, boost=boost, bonus=bonus, similarity=similarity)
     state = all_states(shop)
     p = shop.probabilities(state)
     torch.testing.assert_close(p.sum(-1), torch.ones_like(p[..., 0]))
@@ -72,10 +77,12 @@ def test_rows_sum_to_one_and_recommending_never_lowers_an_item(
         assert (boosted(shop, state, action)[..., action] >= p[..., action] - 1e-12).all()
 
 
-@pytest.mark.parametrize(("boost", "bonus"), [(3.0, 0.0), (3.0, 0.05), (1.0, 0.0)])
-def test_items_sold_follow_the_boosted_distribution(tmp_path: Path, boost: float, bonus: float) -> None:
+@pytest.mark.parametrize(("boost", "bonus", "similarity"), [(3.0, 0.0, False), (3.0, 0.05, False), (2.0, 0.01, True)])
+def test_items_sold_follow_the_boosted_distribution(
+    tmp_path: Path, boost: float, bonus: float, similarity: bool
+) -> None:
     """Chi-square of 20,000 draws from every state, at every action: no p-value below 1e-4 / tests."""
-    shop = make(tmp_path, SHOP, window=1, boost=boost, bonus=bonus)
+    shop = make(tmp_path, SHOP, window=1, boost=boost, bonus=bonus, similarity=similarity)
     draws = 20_000
     state = all_states(shop).transpose(0, 1).expand(-1, draws, -1)  # [states, draws, 2]
     p_values = []
@@ -90,6 +97,18 @@ def test_items_sold_follow_the_boosted_distribution(tmp_path: Path, boost: float
             if positive.sum() > 1:
                 p_values.append(stats.chisquare(counts[positive].numpy(), wanted[positive].numpy()).pvalue)
     assert min(p_values) > 1e-4 / len(p_values)
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_the_environment_mixes_as_the_model_does(tmp_path: Path, n: int) -> None:
+    """With similarity, at every history: the library without torch and the environment have the same distribution."""
+    shop = make(tmp_path, SHOP, n=n, similarity=True)
+    model = ngram.load(tmp_path / "model.safetensors")
+    states = all_states(shop)
+    rows, weights = ngram.mixture(model, states[0].numpy())
+    for item in range(shop.n_items):
+        p = (ngram.row_probabilities(model, rows, np.full(rows.shape, item)) * weights).sum(axis=1)
+        np.testing.assert_allclose(shop.probabilities(states)[0, :, item].numpy(), p, atol=1e-12)
 
 
 def test_an_item_that_never_followed_is_sold_only_by_the_bonus(tmp_path: Path) -> None:

@@ -47,6 +47,8 @@ class Recommender:
                 self._next_items: Tensor = stored.get_tensor("next_items")
                 self._probabilities: Tensor = stored.get_tensor("probabilities")
                 self._cumulative: Tensor = stored.get_tensor("cumulative")
+                self._similar_rows: Tensor = stored.get_tensor("similar_rows")
+                self._similar_weights: Tensor = stored.get_tensor("similar_weights")
                 self.prices: Tensor = stored.get_tensor("prices").float()
         except (OSError, SafetensorError, KeyError, TypeError) as error:
             raise JsaeError(f"{model_path} is not an n-gram model ({error}): run the transitions stage") from error
@@ -61,12 +63,14 @@ class Recommender:
         rows = torch.arange(len(self._starts) - 1).repeat_interleave(self._starts.diff())
         self._entries = rows * self.n_items + self._next_items  # ascending: (row, item) as one number
         self._positions = torch.arange(n) * self.n_items
+        self._equal_weights = torch.full((n,), 1 / n, dtype=torch.float64)
 
     def to(self, device: torch.device | str) -> Self:
         """Move the model's tables to a device."""
         self._keys = [keys.to(device) for keys in self._keys]
-        for name in ("_starts", "_next_items", "_probabilities", "_cumulative", "prices", "_entries", "_positions"):
-            setattr(self, name, getattr(self, name).to(device))
+        for name, value in vars(self).items():
+            if isinstance(value, Tensor):
+                setattr(self, name, value.to(device))
         return self
 
     def reset(self, uniforms: Tensor) -> Tensor:
@@ -82,9 +86,10 @@ class Recommender:
         extra part sells item a; the rest is p, drawn as a component of the mixture and then by that component's
         inverse distribution function. No distribution is ever formed.
         """
-        rows = self.rows(state)
-        extra = (self.boost - 1) * self._row_probabilities(rows, action.unsqueeze(-1)).mean(-1) + self.bonus
-        component = (uniforms[..., 1] * self.n).long().clamp_(max=self.n - 1).unsqueeze(-1)
+        rows, weights = self.mixture(state)
+        p_action = (weights * self._row_probabilities(rows, action.unsqueeze(-1))).sum(-1)
+        extra = (self.boost - 1) * p_action + self.bonus
+        component = (uniforms[..., 1:2] >= weights.cumsum(-1)[..., :-1]).sum(-1, keepdim=True)
         bought = self._sample(rows.gather(-1, component).squeeze(-1), uniforms[..., 2])
         bought = torch.where(uniforms[..., 0] * (1 + extra) < extra, action, bought)
         next_state = torch.cat([state[..., 1:], bought.unsqueeze(-1)], dim=-1)
@@ -106,21 +111,26 @@ class Recommender:
 
     def probabilities(self, state: Tensor) -> Tensor:
         """P(next item | state) without a recommendation: state [P, N, n] -> [P, N, items] float64."""
-        rows, where = self.rows(state).unique(return_inverse=True)
+        mixed, weights = self.mixture(state)
+        rows, where = mixed.unique(return_inverse=True)
         lengths = self._starts[rows + 1] - self._starts[rows]
         owner = torch.arange(len(rows), device=rows.device).repeat_interleave(lengths)
         first = (self._starts[rows] - (lengths.cumsum(0) - lengths)).repeat_interleave(lengths)
         entry = first + torch.arange(len(owner), device=rows.device)
         dense = torch.zeros(len(rows), self.n_items, dtype=torch.float64, device=rows.device)
         dense[owner, self._next_items[entry].long()] = self._probabilities[entry]
-        total = dense[where[..., 0]]
-        for order in range(1, self.n):
-            total += dense[where[..., order]]
-        return total.div_(self.n)
+        total = dense[where[..., 0]] * weights[..., :1]
+        for component in range(1, where.shape[-1]):
+            total.addcmul_(dense[where[..., component]], weights[..., component, None])
+        return total
 
-    def rows(self, state: Tensor) -> Tensor:
-        """Row of the table for the last 1..n items: state [P, N, n] -> [P, N, n]."""
-        found = []
+    def mixture(self, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Rows of the table whose mixture is p, and their weights: state [..., n] -> [..., C] int64, [..., C] float64.
+
+        The model's file says which: the row of the last 1..n items, each with weight 1/n, and with similarity those of
+        each place and item besides (`jsae.ngram.mixture`).
+        """
+        own = []
         row = torch.zeros_like(state[..., 0])
         for order in range(1, self.n + 1):
             key = state[..., self.n - order]
@@ -130,11 +140,29 @@ class Recommender:
             if len(keys):
                 place = torch.searchsorted(keys, key.contiguous()).clamp_(max=len(keys) - 1)
                 row = torch.where(keys[place] == key, place + self._first_rows[order], row)
-            found.append(row)
-        return torch.stack(found, dim=-1)
+            own.append(row)
+        if not len(self._similar_rows):
+            rows = torch.stack(own, dim=-1)
+            return rows, self._equal_weights.expand_as(rows)
+        found, weights, index = own[:1], [torch.ones_like(own[0], dtype=torch.float64)], 0
+        for order in range(2, self.n + 1):
+            places = range(index, index + order)
+            recent = state[..., self.n - order :].unbind(-1)
+            similar = [self._similar_weights[place][item] for place, item in zip(places, recent, strict=True)]
+            total = torch.stack(similar).sum(0)
+            direct = torch.where(own[order - 1] >= self._first_rows[order], 0.5, 0.0)
+            direct = torch.where(total == 0, 1.0, direct).double()
+            share = (1 - direct) / total.clamp(min=1)
+            found += [
+                own[order - 1],
+                *(self._similar_rows[place][item] for place, item in zip(places, recent, strict=True)),
+            ]
+            weights += [direct, *(weight * share for weight in similar)]
+            index += order
+        return torch.stack(found, dim=-1), torch.stack(weights, dim=-1) / self.n
 
     def _row_probabilities(self, rows: Tensor, item: Tensor) -> Tensor:
-        """P(item | row): rows [..., n], item broadcastable to it -> [..., n] float64."""
+        """P(item | row): rows [..., C], item broadcastable to it -> [..., C] float64."""
         wanted = rows * self.n_items + item
         place = torch.searchsorted(self._entries, wanted).clamp_(max=len(self._entries) - 1)
         return torch.where(self._entries[place] == wanted, self._probabilities[place], 0.0)
