@@ -177,7 +177,7 @@ class SoftActorCritic(Protocol):
 
 
 class ContinuousActorCritic:
-    """π_i(e | x): a squashed Gaussian; Q_i(x, e): ReLU networks of both (facts of the public re-implementation)."""
+    """π_i(e | x): a squashed Gaussian; Q_i(x, e): ReLU networks of both."""
 
     def __init__(
         self, streams: Streams, inputs: int, size: int, hidden_sizes: Sequence[int], deviations: Tensor, limit: float
