@@ -1,14 +1,14 @@
 """Checkpoints: a flat dictionary of tensors in one safetensors file, written whole or not at all."""
 
 import hashlib
+import json
 import logging
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import safetensors.torch
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from jsae.errors import JsaeError
@@ -20,23 +20,35 @@ logger = logging.getLogger(__name__)
 
 
 def save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
-    """Write tensors to `path` (safetensors), atomically."""
+    """Write tensors to `path` (safetensors), atomically, with the digest of their bytes."""
     copies = {
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
     }
+    _, values = _split(safetensors.torch.save(copies))
+    marked = {**(metadata or {}), "sha256": hashlib.sha256(values).hexdigest()}
     with write_atomically(path) as temporary:
-        save_file(copies, temporary, metadata)
+        temporary.write_bytes(safetensors.torch.save(copies, marked))
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors and metadata of `path`. Raises JsaeError if it is missing or damaged."""
+    """Tensors and metadata of `path`. Raises JsaeError if it is missing or damaged in a single bit."""
     try:
-        with safe_open(path, framework="pt") as stored:
-            return {name: stored.get_tensor(name) for name in stored.keys()}, stored.metadata() or {}  # noqa: SIM118
+        content = path.read_bytes()
+        header, values = _split(content)
+        metadata = json.loads(header)["__metadata__"]
+        if metadata.pop("sha256") != hashlib.sha256(values).hexdigest():
+            raise ValueError("its digest is wrong")
+        return {name: tensor.clone() for name, tensor in safetensors.torch.load(content).items()}, metadata
     except FileNotFoundError:
         raise JsaeError(MISSING.format(path)) from None
-    except (SafetensorError, OSError) as error:
+    except (safetensors.SafetensorError, OSError, ValueError, KeyError) as error:
         raise JsaeError(f"{path} is damaged ({error}): delete it and run dvc repro again") from None
+
+
+def _split(content: bytes) -> tuple[bytes, bytes]:
+    """Header and values of a safetensors file: eight bytes hold the header's length."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    return content[8:end], content[end:]
 
 
 def fingerprint(values: Any, files: Iterable[Path]) -> str:

@@ -119,9 +119,12 @@ def test_a_damaged_or_missing_file_of_tensors_is_named(tmp_path: Path) -> None:
     tensors, metadata = checkpoint.load(path)
     assert torch.equal(tensors["numbers"], torch.arange(5))
     assert metadata == {"key": "value"}
-    path.write_bytes(path.read_bytes()[:-4])
-    with pytest.raises(JsaeError, match="is damaged"):
-        checkpoint.load(path)
+    content = path.read_bytes()
+    flipped = content[:-1] + bytes([content[-1] ^ 1])
+    for damaged in (content[:-4], flipped, content[:5], b""):
+        path.write_bytes(damaged)
+        with pytest.raises(JsaeError, match="is damaged"):
+            checkpoint.load(path)
 
 
 def test_the_same_tensors_are_the_same_bytes(tmp_path: Path) -> None:
