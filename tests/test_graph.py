@@ -157,6 +157,7 @@ def test_a_number_of_the_slot_machine_reruns_the_slot_machine_only(edited: Path)
         "collect-slot-machine",
         "pretrain-slot-machine",
         "train-slot-machine",
+        "quality",
         "report",
     }
     assert kinds(downstream(edited, direct)) - kinds(direct) <= {"aggregate", "figures", "theory"}
@@ -194,11 +195,12 @@ def test_the_other_scales_epochs_rerun_no_training(edited: Path) -> None:
 def test_an_edited_module_reruns_the_stages_that_import_it(name: str, reruns: set[str], edited: Path) -> None:
     edit(edited, name, '"""', '"""Edited. ')
     found = changed(edited)
-    assert {kind.split("-")[0] for kind in kinds(found)} - {"theory"} == reruns
+    assert {kind.split("-")[0] for kind in kinds(found)} - {"quality", "theory"} == reruns
     if name == "jsae/agents/vpg.py":
         assert all("-vpg-" in stage for stage in found)
     if name == "jsae/embeddings/jsae.py":
-        assert all(re.search(r"-jsae(_\w+)?$", stage) for stage in found if not stage.startswith("theory"))
+        variants = re.compile(r"-(jsae(_\w+)?|separate|state_only|action_only)$|^(quality|theory)")
+        assert all(variants.search(stage) for stage in found)
     if name == "jsae/environments/slot_machine.py":
         assert all("slot-machine" in stage or stage.startswith("bounds") for stage in found)
 

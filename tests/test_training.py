@@ -14,6 +14,7 @@ import torch
 from jsae import checkpoint, training
 from jsae.embeddings.learning import Learner, embed
 from jsae.environments.gridworld import Gridworld
+from jsae.environments.half_cheetah import HalfCheetah
 from jsae.environments.slot_machine import SlotMachine
 from jsae.errors import JsaeError
 from jsae.population import run_shards, shards, workers
@@ -47,6 +48,8 @@ SLOT_MACHINE = {
 
 
 def environment(kind: str) -> Environment:
+    if kind == "half-cheetah":
+        return HalfCheetah(episode_length=12)
     return Gridworld(**GRIDWORLD) if kind == "gridworld" else SlotMachine(**SLOT_MACHINE)
 
 
@@ -76,6 +79,9 @@ CASES = [
     ("gridworld", "jsae", False),
     ("slot-machine", "jsae", True),
     ("slot-machine", "ra", True),
+    ("half-cheetah", "none", False),
+    ("half-cheetah", "jsae", False),
+    ("half-cheetah", "jsae", True),
 ]
 
 

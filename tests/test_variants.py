@@ -1,0 +1,235 @@
+"""Continuous actions, ablations and transfer: losses by hand, what learns and what does not."""
+
+import math
+
+import pytest
+import torch
+
+from jsae.embeddings import learning
+from jsae.embeddings.action_map import ActionNetwork, action_map_loss
+from jsae.embeddings.jsae import environment_model_loss
+from jsae.embeddings.learning import Learner, embed, is_continual, transfer
+from jsae.embeddings.separate import reconstruction_loss
+from jsae.environments.half_cheetah import HalfCheetah
+from jsae.errors import JsaeError
+from jsae.pretraining import pretrain
+from jsae.randomness import Streams
+from jsae.rollout import Environment
+from jsae.samples import random_transitions
+from jsae.training import Settings, Trainer
+from tests import probes
+
+SEEDS = [0, 1]
+CHEETAH = HalfCheetah(episode_length=8)
+VARIANTS = ["separate", "state_only", "action_only", "jsae_frozen", "jsae_continual", "jsae_transfer",
+            "jsae_transfer_all"]  # fmt: skip
+
+
+def zeroed(name: str, environment: Environment) -> learning.Embedding:
+    """An embedding whose parameters are all 0, so that x = e = 0 and every linear map gives 0."""
+    embedding = embed(name, environment, SEEDS, 3, 2)
+    for parameter in embedding.parameters.values():
+        parameter.detach().zero_()
+    return embedding
+
+
+def learn(embedding: learning.Embedding, environment: Environment, passes: int = 2) -> None:
+    learner = Learner(embedding, Streams(SEEDS, "test"), learning_rate=0.03, weight_decay=0.01, members=len(SEEDS))
+    data = random_transitions(environment, SEEDS, 80)
+    pretrain(embedding, data, learner, passes=passes, batch_size=20, validation_share=0.2, patience=passes)
+
+
+def test_eq_6_by_hand() -> None:
+    """(1 − 0)² and (2 − 4)² for one member, 3² and 0 for the other."""
+    guess = torch.tensor([[[1.0, 2.0]], [[3.0, 1.0]]])
+    action = torch.tensor([[[0.0, 4.0]], [[0.0, 1.0]]])
+    torch.testing.assert_close(action_map_loss(guess, action), torch.tensor([2.5, 4.5]))
+
+
+def test_f_stays_in_the_box_and_is_not_squashed_inside_it() -> None:
+    f = ActionNetwork(Streams([0], "test"), 2, 1, members=1)
+    f.network.flat.detach().zero_()
+    bias = f.network.blocks(f.network.flat.detach())[-1]
+    for value, action in ((0.75, 0.75), (3.0, 1.0), (-3.0, -1.0)):
+        bias.fill_(value)
+        assert f(torch.zeros(1, 1, 2)).item() == action
+
+
+def test_the_loss_of_f_moves_f_alone() -> None:
+    """With it and without it, φ, g and T get the same gradients; f gets one only with it."""
+    data = random_transitions(CHEETAH, SEEDS, 30)
+    embedding = embed("jsae", CHEETAH, SEEDS, 3, 2)
+    embedding.loss(data).sum().backward()
+    found = {name: parameter.grad for name, parameter in embedding.parameters.items()}
+    for parameter in embedding.parameters.values():
+        parameter.grad = None
+    x, e = embedding.phi(data.observation), embedding.g(data.action)
+    environment_model_loss(embedding.next_state(x, e), data.target).sum().backward()
+    for name in ("phi", "g", "transition"):
+        assert torch.equal(found[name], embedding.parameters[name].grad)
+    assert embedding.parameters["f"].grad is None
+    assert found["f"].abs().sum(1).gt(0).all()
+
+
+def test_loss_for_continuous_actions_by_hand() -> None:
+    """Everything 0: T misses the whole next state, f the whole action."""
+    data = random_transitions(CHEETAH, SEEDS, 30)
+    expected = data.target.square().mean((1, 2)) + data.action.square().mean((1, 2))
+    torch.testing.assert_close(zeroed("jsae", CHEETAH).loss(data).detach(), expected)
+
+
+def test_f_learns_to_undo_g() -> None:
+    embedding = embed("jsae", CHEETAH, SEEDS, 20, 6)
+    data = random_transitions(CHEETAH, SEEDS, 400)
+    learner = Learner(embedding, Streams(SEEDS, "test"), learning_rate=0.01, weight_decay=0.0, members=2)
+    for _ in range(60):
+        learner.one_pass(data, 50)
+    with torch.no_grad():
+        error = (embedding.to_action(embedding.embed_action(data.action)) - data.action).square().mean((1, 2))
+    assert (error < 0.05).all()  # a guess of 0 has 1/3
+
+
+def test_separate_loss_by_hand() -> None:
+    """Decoders that know nothing: ln 5 nats for one of five states, ln 4 for one of four actions; all of a vector."""
+    environment = probes.RewardOfAction()
+    loss = zeroed("separate", environment).loss(random_transitions(environment, SEEDS, 50))
+    torch.testing.assert_close(loss.detach(), torch.full((2,), math.log(5) + math.log(4)))
+    data = random_transitions(CHEETAH, SEEDS, 30)
+    expected = data.observation.square().mean((1, 2)) + 2 * data.action.square().mean((1, 2))  # decoder of E, and f
+    torch.testing.assert_close(zeroed("separate", CHEETAH).loss(data).detach(), expected)
+
+
+def test_separate_does_not_see_the_next_state() -> None:
+    environment = probes.RewardOfAction()
+    embedding = embed("separate", environment, SEEDS, 3, 2)
+    data = random_transitions(environment, SEEDS, 50)
+    other = data._replace(target=(data.target + 1) % 5, next_observation=(data.next_observation + 1) % 5)
+    assert torch.equal(embedding.loss(data), embedding.loss(other))
+
+
+def test_reconstruction_of_two_hot_inputs_by_hand() -> None:
+    """Rows 0 and 3 are hot. Logits that know it, ln 2 nats each; logits 0 over 4 rows, ln 4."""
+    hot = torch.tensor([[[0, 3]]])
+    known = torch.tensor([[[50.0, 0.0, 0.0, 50.0]]])
+    assert reconstruction_loss(known, hot).item() == pytest.approx(math.log(2))
+    assert reconstruction_loss(torch.zeros(1, 1, 4), hot).item() == pytest.approx(math.log(4))
+
+
+@pytest.mark.parametrize("name", ["state_only", "action_only", "jsae_frozen", "jsae_continual"])
+@pytest.mark.parametrize("environment", [probes.RewardOfAction(), CHEETAH], ids=["discrete", "continuous"])
+def test_variants_of_jsae_learn_the_same_embeddings(name: str, environment: Environment) -> None:
+    """They differ in what the policy uses of it only: for a seed, the parameters are equal to the bit."""
+    variant, whole = (embed(which, environment, SEEDS, 3, 2) for which in (name, "jsae"))
+    data = random_transitions(environment, SEEDS, 40)
+    torch.testing.assert_close(variant.loss(data), whole.loss(data), rtol=0, atol=0)
+    learn(variant, environment)
+    learn(whole, environment)
+    assert variant.parameters.keys() == whole.parameters.keys()
+    assert all(torch.equal(variant.parameters[key], whole.parameters[key]) for key in whole.parameters)
+
+
+def test_what_the_policy_sees_and_chooses() -> None:
+    environment = probes.RewardOfAction()
+    observation = torch.tensor([[[0], [3]]] * 2)
+    actions = torch.tensor([[2, 1]] * 2)
+    state_only, action_only = (embed(name, environment, SEEDS, 3, 2) for name in ("state_only", "action_only"))
+    assert (state_only.input_size, state_only.discrete_inputs, state_only.choice_size) == (3, False, 0)
+    assert torch.equal(state_only.represent(observation), state_only.phi(observation))
+    assert torch.equal(state_only.to_action(actions), actions)
+    assert (action_only.input_size, action_only.discrete_inputs, action_only.choice_size) == (5, True, 2)
+    assert torch.equal(action_only.represent(observation), observation)
+    assert torch.equal(action_only.to_action(action_only.embed_action(actions).detach()), actions)
+
+
+def test_who_goes_on_learning() -> None:
+    """(name, what the environment says) → what happens."""
+    cases = {("jsae", True): True, ("jsae", False): False, ("ra", True): True, ("state_only", True): True}
+    cases |= {("jsae_frozen", True): False, ("jsae_continual", False): True}
+    assert {case: is_continual(*case) for case in cases} == cases
+
+
+@pytest.mark.parametrize(
+    ("name", "kept", "learnt"),
+    [("jsae_transfer", ["phi"], ["g", "transition"]), ("jsae_transfer_all", ["phi", "transition"], ["g"])],
+)
+@pytest.mark.parametrize("environment", [probes.RewardOfAction(), CHEETAH], ids=["discrete", "continuous"])
+def test_transfer_keeps_what_it_took_to_the_bit(
+    name: str, kept: list[str], learnt: list[str], environment: Environment
+) -> None:
+    old = embed("jsae", environment, [7, 8], 3, 2)
+    source = {key: parameter.detach().clone() for key, parameter in old.parameters.items()}
+    new = embed(name, environment, SEEDS, 3, 2)
+    transfer(new, source)
+    before = {key: parameter.detach().clone() for key, parameter in new.parameters.items()}
+    assert all(torch.equal(before[key], source[key]) for key in kept)
+    assert not any(torch.equal(before[key], source[key]) for key in learnt)
+    learn(new, environment)
+    assert all(torch.equal(new.parameters[key], source[key]) for key in kept)
+    assert not any(torch.equal(new.parameters[key], before[key]) for key in learnt)
+
+
+def test_transfer_between_embeddings_of_different_sizes_is_refused() -> None:
+    environment = probes.RewardOfAction()
+    old, new = embed("jsae", environment, SEEDS, 4, 2), embed("jsae_transfer", environment, SEEDS, 3, 2)
+    with pytest.raises(JsaeError, match=r"transfer: phi is \[2, 5, 4\] in the old environment and \[2, 5, 3\]"):
+        transfer(new, old.parameters)
+
+
+def trainer(name: str, environment: Environment, hidden_sizes: tuple[int, int] = (8, 8)) -> Trainer:
+    embedding = embed(name, environment, SEEDS, 3, 2)
+    learn(embedding, environment)
+    settings = Settings(
+        lanes=5,
+        hidden_sizes=hidden_sizes,
+        initial_standard_deviations=[0.5] * 2,
+        actor_learning_rates=[0.003] * 2,
+        critic_learning_rates=[0.003] * 2,
+        agent={"discount": 0.99, "gae_lambda": 0.97, "policy_steps": 2, "critic_steps": 3},
+        reward_scale=1.0,
+        continual=(1, 10, 0.01, 1e-4) if is_continual(name, False) else None,
+    )
+    return Trainer(environment, embedding, "vpg", SEEDS, settings)
+
+
+@pytest.mark.parametrize("name", ["jsae", *VARIANTS])
+@pytest.mark.parametrize("environment", [probes.RewardOfAction(), CHEETAH], ids=["discrete", "continuous"])
+def test_every_variant_trains(name: str, environment: Environment) -> None:
+    """The policy moves; the embedding moves with it exactly if it is continual, but for what was transferred."""
+    made = trainer(name, environment)
+    before = {key: weight.clone() for key, weight in made.weights().items()}
+    made.run_epoch()
+    made.run_epoch()
+    after = made.weights()
+    assert not torch.equal(after["actor"], before["actor"])
+    moved = {key for key in after if key.startswith("embedding") and not torch.equal(after[key], before[key])}
+    assert bool(moved) == (name == "jsae_continual")
+    assert made.history()["embedding_loss"].isfinite().all() == (name == "jsae_continual")
+    assert made.history()["mean_return"].isfinite().all()
+
+
+def test_an_agent_starts_from_the_weights_of_another_environment() -> None:
+    environment = probes.RewardOfAction()
+    old, new = trainer("jsae", environment), trainer("jsae_transfer_all", environment)
+    old.run_epoch()
+    new.start_from(old.weights())
+    assert torch.equal(new.weights()["actor"], old.weights()["actor"])
+    assert torch.equal(new.weights()["critic"], old.weights()["critic"])
+    new.run_epoch()
+    assert not torch.equal(new.weights()["actor"], old.weights()["actor"])
+
+
+def test_an_agent_of_another_shape_is_refused() -> None:
+    environment = probes.RewardOfAction()
+    old, new = trainer("jsae", environment, (8, 16)), trainer("jsae_transfer_all", environment)
+    with pytest.raises(JsaeError, match="transfer: actor is"):
+        new.start_from(old.weights())
+
+
+def test_ra_says_that_it_needs_discrete_actions() -> None:
+    with pytest.raises(JsaeError, match="ra is defined for discrete actions only"):
+        embed("ra", CHEETAH, SEEDS, 3, 2)
+
+
+def test_an_unknown_embedding_is_one_sentence() -> None:
+    with pytest.raises(JsaeError, match=r"there is no jsae/embeddings/nothing.py"):
+        embed("nothing", CHEETAH, SEEDS, 3, 2)
