@@ -12,9 +12,10 @@ Whatever the source, purchases are a table
 sorted by user, time and the order of the source.
 """
 
+import contextlib
 import json
-import tempfile
-from collections.abc import Callable, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -54,36 +55,43 @@ def filter_event_logs(
     first are left out (`drop`): units bought together are rows seconds apart, so equal rows look like one purchase
     logged twice.
     """
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".events-") as folder:
-        counts = Counts()
+    counts = Counts()
+    with write_atomically(output) as temporary, _scratch(output) as folder:
         for path in paths:
-            extract_purchases(path, Path(folder), counts, bad_rows=bad_rows, duplicates=duplicates)
-        if not any(Path(folder).iterdir()):
+            extract_purchases(path, folder, counts, bad_rows=bad_rows, duplicates=duplicates)
+        if not any(folder.iterdir()):
             raise JsaeError(f"{', '.join(map(str, paths))}: no purchase among {counts.rows:,} rows")
-        purchases = pl.scan_parquet(f"{folder}/*.parquet", schema=PURCHASE_SCHEMA)
         kept, rules = select(
-            purchases,
+            pl.scan_parquet(f"{folder}/*.parquet", schema=PURCHASE_SCHEMA),
             most_bought=None,
             minimum_item_purchases=minimum_item_purchases,
             minimum_user_purchases=minimum_user_purchases,
             counting=counting,
         )
-    _write(
-        kept,
-        output,
+        kept.write_parquet(temporary, statistics=False)
+    _write_summary(
         summary,
-        {
-            "source": source,
-            "files": [path.name for path in paths],
-            "rows": counts.rows,
-            "purchases": counts.purchases,
-            "dropped": dict(sorted(counts.dropped.items())),
-            "out_of_order": counts.out_of_order,
-            "counting": counting,
-            "rules": rules,
-        },
+        source=source,
+        files=paths,
+        rows=counts.rows,
+        purchases=counts.purchases,
+        dropped=dict(sorted(counts.dropped.items())),
+        out_of_order=counts.out_of_order,
+        counting=counting,
+        rules=rules,
     )
+
+
+@contextlib.contextmanager
+def _scratch(output: Path) -> Iterator[Path]:
+    """A folder beside `output` for what does not fit in memory; one that a killed process left is emptied."""
+    folder = output.with_name(f".{output.name}.events")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def filter_completejourney(
@@ -125,20 +133,18 @@ def filter_completejourney(
         minimum_user_purchases=minimum_user_purchases,
         counting="all-purchases",
     )
-    _write(
-        kept,
-        output,
+    with write_atomically(output) as temporary:
+        kept.write_parquet(temporary, statistics=False)
+    _write_summary(
         summary,
-        {
-            "source": "completejourney",
-            "files": [path.name],
-            "rows": rows,
-            "purchases": rows - int(dropped["len"].sum()),
-            "dropped": dict(dropped.iter_rows()),
-            "out_of_order": 0,
-            "counting": "all-purchases",
-            "rules": rules,
-        },
+        source="completejourney",
+        files=[path],
+        rows=rows,
+        purchases=rows - int(dropped["len"].sum()),
+        dropped=dict(dropped.iter_rows()),
+        out_of_order=0,
+        counting="all-purchases",
+        rules=rules,
     )
 
 
@@ -199,9 +205,8 @@ def _sizes(rows: pl.LazyFrame) -> dict[str, int]:
     return {name: int(value) for name, value in counted.collect(engine="streaming").row(0, named=True).items()}
 
 
-def _write(kept: pl.DataFrame, output: Path, summary: Path, content: dict[str, Any]) -> None:
-    with write_atomically(output) as temporary:
-        kept.write_parquet(temporary, statistics=False)
+def _write_summary(summary: Path, *, files: Sequence[Path], **content: object) -> None:
+    content["files"] = [path.name for path in files]
     with write_atomically(summary) as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n")
 

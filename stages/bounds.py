@@ -1,6 +1,6 @@
 """Returns of the random and of the best policy of an environment.
 
-inputs   params.yaml: environments.ENVIRONMENT.dynamics
+inputs   params.yaml: environments.ENVIRONMENT.dynamics; the recommender: data/processed/transitions.safetensors
 outputs  data/processed/bounds/ENVIRONMENT.json: {"random_return", "optimal_return", "error"}; null: not known
 """
 
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from jsae import exact, parameters, provenance
 from jsae.environments.gridworld import Gridworld
 from jsae.environments.half_cheetah import HalfCheetah
+from jsae.environments.recommender import Recommender
 from jsae.environments.slot_machine import SlotMachine
 from jsae.errors import JsaeError
 from jsae.files import write_atomically
@@ -27,6 +28,8 @@ def main(arguments: Sequence[str]) -> None:
                 found = exact.gridworld(built)
             case SlotMachine():
                 found = exact.slot_machine(built)
+            case Recommender():
+                found = exact.recommender(built)
             case HalfCheetah():
                 random, error = exact.half_cheetah_random(built)
                 found = random, None, error

@@ -1,5 +1,6 @@
 """The readers and the filter against hand-made logs, bad input, and a reference in pandas."""
 
+import errno
 import gzip
 import json
 from collections.abc import Sequence
@@ -272,6 +273,29 @@ def test_the_wrong_file_is_refused(tmp_path: Path) -> None:
         run(write_log(tmp_path / "cosmetics-2019-Oct.csv", [event()]), tmp_path)
     with pytest.raises(JsaeError, match="remove_from_cart belong to the Cosmetics Shop"):
         run(write_log(tmp_path / "2019-Oct.csv", [event(), event(1, "remove_from_cart")]), tmp_path)
+
+
+def test_a_full_disk_is_one_error_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    log = write_log(tmp_path / "log.csv", [event(1), event(2)])
+    monkeypatch.setattr(pl.DataFrame, "write_parquet", full)
+    with pytest.raises(JsaeError, match=r"purchases\.parquet was not written: the disk is full"):
+        run(log, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["log.csv"]
+
+
+def test_what_a_killed_process_left_is_not_counted(tmp_path: Path) -> None:
+    left = tmp_path / ".purchases.parquet.events"
+    left.mkdir()
+    pl.DataFrame(
+        {"user": [1], "item": [1], "price": [1.0], "time": [pd.Timestamp("2019-10-01")], "row": [0]},
+        schema=event_log.PURCHASE_SCHEMA,
+    ).write_parquet(left / "000000.parquet")
+    table, _ = run(write_log(tmp_path / "log.csv", [event(1), event(2)]), tmp_path)
+    assert len(table) == 2
+    assert not left.exists()
 
 
 def test_nothing_left_is_an_error_that_shows_the_counts(tmp_path: Path) -> None:
