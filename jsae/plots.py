@@ -4,7 +4,7 @@ Colours are the colour-blind safe ones of Okabe and Ito; each embedding has its 
 read in grey. Nothing is smoothed. The same tables give the same bytes.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -146,9 +146,7 @@ def learning_curves(
 
 def _curves_of_agent(axes: Axes, rows: pl.DataFrame, missing: Sequence[Cell]) -> None:
     """Draw every embedding's curve: seeds, spread, mean."""
-    order = list(LOOKS)
-    embeddings = sorted(rows["embedding"].unique(), key=lambda name: (order.index(name) if name in order else 99, name))
-    for embedding in embeddings:
+    for embedding in _in_order(rows["embedding"].unique()):
         look = LOOKS.get(embedding, OTHER_LOOK)
         epochs, returns = seed_matrix(rows.filter(pl.col("embedding") == embedding))
         mean, n = returns.mean(axis=0), len(returns)
@@ -372,6 +370,57 @@ def figure_ablations(final: pl.DataFrame, stamp: str = "") -> Figure:
             axes.set_xlabel("Final return")
             _stamp(axes, stamp)
     return figure
+
+
+def figure_embeddings(actions: pl.DataFrame, measured: pl.DataFrame, stamp: str = "") -> Figure:
+    """Action embeddings of one seed in the plane, a gridworld a row, coloured by the direction of the motion.
+
+    actions: embedding, e1, e2, direction in radians, length, a row per environment, embedding and action. measured:
+    rank_correlation a row per environment, embedding and seed. Actions that stand still are grey. Each plot has its
+    own range.
+    """
+    environments = actions["environment"].unique(maintain_order=True).to_list()
+    shown = {e: _in_order(actions.filter(pl.col("environment") == e)["embedding"].unique()) for e in environments}
+    columns = max(map(len, shown.values()))
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(2.2 * columns + 0.9, 2.5 * len(environments)), layout="constrained")
+        grid = figure.subplots(len(environments), columns, squeeze=False)
+        points = None
+        for line, environment in zip(grid, environments, strict=True):
+            for axes in line[len(shown[environment]) :]:
+                axes.axis("off")
+            for axes, embedding in zip(line, shown[environment], strict=False):
+                cell = (pl.col("environment") == environment) & (pl.col("embedding") == embedding)
+                rows, ranks = actions.filter(cell), measured.filter(cell)["rank_correlation"].drop_nans()
+                moves = pl.col("length") > 1e-9
+                still, moving = rows.filter(~moves), rows.filter(moves)
+                axes.scatter(still["e1"], still["e2"], s=9, color="#999999", rasterized=True)
+                points = axes.scatter(
+                    moving["e1"], moving["e2"], s=4, c=moving["direction"], cmap="twilight_shifted", vmin=-np.pi,
+                    vmax=np.pi, linewidths=0, rasterized=True,
+                )  # fmt: skip
+                mean = ranks.mean()
+                rank = f"\nρ = {mean:.2f} (n = {len(ranks)})" if isinstance(mean, float) else ""
+                axes.set_title(f"{names.embedding(embedding)}{rank}", fontsize=8)
+                reach = 1.08 * float(np.abs(rows.select("e1", "e2").to_numpy()).max())
+                axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
+                axes.locator_params(nbins=4)
+                axes.tick_params(labelsize=7)
+                _stamp(axes, stamp)
+            line[0].set_ylabel(names.environment(environment), fontsize=8)
+        if points is not None:
+            bar = figure.colorbar(
+                points, ax=grid, ticks=(-np.pi, -np.pi / 2, 0, np.pi / 2, np.pi), shrink=0.8, pad=0.02
+            )
+            bar.ax.set_yticklabels(("left", "down", "right", "up", "left"), fontsize=7)
+            bar.set_label("Direction of the motion", fontsize=7.5)
+    return figure
+
+
+def _in_order(embeddings: Iterable[str]) -> list[str]:
+    """Embeddings in the order of `LOOKS`, unknown ones last."""
+    order = list(LOOKS)
+    return sorted(embeddings, key=lambda name: (order.index(name) if name in order else len(order), name))
 
 
 def figure_aggregates(aggregates: pl.DataFrame, profiles: pl.DataFrame, stamp: str = "") -> Figure:

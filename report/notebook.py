@@ -525,6 +525,64 @@ show(
 )
 
 # %% [markdown]
+# ## What the embeddings hold
+#
+# Before any agent is trained, the embeddings can be measured on transitions that they have not seen. In a gridworld an
+# action's true motion is known: ρ is Spearman's rank correlation between distances of embeddings and distances of
+# motions. The loss is that of Eq. (5), between what the environment's own chance leaves at least and what a guess
+# without any input has.
+
+# %%
+if (Path(figures) / "figure_embeddings.svg").exists():
+    show(
+        document.figures(
+            [
+                (
+                    f"{figures}/figure_embeddings.svg",
+                    "Action embeddings of the discrete gridworld in the plane, a point an action, coloured by the "
+                    "direction of its motion, one plot a representation.",
+                    "",
+                )
+            ],
+            "**Action embeddings** of one seed after pre-training, coloured by the direction of each action's motion.",
+            wide=True,
+        )
+    )
+if Path(f"{results}/quality/embeddings.parquet").exists():
+    measured = pl.read_parquet(f"{results}/quality/embeddings.parquet")
+
+    def known(column, rows):
+        """Mean and spread of what was measured; empty where nothing was."""
+        values = rows.filter(pl.col(column).is_finite())
+        return level(column, values) if len(values) else ""
+
+    show(
+        document.table(
+            ["Environment", "Representation", "n", "ρ", "Loss", "Least", "Guess", "Unit", "Error of f"],
+            [
+                (
+                    names.environment(environment),
+                    names.embedding(embedding),
+                    len(rows),
+                    known("rank_correlation", rows),
+                    known("loss", rows),
+                    known("least_loss", rows.head(1)),
+                    known("guess", rows.head(1)),
+                    rows["unit"][0],
+                    known("action_error", rows),
+                )
+                for (environment, embedding), rows in measured.group_by("environment", "embedding", maintain_order=True)
+            ],
+            "Pre-trained embeddings on fresh transitions: mean ± standard deviation over seeds.",
+            numbers=["n", "ρ", "Loss", "Least", "Guess", "Error of f"],
+            name="quality",
+            wide=True,
+        )
+    )
+else:
+    show(document.note("The embeddings of this study have not been measured."))
+
+# %% [markdown]
 # ## Ablations
 
 # %%

@@ -1,6 +1,6 @@
 """Draw the figures of the study from its tables.
 
-inputs   params.yaml, results/SCALE/claims.json,
+inputs   params.yaml, results/SCALE/claims.json, results/SCALE/quality,
          results/SCALE/tables/{curves,final,aggregates,profiles}.parquet, results/SCALE/tables/missing.json
 outputs  results/SCALE/figures/FIGURE.{svg,pdf,png}; each of the preview's is stamped PREVIEW
 
@@ -51,6 +51,11 @@ def drawn(scale: str, settings: parameters.Parameters, stamp: str) -> Iterator[t
         yield "figure_claims", plots.figure_claims(verdicts, stamp)
     if not set(final["embedding"]) <= set(names.PAPER):
         yield "figure_ablations", plots.figure_ablations(final, stamp)
+    if (paths.quality(scale) / "actions.parquet").exists():
+        actions, measured = (pl.read_parquet(paths.quality(scale) / f"{n}.parquet") for n in ("actions", "embeddings"))
+        here = actions.filter(pl.col("environment") == "gridworld-discrete")
+        if not here.is_empty():
+            yield "figure_embeddings", plots.figure_embeddings(here, measured, stamp)
     aggregates = pl.read_parquet(tables / "aggregates.parquet")
     if not aggregates.is_empty():
         yield (

@@ -176,3 +176,26 @@ def test_ablations_draw_every_seed_and_the_student_interval():
     interval = statistics.mean_interval(returns)
     assert tuple(bar.get_xdata()) == (interval.low, interval.high)
     assert mean.get_xdata()[0] == interval.estimate
+
+
+def test_action_embeddings_are_coloured_by_direction_and_those_that_stand_still_are_grey():
+    actions = pl.DataFrame(
+        {
+            "environment": ["gridworld-discrete"] * 4,
+            "embedding": ["ra", "ra", "jsae", "jsae"],
+            "e1": [0.1, 0.2, 0.3, 0.4],
+            "e2": [0.5, 0.6, 0.7, 0.8],
+            "direction": [0.0, 0.0, 1.5, 0.0],
+            "length": [1.0, 0.0, 0.7, 0.0],
+        }
+    )
+    measured = pl.DataFrame(
+        {"environment": ["gridworld-discrete"] * 2, "embedding": ["jsae"] * 2, "rank_correlation": [0.4, 0.6]}
+    )
+    jsae, ra, _ = plots.figure_embeddings(actions, measured).axes
+    assert jsae.get_title() == "JSAE\nρ = 0.50 (n = 2)"
+    assert ra.get_title() == "RA"
+    still, moving = jsae.collections
+    np.testing.assert_array_equal(still.get_offsets(), [[0.4, 0.8]])
+    np.testing.assert_array_equal(moving.get_offsets(), [[0.3, 0.7]])
+    np.testing.assert_array_equal(moving.get_array(), [1.5])
