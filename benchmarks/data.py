@@ -86,7 +86,7 @@ def synthetic_log(log: Path, rows: int) -> float:
 def decompress(log: Path) -> float:
     start = time.perf_counter()
     with event_log.open_gzip(log) as stream:
-        while stream.read(event_log.BLOCK):
+        while stream.read(event_log.CHUNK):
             pass
     return time.perf_counter() - start
 

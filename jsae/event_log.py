@@ -17,7 +17,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, Literal, cast
+from typing import Any, BinaryIO, Literal, NamedTuple, cast
 
 import numpy as np
 import polars as pl
@@ -51,7 +51,9 @@ PURCHASE_SCHEMA: dict[str, type[pl.DataType] | pl.DataType] = {
 }
 EVENT_TIME = "%Y-%m-%d %H:%M:%S UTC"
 OUT_OF_ORDER = "event_time is before that of a row above it"
-BLOCK = 8 * 2**20  # bytes of text handled at a time: large enough to search fast, small enough to stay in memory
+CHUNK = 8 * 2**20  # bytes of text decompressed at a time: threads meet seldom
+BLOCK = 2**20  # bytes of text searched at a time: small enough to stay in the processor's cache
+BLOCKS_CHECKED = 32  # blocks whose purchases are parsed at once
 CACHED = 2**17  # bytes counted at a time
 PART_ROWS = 200_000  # purchases of a temporary file
 GZIP_ERRORS = (EOFError, zlib.error, gzip.BadGzipFile)
@@ -67,40 +69,22 @@ class Counts:
     out_of_order: int = 0
 
 
-class _Rejects:
-    """What happens to a row that cannot be used: an error with its place, or a count."""
-
-    def __init__(self, path: Path, bad_rows: BadRows, counts: Counts) -> None:
-        self.path, self.strict, self.counts = path, bad_rows == "error", counts
-
-    def add(self, line: int, reason: str, raw: bytes) -> None:
-        if self.strict:
-            shown = raw[:200].decode(errors="replace")
-            raise JsaeError(
-                f"{self.path}, line {line:,}: {reason}: {shown!r}. Download the file again, or set "
-                "bad_rows to drop in section data of params.yaml to leave such rows out"
-            )
-        self.counts.dropped[reason] += 1
-
-
 def extract_purchases(path: Path, folder: Path, counts: Counts, *, bad_rows: BadRows, duplicates: Duplicates) -> None:
     """Write the purchases of one event log to numbered parquet parts in `folder`, and count."""
     if "cosmetics" in path.name.lower():
         raise JsaeError(f"{path}: this is a log of the Cosmetics Shop, another store; use the multi-category store's")
-    rejects = _Rejects(path, bad_rows, counts)
+    found = _Purchases(path, folder, counts, bad_rows)
     this_second: set[bytes] = set()  # purchase rows with the newest event_time
     newest_stamp = b""
-    latest: datetime | None = None
-    pending: list[pl.DataFrame] = []
-    for first_line, lines, block in _blocks(path):
+    for number, (first_line, lines, block) in enumerate(_blocks(path), 1):
         counts.rows += lines
-        places: list[tuple[int, bytes]] = []  # (offset in the block, row)
-        rows: list[tuple[str, str, str, str]] = []
         for offset, raw in _candidates(block, lines):
+            place = _Place(first_line, block, offset, raw)
             try:
                 fields = _fields(raw)
             except ValueError as error:
-                rejects.add(first_line + block.count(b"\n", 0, offset), str(error), raw)
+                found.check()  # a bad row above this one is told first
+                found.reject(place, str(error))
                 continue
             if fields[1] != "purchase":
                 continue
@@ -113,33 +97,70 @@ def extract_purchases(path: Path, folder: Path, counts: Counts, *, bad_rows: Bad
                 counts.dropped["equal to a purchase before it"] += 1
                 continue
             this_second.add(raw)
-            places.append((offset, raw))
-            rows.append((fields[7], fields[2], fields[6], fields[0]))
-        if not rows:
-            continue
-        typed = _typed(rows, latest)
+            found.rows.append((fields[7], fields[2], fields[6], fields[0]))
+            found.places.append(place)
+        if number % BLOCKS_CHECKED == 0:
+            found.check()
+    found.check()
+    found.write()
+
+
+class _Place(NamedTuple):
+    """Where a row stands: its line is `first_line` + the lines of `block` before `offset`, counted when it matters."""
+
+    first_line: int
+    block: bytes
+    offset: int
+    raw: bytes
+
+
+class _Purchases:
+    """Purchase rows of one log on their way to the parts: as text, then checked and typed, then written."""
+
+    def __init__(self, path: Path, folder: Path, counts: Counts, bad_rows: BadRows) -> None:
+        self.path, self.folder, self.counts, self.strict = path, folder, counts, bad_rows == "error"
+        self.rows: list[tuple[str, str, str, str]] = []  # user_id, product_id, price, event_time as written
+        self.places: list[_Place] = []
+        self.typed: list[pl.DataFrame] = []
+        self.latest: datetime | None = None  # event_time
+
+    def check(self) -> None:
+        """Turn text into numbers; reject rows that are none."""
+        if not self.rows:
+            return
+        typed = _typed(self.rows, self.latest)
         for index, reason in typed.select("index", "reason").drop_nulls().iter_rows():
-            offset, raw = places[index]
-            if reason == OUT_OF_ORDER and not rejects.strict:
-                counts.out_of_order += 1  # sorting by time mends it
+            if reason == OUT_OF_ORDER and not self.strict:
+                self.counts.out_of_order += 1  # sorting by time mends it
             else:
-                rejects.add(first_line + block.count(b"\n", 0, offset), reason, raw)
+                self.reject(self.places[index], reason)
         usable = typed.filter(pl.col("reason").is_null() | (pl.col("reason") == OUT_OF_ORDER))
         if not usable.is_empty():
             newest = cast("datetime", usable["time"].max())
-            latest = newest if latest is None else max(latest, newest)
-            row = pl.col("index") + (counts.purchases - len(rows))
-            pending.append(usable.select("user", "item", "price", "time", row=row))
-        if sum(map(len, pending)) > PART_ROWS:
-            _write_part(pending, folder)
-    _write_part(pending, folder)
+            self.latest = newest if self.latest is None else max(self.latest, newest)
+            row = pl.col("index") + (self.counts.purchases - len(self.rows))
+            self.typed.append(usable.select("user", "item", "price", "time", row=row))
+        self.rows.clear()
+        self.places.clear()
+        if sum(map(len, self.typed)) > PART_ROWS:
+            self.write()
 
+    def reject(self, place: _Place, reason: str) -> None:
+        """Raise JsaeError with the row's place, or count it."""
+        if self.strict:
+            line = place.first_line + place.block.count(b"\n", 0, place.offset)
+            shown = place.raw[:200].decode(errors="replace")
+            raise JsaeError(
+                f"{self.path}, line {line:,}: {reason}: {shown!r}. Download the file again, or set "
+                "bad_rows to drop in section data of params.yaml to leave such rows out"
+            )
+        self.counts.dropped[reason] += 1
 
-def _write_part(pending: list[pl.DataFrame], folder: Path) -> None:
-    """Empty `pending` into the next part."""
-    if pending:
-        pl.concat(pending).write_parquet(folder / f"{len(list(folder.iterdir())):06d}.parquet")
-        pending.clear()
+    def write(self) -> None:
+        """Write what is typed as the next part."""
+        if self.typed:
+            pl.concat(self.typed).write_parquet(self.folder / f"{len(list(self.folder.iterdir())):06d}.parquet")
+            self.typed.clear()
 
 
 def _typed(rows: Sequence[tuple[str, str, str, str]], latest: datetime | None) -> pl.DataFrame:
@@ -237,23 +258,23 @@ def _blocks(path: Path) -> Iterator[tuple[int, int, bytes]]:
         tqdm(total=path.stat().st_size, unit="B", unit_scale=True, desc=path.name, disable=None) as bar,
     ):
         try:
-            for chunk in _read_ahead(compressed):
-                bar.update(compressed.tell() - bar.n)
-                text = rest + chunk
+            for chunk in _read_ahead(compressed, bar):
                 if not header:
-                    header, newline, text = text.partition(b"\n")
+                    header, newline, chunk = chunk.partition(b"\n")
                     if not newline:
                         raise JsaeError(
                             f"{path}, line 1: no line ends within {len(header):,} bytes: is this a CSV file?"
                         )
-                    _check_header(path, header, text)
-                end = text.rfind(b"\n") + 1
-                rest = text[end:]
-                if end:
-                    block = text[:end]
-                    lines = _count(block, b"\n")
-                    yield line, lines, block
-                    line += lines
+                    _check_header(path, header, chunk)
+                end = chunk.rfind(b"\n") + 1
+                if not end:
+                    rest += chunk
+                    continue
+                block = b"".join((rest, memoryview(chunk)[:end]))
+                rest = chunk[end:]
+                lines = _count(block, b"\n")
+                yield line, lines, block
+                line += lines
         except GZIP_ERRORS as error:
             raise JsaeError(
                 f"{path}, after line {line - 1:,}: the compressed data are damaged or cut short ({error}); "
@@ -265,15 +286,17 @@ def _blocks(path: Path) -> Iterator[tuple[int, int, bytes]]:
         yield line, 1, rest + b"\n"
 
 
-def _read_ahead(stream: BinaryIO) -> Iterator[bytes]:
-    """Decompressed chunks of about `BLOCK` bytes; a thread reads the next one while this one is searched."""
+def _read_ahead(stream: BinaryIO, bar: "tqdm[Any]") -> Iterator[bytes]:
+    """Decompressed pieces of `BLOCK` bytes at most; a thread reads the next `CHUNK` while this one is searched."""
     compressed = stream.read(2) == b"\x1f\x8b"
     stream.seek(0)
     with open_gzip(stream) if compressed else nullcontext(stream) as source, ThreadPoolExecutor(1) as reader:
-        upcoming = reader.submit(source.read, BLOCK)
+        upcoming = reader.submit(source.read, CHUNK)
         while chunk := upcoming.result():
-            upcoming = reader.submit(source.read, BLOCK)
-            yield chunk
+            bar.update(stream.tell() - bar.n)
+            upcoming = reader.submit(source.read, CHUNK)
+            for start in range(0, len(chunk), BLOCK):
+                yield chunk[start : start + BLOCK]
 
 
 def _check_header(path: Path, header: bytes, text: bytes) -> None:
