@@ -1,7 +1,8 @@
 """The figures of the study, one function each, from the tables alone.
 
 Colours are the colour-blind safe ones of Okabe and Ito; each embedding has its own line style too, so a figure can be
-read in grey. Nothing is smoothed. The same tables give the same bytes.
+read in grey. Curves are not smoothed; a long one is drawn by means of blocks of epochs, and its axis says so. The same
+tables give the same bytes.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -140,7 +141,9 @@ def learning_curves(
             axes.set_title(f"{title} ({names.agent(agent)})")
             axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.24), ncols=2, handlelength=2.6, columnspacing=1.4)
             _stamp(axes, stamp)
-        grid[0].set_ylabel("Average return, last 10 episodes")
+        width = block_width(here["epoch"].n_unique())
+        means = f"\n(means of {width} epochs)" if width > 1 else ""
+        grid[0].set_ylabel(f"Average return, last 10 episodes{means}")
     return figure
 
 
@@ -148,7 +151,7 @@ def _curves_of_agent(axes: Axes, rows: pl.DataFrame, missing: Sequence[Cell]) ->
     """Draw every embedding's curve: seeds, spread, mean."""
     for embedding in _in_order(rows["embedding"].unique()):
         look = LOOKS.get(embedding, OTHER_LOOK)
-        epochs, returns = seed_matrix(rows.filter(pl.col("embedding") == embedding))
+        epochs, returns = blocks(*seed_matrix(rows.filter(pl.col("embedding") == embedding)))
         mean, n = returns.mean(axis=0), len(returns)
         axes.plot(epochs, returns.T, color=look["color"], linewidth=0.5, alpha=0.28)
         if n > 1:
@@ -170,6 +173,22 @@ def seed_matrix(rows: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     wide = rows.pivot("seed", index="epoch", values="mean_return").sort("epoch").drop_nulls()
     seeds = sorted((name for name in wide.columns if name != "epoch"), key=int)
     return wide["epoch"].to_numpy(), wide.select(seeds).to_numpy().T
+
+
+def block_width(epochs: int) -> int:
+    """How many epochs one point of a curve stands for: the fewest that leave at most 250 points."""
+    return max(1, -(-epochs // 250))
+
+
+def blocks(epochs: np.ndarray, returns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Means of `block_width` consecutive epochs, at the last of them: [E], [n, E] → [B], [n, B].
+
+    More points than a plot has dots to show would only draw noise as a thick line.
+    """
+    width = block_width(len(epochs))
+    starts = np.arange(0, len(epochs), width)
+    ends = np.minimum(starts + width, len(epochs))
+    return epochs[ends - 1], np.add.reduceat(returns, starts, axis=1) / (ends - starts)
 
 
 def _steps_axis(axes: Axes, rows: pl.DataFrame) -> None:

@@ -303,8 +303,9 @@ if (Path(figures) / "figure_4.svg").exists():
 #
 # The panels are those of Figure 2 of the paper: the average return over the last {{paper.episodes_of_the_measure}}
 # episodes against epochs. The thick line is the mean over the n seeds of a cell, the band one standard deviation around
-# it, each thin line one seed. Nothing is smoothed. Dashed and dotted horizontals are the expected returns of the best
-# and of the uniform random policy, where they are known.
+# it, each thin line one seed. Nothing is smoothed; where a run has more epochs than a plot can show, a point is the
+# mean of as many as the axis says. Dashed and dotted horizontals are the expected returns of the best and of the
+# uniform random policy, where they are known.
 #
 # Under each panel stand the paper's sentences and what these runs say about them. An effect is a difference of means
 # with its {{confidence}} interval (Welch), in the unit of the measure: *fraction* of the way from the random to the

@@ -199,3 +199,19 @@ def test_action_embeddings_are_coloured_by_direction_and_those_that_stand_still_
     np.testing.assert_array_equal(still.get_offsets(), [[0.4, 0.8]])
     np.testing.assert_array_equal(moving.get_offsets(), [[0.3, 0.7]])
     np.testing.assert_array_equal(moving.get_array(), [1.5])
+
+
+def test_long_curves_are_drawn_by_means_of_blocks_and_short_ones_as_they_are():
+    epochs, returns = np.arange(1, 626), np.arange(625.0)[None]
+    at, means = plots.blocks(epochs, returns)
+    assert plots.block_width(625) == 3
+    assert at[:2].tolist() == [3, 6]
+    assert at[-1] == 625
+    np.testing.assert_allclose(means[0, [0, 1, -1]], [1.0, 4.0, 624.0])
+    np.testing.assert_array_equal(plots.blocks(epochs[:250], returns[:, :250])[1], returns[:, :250])
+
+
+def test_the_axis_says_how_many_epochs_a_point_stands_for():
+    label = drawn(study("slot-machine", epochs=500)).axes[0].get_ylabel()
+    assert label == "Average return, last 10 episodes\n(means of 2 epochs)"
+    assert "means" not in drawn(study("slot-machine")).axes[0].get_ylabel()
