@@ -11,6 +11,7 @@ EMBEDDINGS = {
     "jsae_frozen": "JSAE, frozen",
     "jsae_continual": "JSAE, continual",
     "jsae_transfer": "JSAE, φ transferred",
+    "jsae_transfer_tuned": "JSAE, φ transferred and tuned",
     "jsae_transfer_all": "JSAE, all transferred",
 }
 PAPER = ("none", "ra", "jsae")

@@ -296,8 +296,8 @@ class Quality(Strict):
 
 
 class Transfer(Strict):
-    environment: str = parameter("the old environment, which the transfers take over from", "5.3: 512 actions")
-    embedding: Literal["jsae"] = parameter("its embedding", "5.3")
+    environment: str = parameter("the old environment, which the transfers take over from", "5.4: 512 actions")
+    embedding: Literal["jsae"] = parameter("its embedding", "5.4")
 
 
 EmbeddingName = Literal[
@@ -307,6 +307,7 @@ EmbeddingName = Literal[
     "jsae_frozen",
     "jsae_continual",
     "jsae_transfer",
+    "jsae_transfer_tuned",
     "jsae_transfer_all",
     "state_only",
     "action_only",

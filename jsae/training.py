@@ -96,7 +96,7 @@ class Trainer:
         return len(self._history["mean_return"])
 
     def start_from(self, weights: dict[str, Tensor]) -> None:
-        """Give the agent the weights that another training ended with (section 5.3, Figure 2f)."""
+        """Give the agent the weights that another training ended with (section 5.4, Figure 2f)."""
         for name, weight in self.agent.weights().items():
             if weight.shape != weights[name].shape:
                 raise JsaeError(

@@ -22,7 +22,7 @@ from tests import probes
 SEEDS = [0, 1]
 CHEETAH = HalfCheetah(episode_length=8)
 VARIANTS = ["separate", "state_only", "action_only", "jsae_frozen", "jsae_continual", "jsae_transfer",
-            "jsae_transfer_all"]  # fmt: skip
+            "jsae_transfer_tuned", "jsae_transfer_all"]  # fmt: skip
 
 
 def zeroed(name: str, environment: Environment) -> learning.Embedding:
@@ -166,6 +166,15 @@ def test_transfer_keeps_what_it_took_to_the_bit(
     learn(new, environment)
     assert all(torch.equal(new.parameters[key], source[key]) for key in kept)
     assert not any(torch.equal(new.parameters[key], before[key]) for key in learnt)
+
+
+def test_a_tuned_transfer_starts_from_what_it_took_and_moves_on() -> None:
+    environment = probes.RewardOfAction()
+    old, new = embed("jsae", environment, [7, 8], 3, 2), embed("jsae_transfer_tuned", environment, SEEDS, 3, 2)
+    transfer(new, old.parameters)
+    assert torch.equal(new.parameters["phi"], old.parameters["phi"])
+    learn(new, environment)
+    assert not torch.equal(new.parameters["phi"], old.parameters["phi"])
 
 
 def test_transfer_between_embeddings_of_different_sizes_is_refused() -> None:

@@ -6,7 +6,8 @@ Each has a class `Embedding` for a population of P members:
 |---|---|
 | learnt | whether there is anything to learn |
 | continual | whether it goes on learning after pre-training; None: as the environment says (A.4.2) |
-| transferred | names of the parameters that it takes over from another environment and keeps as they are |
+| transferred | names of the parameters that it takes over from another environment |
+| transferred_stay | whether they stay as they are; else they only start from there |
 | transfers_agent | whether actor and critic start from those of that environment |
 | input_size, discrete_inputs | what `represent` gives: ids of a table of input_size rows, or vectors of that size |
 | choice_size | d, the dimension of E, where the policy chooses; 0: it chooses among the environment's own actions |
@@ -24,6 +25,7 @@ Each has a class `Embedding` for a population of P members:
 | jsae | φ | g | Eq. (5) (the paper) |
 | jsae_frozen, jsae_continual | φ | g | as jsae; before the policy only, or all along, whatever the environment says |
 | jsae_transfer | φ | g | as jsae, with the φ of another environment |
+| jsae_transfer_tuned | φ | g | as jsae, starting from the φ of another environment |
 | jsae_transfer_all | φ | g | as jsae, with φ, T, actor and critic of another environment |
 | state_only | φ of jsae | raw | as jsae |
 | action_only | raw | g of jsae | as jsae |

@@ -49,7 +49,7 @@ class Embedding(learning.Embedding):
         if not self.discrete_actions:
             self.f = ActionNetwork(streams, action_size, environment.action_size, members=len(self.g.weight))
             self.parameters["f"] = self.f.network.flat
-        for name in self.transferred:
+        for name in self.transferred if self.transferred_stay else ():
             self.parameters[name].requires_grad_(False)
         self.refresh()
 

@@ -1,4 +1,4 @@
-"""Transfer (section 5.3, Figure 2f): the state embedding of another environment with the same states."""
+"""Transfer (section 5.4, Figure 2f): the state embedding of another environment with the same states."""
 
 from jsae.embeddings import jsae
 
@@ -6,8 +6,8 @@ from jsae.embeddings import jsae
 class Embedding(jsae.Embedding):
     """φ comes from the old environment and stays as it is; g and T are learnt in the new one by Eq. (5).
 
-    The paper says that the state embedding is initialised from the old environment; that it then stays is chosen, so
-    that what is shared is what is transferred.
+    The paper says that the state embedding is initialised from the old environment, and not whether it stays; here it
+    does, so that what is transferred is what is shared. `jsae_transfer_tuned` goes on learning it.
     """
 
     transferred = ("phi",)

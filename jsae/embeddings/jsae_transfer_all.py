@@ -1,4 +1,4 @@
-"""Transfer (section 5.3, Figure 2f) of all that does not depend on the actions: φ, T, actor and critic."""
+"""Transfer (section 5.4, Figure 2f) of all that does not depend on the actions: φ, T, actor and critic."""
 
 from jsae.embeddings import jsae
 

@@ -20,6 +20,7 @@ class Embedding(Protocol):
     learnt: ClassVar[bool]
     continual: ClassVar[bool | None] = None
     transferred: ClassVar[tuple[str, ...]] = ()
+    transferred_stay: ClassVar[bool] = True
     transfers_agent: ClassVar[bool] = False
     input_size: int
     discrete_inputs: bool
@@ -66,7 +67,7 @@ def restore(embedding: Embedding, parameters: dict[str, Tensor]) -> None:
 
 
 def transfer(embedding: Embedding, source: dict[str, Tensor]) -> None:
-    """Give an embedding the parts that it takes over from one learnt in another environment (section 5.3, Figure 2f).
+    """Give an embedding the parts that it takes over from one learnt in another environment (section 5.4, Figure 2f).
 
     Raises JsaeError if a part has another shape there.
     """

@@ -1,0 +1,10 @@
+"""Transfer (section 5.4, Figure 2f): the state embedding of another environment as the start of this one's."""
+
+from jsae.embeddings import jsae
+
+
+class Embedding(jsae.Embedding):
+    """φ starts from the old environment's and goes on learning with g and T, all by Eq. (5), in the new one."""
+
+    transferred = ("phi",)
+    transferred_stay = False
