@@ -55,6 +55,7 @@ _DASHES: dict[str, Any] = {
     "jsae_frozen": (0, (7, 1, 3, 1)),
     "jsae_continual": (0, (2.5, 1)),
     "jsae_transfer": (0, (8, 1.5, 1.2, 1.5, 1.2, 1.5)),
+    "jsae_transfer_tuned": (0, (5, 1, 1.2, 1, 1.2, 1)),
     "jsae_transfer_all": (0, (1.2, 2.4)),
 }
 LOOKS: dict[str, dict[str, Any]] = {
@@ -91,7 +92,7 @@ def figure_2e(curves: pl.DataFrame, final: pl.DataFrame, missing: Sequence[Cell]
 
 def figure_2f(curves: pl.DataFrame, final: pl.DataFrame, missing: Sequence[Cell], stamp: str = "") -> Figure:
     """Figure 2f: learning curves with transferred embeddings and without, in the larger of the two gridworlds."""
-    compared = ("jsae", "jsae_transfer", "jsae_transfer_all")
+    compared = ("jsae", "jsae_transfer", "jsae_transfer_tuned", "jsae_transfer_all")
     return learning_curves("gridworld-2048", curves, final, missing, stamp, compared)
 
 
