@@ -44,7 +44,7 @@ COLORS = {
     "jsae_frozen": "#332288",
     "jsae_continual": "#CC79A7",
     "jsae_transfer": "#AA4499",
-    "jsae_transfer_tuned": "#DDAA33",
+    "jsae_transfer_tuned": "#A0761C",
     "jsae_transfer_all": "#117733",
 }
 """Colour of each embedding, after Okabe and Ito and after Tol: blind and sighted readers can tell them apart."""

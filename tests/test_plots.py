@@ -34,7 +34,9 @@ def words(figure) -> str:
 @pytest.mark.parametrize("name", plots.PANELS)
 def test_each_panel_draws_mean_every_seed_and_the_bounds(name):
     environment, draw = names.PANELS[name], plots.PANELS[name]
-    compared = ("jsae", "jsae_transfer", "jsae_transfer_all") if name == "figure_2f" else names.PAPER
+    compared = (
+        ("jsae", "jsae_transfer", "jsae_transfer_tuned", "jsae_transfer_all") if name == "figure_2f" else names.PAPER
+    )
     curves = study(environment, embeddings=(*compared, "separate"))
     final = tables.final(curves, {environment: Bounds(13.3, 480.0)})
     axes = draw(curves, final, [], "").axes[0]
