@@ -175,9 +175,11 @@ def provenance_html(records: Mapping[str, Mapping[str, Any]], sources: Path) -> 
     for name, record in records.items():
         commit = (record["commit"] or "no git")[:12] + (" (changed)" if record["changed"] else "")
         packages = ", ".join(f"{package} {version}" for package, version in record["packages"].items())
-        hours = f"{record['wall_seconds'] / 3600:.3f}"
+        took = f"{record['wall_seconds'] / 3600:.3f}"
         machine = f"{record['processor']}, {record['cores']} cores, {record['system']}, on {record['device']}"
-        rows.append((name, record["started"], hours, commit, record["lock"][:12], machine, packages))
+        rows.append((name, record["started"], took, commit, record["lock"][:12], machine, packages))
+    hours = sum(record["wall_seconds"] for record in records.values()) / 3600
+    rows.append(("all of them", "", f"{hours:.3f}", "", "", "", ""))
     columns = ["Stage", "Started (UTC)", "Hours", "Commit", "Lock", "Machine", "Packages"]
     body = document.block_html(document.table(columns, rows, "What this machine did.", numbers=["Hours"]), {})
     style = (sources / "style.css").read_text()

@@ -239,6 +239,15 @@ def own_digits(prose: str) -> str:
     return re.sub(r"\{\{[^{}]*\}\}|\$[^$]*\$|" + KINDS + r" \(?[\dA-Z.]+[a-f]?\)?", "", prose)
 
 
+def test_hours_are_added_up():
+    record = {"commit": None, "changed": None, "packages": {}, "processor": "p", "cores": 2, "system": "s"}
+    record |= {"device": "cpu", "started": "t", "lock": "0" * 64, "wall_seconds": 1800.0}
+    page = pages.provenance_html({"train/a": record, "train/b": record}, ROOT / "report")
+    assert page.count('<td class="number">0.500</td>') == 2
+    assert '<td>all of them</td><td></td><td class="number">1.000</td>' in page
+    assert "no git" in page
+
+
 def test_prose_holds_no_digit_of_its_own():
     """A number in prose must be a {{name}} or a value put into a string: then it comes from a file."""
     source = (ROOT / "report" / "notebook.py").read_text()
