@@ -43,18 +43,22 @@ def run_shards(
     """`[function(progress=..., **call) for call in calls]`, side by side in worker processes; results in order.
 
     `function` must be importable; it calls `progress(n)` as n more of `total` units are behind it, which moves a bar
-    (where stderr is a terminal) and notices when the main process has died. The first error stops the others.
+    where stderr is a terminal. A worker ends if the main process dies. The first error stops the others.
     Raises JsaeError if a worker is killed, by lack of memory for one.
     """
     if not calls:
         return []
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["jsae.population", function.__module__])
-    pool = ProcessPoolExecutor(min(workers(), len(calls)), context, initializer=_start, initargs=(os.getpid(),))
-    with _bar(total, label, context) as queue, pool:
-        futures = [pool.submit(_call, function, call, queue) for call in calls]
+    # A fork has the main process's imports already; elsewhere than on Linux, it is not safe.
+    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+    counts = context.RawArray("q", len(calls))  # one for each call, without a lock that a killed worker could hold
+    count = min(workers(), len(calls))
+    with ProcessPoolExecutor(count, context, initializer=_start, initargs=(os.getpid(), counts)) as pool:
+        futures = [
+            pool.submit(_call, function, i, call) for i, call in enumerate(calls)
+        ]  # forks before any thread of ours starts
         try:
-            return _results(futures)
+            with _bar(total, label, counts):
+                return _results(futures)
         except BrokenProcessPool:
             raise JsaeError(
                 f"{label}: a worker process was killed (out of memory?); run again to go on from its last checkpoint, "
@@ -79,10 +83,12 @@ def _stop(pool: ProcessPoolExecutor) -> None:
         process.terminate()
 
 
-def _start(main_process: int) -> None:
+def _start(main_process: int, counts: Any) -> None:
     """In a worker: one thread, and an end if the main process dies (its kill -9 leaves orphans otherwise)."""
     import torch
 
+    global _counts
+    _counts = counts
     torch.set_num_threads(1)
     threading.Thread(target=_watch, args=(main_process,), daemon=True).start()
 
@@ -97,25 +103,32 @@ def _watch(main_process: int) -> None:
         threading.Event().wait(1.0)
 
 
-def _call(function: Callable[..., Result], call: dict[str, Any], queue: Any) -> Result:
-    return function(progress=queue.put, **call)
+_counts: Any = None
+"""In a worker: units behind each call, shared with the main process."""
+
+
+def _call(function: Callable[..., Result], number: int, call: dict[str, Any]) -> Result:
+    def progress(units: int) -> None:
+        _counts[number] += units
+
+    return function(progress=progress, **call)
 
 
 @contextlib.contextmanager
-def _bar(total: int, label: str, context: Any) -> Iterator[Any]:
-    """A queue that takes counts of finished units, and a bar that shows them."""
-    with context.Manager() as manager:
-        queue = manager.Queue()
-        with tqdm(total=total, desc=label, disable=not sys.stderr.isatty(), unit="epoch") as bar:
+def _bar(total: int, label: str, counts: Any) -> Iterator[None]:
+    """A bar that follows the sum of `counts`."""
+    with tqdm(total=total, desc=label, disable=not sys.stderr.isatty(), unit="epoch") as bar:
+        ended = threading.Event()
 
-            def show() -> None:
-                while (count := queue.get()) is not None:
-                    bar.update(count)
+        def follow() -> None:
+            while not ended.wait(0.2):
+                bar.update(sum(counts) - bar.n)
 
-            shower = threading.Thread(target=show, daemon=True)
-            shower.start()
-            try:
-                yield queue
-            finally:
-                queue.put(None)
-                shower.join()
+        follower = threading.Thread(target=follow, daemon=True)
+        follower.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            follower.join()
+            bar.update(sum(counts) - bar.n)
