@@ -209,7 +209,11 @@ class Embeddings(Strict):
         "samples of a pre-training step", "not stated: public re-implementation's largest", ge=1
     )
     validation_share: float = parameter("samples held out to tell when to stop", "not stated: chosen", gt=0, lt=1)
-    patience: int = parameter("passes without a better held-out loss before a member stops", "not stated: chosen", ge=1)
+    patience: int = parameter(
+        "passes without a better held-out loss before a member stops",
+        "not stated: chosen longer than RA's first plateau in the discrete gridworld, about 25 passes",
+        ge=1,
+    )
     continual_passes: int = parameter("passes over an epoch's transitions", "public re-implementation: 1 to 5", ge=1)
     continual_batch_size: int = parameter("samples of a continual step", "public re-implementation: 64 to 512", ge=1)
 

@@ -40,7 +40,7 @@ def test_each_panel_draws_mean_every_seed_and_the_bounds(name):
     curves = study(environment, embeddings=(*compared, "separate"))
     final = tables.final(curves, {environment: Bounds(13.3, 480.0)})
     axes = draw(curves, final, [], "").axes[0]
-    assert len(axes.lines) == 3 * (3 + 1) + 2
+    assert len(axes.lines) == len(compared) * (3 + 1) + 2
     means = {line.get_label(): line.get_ydata() for line in axes.lines if "(n = 3)" in str(line.get_label())}
     jsae = (
         curves.filter(pl.col("embedding") == "jsae").group_by("epoch").agg(pl.col("mean_return").mean()).sort("epoch")
