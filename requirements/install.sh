@@ -135,8 +135,10 @@ if [ -z "$has" ] || [ "$has" != "$torch $(checksum $(locks "$torch"))" ]; then
         quiet=
     fi
     # Hashes decide which file is right, so it does not matter which index it comes from.
-    "$uv" pip sync $quiet --python "$venv/bin/python" --require-hashes --build-constraints requirements/compute.lock \
-        --index-strategy unsafe-best-match ${EXTRA_INDEX:+--index "$EXTRA_INDEX"} $(locks "$torch") ||
+    # Compiled once here: a process that may not write .pyc files compiles torch at every import, for seconds.
+    "$uv" pip sync $quiet --python "$venv/bin/python" --compile-bytecode --require-hashes \
+        --build-constraints requirements/compute.lock --index-strategy unsafe-best-match \
+        ${EXTRA_INDEX:+--index "$EXTRA_INDEX"} $(locks "$torch") ||
         fail "the installation failed, see the message above; run it again when the cause is gone$(
             if [ "$torch" = cpu ]; then echo " (TORCH=cuda needs no local wheel of torch and runs on the CPU too)"; fi
         )"
