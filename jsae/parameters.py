@@ -151,6 +151,14 @@ class HalfCheetahDynamics(Strict):
     episode_length: int = parameter("steps of an episode", "A.4.1", ge=1)
 
 
+class AgentChanges(Strict):
+    """What an environment sets otherwise than `agents`: the same for every embedding."""
+
+    vpg: dict[str, Any] = parameter("parameters of VPG that this environment sets otherwise", "this project")
+    ppo: dict[str, Any] = parameter("parameters of PPO that this environment sets otherwise", "this project")
+    sac: dict[str, Any] = parameter("parameters of SAC that this environment sets otherwise", "this project")
+
+
 class Environment(Strict):
     """What every environment of the study has."""
 
@@ -160,6 +168,7 @@ class Environment(Strict):
         "rewards are multiplied by it for learning, and reported raw", "1: as they are", gt=0
     )
     hidden_sizes: list[PositiveInt] = parameter("hidden units of actor and critic", "A.4.2", min_length=1)
+    agents: AgentChanges
     state_embedding_size: int = parameter("m: dimension of a state embedding", "A.4.2", ge=1)
     action_embedding_size: int = parameter("d: dimension of an action embedding", "A.4.2", ge=1)
     pretraining_samples: int = parameter("transitions of the random policy to pre-train on", "A.4.2", ge=10)
@@ -235,6 +244,9 @@ class Vpg(Strict):
     gae_lambda: float = parameter("λ of generalised advantage estimation", "A.4.2", ge=0, le=1)
     policy_steps: int = parameter("gradient steps an epoch", "not stated: Spinning Up's 1", ge=1)
     critic_steps: int = parameter("gradient steps an epoch", "not stated: Spinning Up's 80", ge=1)
+    kl_limit: float | None = parameter(
+        "policy steps end when E[ln π_old − ln π] exceeds it; null: never", "not stated: Spinning Up has none", gt=0
+    )
 
 
 class Ppo(Strict):
@@ -348,6 +360,7 @@ class Study(Strict):
     slot_machine: Family = Field(alias="slot-machine")
     half_cheetah: Family = Field(alias="half-cheetah")
     recommender: Family
+    recommender_sac: Family = Field(alias="recommender-sac")
     transfer_scratch: Family = Field(alias="transfer-scratch")
     transfer: Family
     gridworld_ablations: Family = Field(alias="gridworld-ablations")
@@ -388,12 +401,19 @@ class Parameters(Strict):
             for environment in family.environments:
                 if environment not in self.environments:
                     raise ValueError(f"study.{name}.environments: {environment!r} is not among environments")
+        for name, section in self.environments.items():
+            for agent, changes in section.agents:
+                _check_changes(f"environments.{name}.agents.{agent}", getattr(self.agents, agent), changes)
         if self.transfer.environment not in self.environments:
             raise ValueError(f"transfer.environment: {self.transfer.environment!r} is not among environments")
         covered = sorted(itertools.chain.from_iterable(map(seeds_of, self.cohorts)))
         if len(covered) != len(set(covered)):
             raise ValueError("cohorts: a seed stands in two of them")
         return self
+
+    def agent(self, environment: str, name: str) -> dict[str, Any]:
+        """Parameters of agent `name` in `environment`: those of `agents`, with the environment's own put over them."""
+        return {**getattr(self.agents, name).model_dump(), **getattr(self.environments[environment].agents, name)}
 
     def families(self) -> Iterator[tuple[str, Family]]:
         """Name and content of each family of `study`."""
@@ -404,6 +424,22 @@ class Parameters(Strict):
         """Every (environment, agent, embedding) of the study."""
         for _, family in self.families():
             yield from itertools.product(family.environments, family.agents, family.embeddings)
+
+
+def _check_changes(place: str, agent: Strict, changes: dict[str, Any]) -> None:
+    """Raise ValueError unless `agent` has every parameter in `changes` and may take its value."""
+    names = list(type(agent).model_fields)
+    for name in changes:
+        if name not in names:
+            near = _nearest(name, names)
+            raise ValueError(f"{place}.{name} is not a parameter" + (f" (did you mean {near[0]}?)" if near else ""))
+    try:
+        type(agent).model_validate({**agent.model_dump(), **changes})
+    except ValidationError as error:
+        issue = error.errors()[0]
+        raise ValueError(
+            f"{place}.{issue['loc'][0]} = {issue['input']!r}: {issue['msg'][0].lower() + issue['msg'][1:]}"
+        ) from None
 
 
 def seeds_of(cohort: str) -> list[int]:

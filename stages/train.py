@@ -84,7 +84,7 @@ def hyper_parameters(
         initial_standard_deviations=[common.initial_standard_deviation] * members,
         actor_learning_rates=[common.actor_learning_rate] * members,
         critic_learning_rates=[common.critic_learning_rate] * members,
-        agent={"discount": common.discount, **getattr(settings.agents, cell.agent).model_dump()},
+        agent={"discount": common.discount, **settings.agent(cell.environment, cell.agent)},
         reward_scale=environment.reward_scale,
         continual=(
             learning.continual_passes,

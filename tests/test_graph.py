@@ -156,7 +156,9 @@ def test_a_number_of_the_slot_machine_reruns_the_slot_machine_only(edited: Path)
         "bounds-slot-machine",
         "collect-slot-machine",
         "pretrain-slot-machine",
+        "pretrain-slot-machine-ablations",
         "train-slot-machine",
+        "train-slot-machine-ablations",
         "quality",
         "report",
     }
@@ -172,7 +174,7 @@ def test_a_learning_rate_retrains_and_collects_nothing(edited: Path) -> None:
 
 def test_the_epochs_of_one_scale_and_environment_retrain_just_that(edited: Path) -> None:
     edit(edited, "params.yaml", "epochs: {preview: 30, paper: 2500}", "epochs: {preview: 31, paper: 2500}")
-    assert kinds(changed(edited)) == {"train-slot-machine", "report"}
+    assert kinds(changed(edited)) == {"train-slot-machine", "train-slot-machine-ablations", "report"}
 
 
 def test_the_other_scales_epochs_rerun_no_training(edited: Path) -> None:
@@ -185,6 +187,8 @@ def test_the_other_scales_epochs_rerun_no_training(edited: Path) -> None:
     [
         ("jsae/plots.py", {"figures"}),
         ("jsae/agents/vpg.py", {"train"}),
+        ("jsae/agents/on_policy.py", {"train"}),
+        ("jsae/agents/sac.py", {"train"}),
         ("jsae/embeddings/jsae.py", {"pretrain", "train"}),
         ("jsae/networks.py", {"pretrain", "train"}),
         ("jsae/ngram.py", {"transitions"}),
@@ -196,8 +200,9 @@ def test_an_edited_module_reruns_the_stages_that_import_it(name: str, reruns: se
     edit(edited, name, '"""', '"""Edited. ')
     found = changed(edited)
     assert {kind.split("-")[0] for kind in kinds(found)} - {"quality", "theory"} == reruns
-    if name == "jsae/agents/vpg.py":
-        assert all("-vpg-" in stage for stage in found)
+    if name.startswith("jsae/agents/"):
+        agents = {"vpg": {"vpg"}, "on_policy": {"vpg", "ppo"}, "sac": {"sac"}}[Path(name).stem]
+        assert {stage.split("-")[-2] for stage in found} == agents
     if name == "jsae/embeddings/jsae.py":
         variants = re.compile(r"-(jsae(_\w+)?|separate|state_only|action_only)$|^(quality|theory)")
         assert all(variants.search(stage) for stage in found)

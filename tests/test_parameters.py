@@ -46,6 +46,10 @@ def test_the_projects_own_file_is_valid() -> None:
         (r'cohorts: \["0-4"\]', 'cohorts: ["0-4; rm -rf ."]', "a cohort is written first-last, as 0-4"),
         (r"environments: \[slot-machine\]", "environments: [slotmachine]",
          "study.slot-machine.environments: 'slotmachine' is not among environments"),
+        (r"vpg: {policy_steps: 80", "vpg: {policy_step: 80",
+         "environments.recommender.agents.vpg.policy_step is not a parameter (did you mean policy_steps?)"),
+        (r"vpg: {policy_steps: 80", "vpg: {policy_steps: 0",
+         "environments.recommender.agents.vpg.policy_steps = 0: input should be greater than"),
         (r"scale: preview", "scale: preview\nscale: paper", "params.yaml is not YAML"),
         (r"scale: preview", "scale: [preview", "params.yaml is not YAML"),
     ],
@@ -55,6 +59,14 @@ def test_a_mistake_is_named_with_its_place(tmp_path: Path, pattern: str, replace
     with pytest.raises(JsaeError) as caught:
         load(path)
     assert message in str(caught.value)
+
+
+def test_an_environment_may_set_an_agents_parameters_otherwise() -> None:
+    settings = load(ROOT / "params.yaml")
+    common = settings.agents.vpg.model_dump()
+    assert settings.agent("slot-machine", "vpg") == common
+    assert settings.agent("recommender", "vpg") == common | settings.environments["recommender"].agents.vpg
+    assert settings.environments["recommender"].agents.vpg
 
 
 def test_a_typo_is_one_line_not_two(tmp_path: Path) -> None:

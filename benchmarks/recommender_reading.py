@@ -1,0 +1,128 @@
+"""How fast do agents without embeddings learn under each reading of the recommender?
+
+    python -m benchmarks.recommender_reading [--epochs 300] [--readings REGEX] [--output FILE]
+
+The paper leaves the details open on which its recommender's learning signal hangs. Each reading is trained with three
+seeds that no run of the study uses, and no embedding, so that nothing is tuned towards one; returns are set beside the
+exact bounds of that reading. Interrupted, it goes on from its checkpoints. Needs data/processed/transitions.safetensors
+(`dvc repro transitions`).
+"""
+
+import argparse
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from jsae import checkpoint, exact
+from jsae.embeddings.learning import embed
+from jsae.environments.recommender import Recommender, Start
+from jsae.population import run_shards
+from jsae.training import Settings, Trainer, train
+
+SEEDS = (1000, 1001, 1002)
+EPISODE_LENGTH = 20
+CHECKPOINTS = Path(".checkpoints/recommender-reading")
+
+
+class Reading(NamedTuple):
+    """One way to read the paper's section 4 and appendix A.4; `kl_limit` None: all policy steps are made."""
+
+    store: str
+    agent: str
+    bonus: float = 0.0
+    start: Start = "uniform"
+    policy_steps: int = 1
+    kl_limit: float | None = None
+    learning_rate: float = 1e-3
+    reward_scale: float = 1.0
+
+    def __str__(self) -> str:
+        return "-".join(str(value) for value in self)
+
+
+def readings(store: str) -> list[Reading]:
+    """Steps of either agent with and without the bonus; then, without it, one thing changed at a time for PPO."""
+    vpg, ppo = Reading(store, "vpg"), Reading(store, "ppo", policy_steps=80, kl_limit=0.015)
+    steps = [vpg, vpg._replace(policy_steps=4, kl_limit=0.015), vpg._replace(policy_steps=80, kl_limit=0.015), ppo]
+    changes = (
+        {"kl_limit": 0.002},
+        {"learning_rate": 1e-4},
+        {"learning_rate": 3e-4},
+        {"reward_scale": 0.1},
+        {"start": "popularity"},
+    )
+    return steps + [reading._replace(bonus=0.05) for reading in steps] + [ppo._replace(**change) for change in changes]
+
+
+def environment_of(reading: Reading) -> Recommender:
+    """The store of a reading."""
+    return Recommender(
+        Path(reading.store), boost=3.0, bonus=reading.bonus, start=reading.start, episode_length=EPISODE_LENGTH
+    )
+
+
+def learn(reading: Reading, epochs: int, progress: Callable[[int], None]) -> None:
+    """Train the three seeds up to `epochs`; the curves stand in the checkpoint."""
+    environment = environment_of(reading)
+    members = len(SEEDS)
+    agent: dict[str, Any] = {"discount": 0.99, "gae_lambda": 0.97, "critic_steps": 80}
+    agent |= {"policy_steps": reading.policy_steps, "kl_limit": reading.kl_limit}
+    settings = Settings(
+        lanes=50,
+        hidden_sizes=[64, 64],
+        initial_standard_deviations=[0.6] * members,
+        actor_learning_rates=[reading.learning_rate] * members,
+        critic_learning_rates=[reading.learning_rate] * members,
+        agent=agent | ({"clip": 0.2} if reading.agent == "ppo" else {}),
+        reward_scale=reading.reward_scale,
+        continual=None,
+    )
+    trainer = Trainer(environment, embed("none", environment, SEEDS, 1, 1), reading.agent, SEEDS, settings)
+    train(trainer, epochs, saved(reading), progress)
+
+
+def saved(reading: Reading) -> Path:
+    """Where a reading's checkpoint stands."""
+    return CHECKPOINTS / f"{str(reading).replace('/', '_')}.safetensors"
+
+
+def table(found: list[Reading], bounds: dict[Reading, exact.Bounds], window: int) -> pl.DataFrame:
+    """A row a reading: its mean return over the seeds in each `window` epochs, beside the exact bounds."""
+    rows = []
+    for reading in found:
+        history = checkpoint.load(saved(reading))[0]["history.epoch_return"]
+        random, optimal, _ = bounds[reading]
+        row: dict[str, Any] = {**reading._asdict(), "random": random, "optimal": optimal}
+        for last in range(window, history.shape[1] + 1, window):
+            row[f"epochs {last - window + 1}-{last}"] = float(history[:, last - window : last].mean())
+        row["fraction of the way"] = (float(history[:, -window:].mean()) - random) / (optimal - random)
+        row["seeds apart"] = float(history[:, -window:].mean(1).std())
+        rows.append(row)
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--store", default="data/processed/transitions.safetensors", help="the n-gram model")
+    parser.add_argument("--epochs", type=int, default=300)
+    parser.add_argument("--window", type=int, default=100, help="epochs that a figure of the table is the mean of")
+    parser.add_argument("--readings", default="", help="a regular expression: only the readings whose name it matches")
+    parser.add_argument("--output", type=Path, default=Path("benchmarks/results/recommender_reading.csv"))
+    chosen = parser.parse_args()
+    found = [reading for reading in readings(chosen.store) if re.search(chosen.readings, str(reading))]
+    calls: list[dict[str, Any]] = [{"reading": reading, "epochs": chosen.epochs} for reading in found]
+    run_shards(learn, calls, total=chosen.epochs * len(found), label="readings")
+    worlds = {(reading.bonus, reading.start): reading for reading in found}
+    known = {world: exact.recommender(environment_of(reading)) for world, reading in worlds.items()}
+    result = table(found, {reading: known[reading.bonus, reading.start] for reading in found}, chosen.window)
+    chosen.output.parent.mkdir(parents=True, exist_ok=True)
+    result.write_csv(chosen.output)
+    with pl.Config(tbl_cols=-1, tbl_rows=-1, tbl_width_chars=240, float_precision=2):
+        print(result)
+
+
+if __name__ == "__main__":
+    main()
