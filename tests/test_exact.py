@@ -8,34 +8,8 @@ import pytest
 import torch
 
 from jsae import exact
-from jsae.environments.gridworld import Gridworld
-from jsae.environments.slot_machine import SlotMachine
 from jsae.errors import JsaeError
-
-REELS = [[2, 3, 6, 7, 0, 4], [3, 4, 6, 2, 1, 7], [1, 6, 5, 3, 4, 7], [5, 1, 4, 2, 6, 0]]
-GRIDWORLD = {
-    "actuators": 4,
-    "discrete": False,
-    "bins": 40,
-    "walls": [(0.0, 0.375, 0.5, 0.4), (0.5, 0.375, 0.525, 0.75)],
-    "goal": (0.125, 0.625, 0.175, 0.675),
-    "start": (0.3, 0.1),
-    "sub_steps": 4,
-    "sub_step_length": 0.045,
-    "step_reward": -0.01,
-    "collision_reward": -0.05,
-    "goal_reward": 1.0,
-    "episode_length": 150,
-}
-
-
-def slot_machine(reels=REELS, episode_length=20, **changes) -> SlotMachine:
-    numbers = {"moves": 8, "fraction": 0.1, "minimum_count": 3, "episode_length": episode_length}
-    return SlotMachine(reels, **(numbers | changes))
-
-
-def gridworld(**changes) -> Gridworld:
-    return Gridworld(**(GRIDWORLD | changes))
+from tests.made_worlds import gridworld, slot_machine
 
 
 def test_slot_machine_of_the_paper():

@@ -10,26 +10,11 @@ from hypothesis import strategies as st
 
 from jsae.environments.gridworld import Gridworld, motions, outcome
 from jsae.errors import JsaeError
+from tests.made_worlds import gridworld
 
-LAYOUT = {
-    "bins": 40,
-    "walls": [(0.0, 0.375, 0.5, 0.4), (0.5, 0.375, 0.525, 0.75)],
-    "goal": (0.125, 0.625, 0.175, 0.675),
-    "start": (0.3, 0.1),
-    "sub_steps": 4,
-    "sub_step_length": 0.045,
-    "step_reward": -0.01,
-    "collision_reward": -0.05,
-    "goal_reward": 1.0,
-    "episode_length": 150,
-}
 # With four actuators the binary digits of an action are right, up, left, down; the longest motion is the diagonal.
 RIGHT, UP, LEFT, DOWN = 0b1000, 0b0100, 0b0010, 0b0001
 AXIS = 0.045 / math.sqrt(2)
-
-
-def gridworld(actuators: int = 4, discrete: bool = False, **changes) -> Gridworld:
-    return Gridworld(actuators, discrete, **(LAYOUT | changes))
 
 
 def step_from(world: Gridworld, position: tuple[float, float], action: int) -> tuple[list[float], float, bool]:
@@ -81,7 +66,7 @@ def test_step_by_hand(position, action, next_position, reward, terminated):
 
 
 def test_thick_walls_cannot_be_jumped():
-    world = gridworld(11, walls=[(0.0, 0.35, 1.0, 0.4)])
+    world = gridworld(actuators=11, walls=[(0.0, 0.35, 1.0, 0.4)])
     state = torch.stack([torch.linspace(0.1, 0.9, 60), torch.linspace(0.2, 0.349, 60)], dim=-1).repeat(2048, 1, 1)
     next_state, _, _ = world.step(state, torch.arange(2048).unsqueeze(1).expand(-1, 60))
     assert next_state[..., 1].max() < 0.35
@@ -183,7 +168,7 @@ def test_step_equals_its_specification(x, y, action):
     assert (found_reward, found_terminated) == (pytest.approx(reward), terminated)
 
 
-WORLD_11 = gridworld(11)
+WORLD_11 = gridworld(actuators=11)
 
 
 def test_episodes_are_independent():
@@ -234,4 +219,4 @@ def test_mean_return_of_the_random_policy():
 )
 def test_bad_numbers_are_refused_with_a_sentence(changes, words):
     with pytest.raises(JsaeError, match=words):
-        gridworld(**({"actuators": 4} | changes))
+        gridworld(**changes)

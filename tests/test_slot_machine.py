@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from jsae.environments.slot_machine import SlotMachine, advances, rewards
 from jsae.errors import JsaeError
+from tests.made_worlds import REELS, slot_machine
 
-REELS = [[2, 3, 6, 7, 0, 4], [3, 4, 6, 2, 1, 7], [1, 6, 5, 3, 4, 7], [5, 1, 4, 2, 6, 0]]
-MACHINE = SlotMachine(REELS, moves=8, fraction=0.1, minimum_count=3, episode_length=20)
+MACHINE = slot_machine()
 
 
 def number(digits, base):
