@@ -154,21 +154,6 @@ def _known(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def verdicts_markdown(records: Sequence[Mapping[str, Any]], scale: str) -> str:
-    """The records of claims.json as a Markdown table: what the paper claims, what was measured, the verdict."""
-    lines = [f"Scale: {scale}. Effects with their 95 % intervals; n: seeds a cell.", ""]
-    lines += ["| claim of the paper | figure | effect | n | verdict |", "|---|---|---|---|---|"]
-    for record in records:
-        effect, n = "", ""
-        if record["low"] is not None:
-            estimate, low, high = (document.number(record[key]) for key in ("effect", "low", "high"))
-            effect = f"{estimate} [{low}, {high}] {record['measure']}"
-            n = " / ".join(map(str, record["n"]))
-        verdict = record["verdict"] + (f" ({record['reason']})" if record["reason"] else "")
-        lines.append(f"| {record['aspect']} | {record['figure']} | {effect} | {n} | {verdict} |")
-    return "\n".join(lines)
-
-
 def provenance_html(records: Mapping[str, Mapping[str, Any]], sources: Path) -> str:
     """A small page with a table of the records that `jsae.provenance` wrote, by name."""
     rows = []

@@ -1,40 +1,76 @@
-"""Write the verdict table of README.md from the claims that the runs judged.
+"""Write README's table of verdicts from the study at the paper's scale.
 
-inputs   results/SCALE/claims.json, README.md with the two marks
-outputs  README.md, what stands between the marks
+inputs   results/paper/claims.json, README.md with the two marks
+outputs  README.md, what stands between the marks; without that study, a sentence that says so
 
-No stage of the graph: `make readme` runs it after a study.
+No stage of the graph: `make readme` runs it after a study, and a test holds README.md to it. The preview is no evidence
+and never stands there.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from jsae import pages
+from jsae import document
 from jsae.errors import JsaeError
 from jsae.files import write_atomically
 from stages import _main, paths
 
 README = Path("README.md")
 BEGIN, END = "<!-- verdicts: begin -->", "<!-- verdicts: end -->"
+NOT_RUN = """The study at the paper's scale has not been run yet, so there is no verdict on any claim. The
+preview is a check that everything works, not evidence: its budgets are a fraction of the paper's."""
 
 
 def main(arguments: Sequence[str]) -> None:
-    scale = _main.parser(__doc__, "scale").parse_args(arguments).scale
-    path = paths.claims(scale)
-    if not path.exists():
-        raise JsaeError(f"{path} is missing: run `make reproduce` at that scale first")
-    text = with_table(README.read_text(), pages.verdicts_markdown(json.loads(path.read_text()), scale))
+    _main.parser(__doc__).parse_args(arguments)
+    text = with_verdicts(README.read_text(), verdicts())
     with write_atomically(README) as temporary:
         temporary.write_text(text)
 
 
-def with_table(text: str, table: str) -> str:
-    """`text` with `table` between the marks. Raises JsaeError where they do not stand once each, in order."""
+def verdicts() -> str:
+    """What belongs between the marks."""
+    path = paths.claims("paper")
+    return table(json.loads(path.read_text())) if path.exists() else NOT_RUN
+
+
+def table(records: Sequence[Mapping[str, Any]]) -> str:
+    """The records of claims.json as Markdown: the claim, what was measured, the verdict, and how to run it again."""
+    lines = [
+        "Effects with their 95 % intervals, in the unit named; n: seeds of the two cells, or what was checked.",
+        "",
+    ]
+    lines += ["| claim of the paper | figure | effect | n | verdict | run it again |", "|---|---|---|---|---|---|"]
+    for record in records:
+        effect, n = "", record["n"]
+        if record["low"] is not None:
+            estimate, low, high = (document.number(record[key]) for key in ("effect", "low", "high"))
+            effect = f"{estimate} [{low}, {high}] {record['measure']}"
+            n = " / ".join(map(str, n))
+        elif record["effect"] is not None:
+            effect = f"{record['measure']}: {document.number(record['effect'])}"
+        verdict = record["verdict"] + (f" ({record['reason']})" if record["reason"] else "")
+        cells = (record["aspect"], record["figure"], effect, "" if n is None else n, verdict, f"`{command(record)}`")
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return "\n".join(lines)
+
+
+def command(record: Mapping[str, Any]) -> str:
+    """What computes every cell of a claim's panel, or the check of a fact, at the scale of params.yaml."""
+    if not record["first"]:
+        return "dvc repro --glob 'theory@*'"
+    environment, agent, _ = record["first"]
+    return f"dvc repro --glob 'train-*-{environment}-{agent}-*'"
+
+
+def with_verdicts(text: str, between: str) -> str:
+    """`text` with `between` between the marks. Raises JsaeError where they do not stand once each, in order."""
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
         raise JsaeError(f"README.md needs one {BEGIN} and, below it, one {END}")
     before, rest = text.split(BEGIN)
-    return f"{before}{BEGIN}\n{table}\n{END}{rest.split(END)[1]}"
+    return f"{before}{BEGIN}\n{between}\n{END}{rest.split(END)[1]}"
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The report: one page that needs nothing from outside, is the same bytes each time, and shows what the tables hold."""
 
 import ast
+import fnmatch
 import html.parser
 import json
 import re
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from jsae import document, formulas, pages, parameters
+from jsae import claims, document, formulas, pages, parameters
 from jsae.errors import JsaeError
 from stages import aggregate, figures, paths, readme, report
 from tests import made_runs
@@ -175,7 +176,8 @@ def in_a_browser(page: str, folder: Path, width: int, place: str = "") -> dict[s
     shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     assert "CONSOLE" not in shown.stderr
     hosts = set(re.findall(r'"url":"https?://([^/"]+)', (folder / "net.json").read_text()))
-    own = {host for host in hosts if host.endswith(".google.com")}  # the browser's clock and account, not the page's
+    # What the browser asks for by itself, clock, account and hints: no request of the page.
+    own = {host for host in hosts if host.endswith(".google.com") or host == "optimizationguide-pa.googleapis.com"}
     assert hosts == own
     return json.loads(html.unescape(re.search(r"<title>(.*?)</title>", shown.stdout)[1]))
 
@@ -214,21 +216,42 @@ def test_the_page_of_runs_needs_nothing_from_outside_and_names_the_missing_cell(
     assert all(cell["commands"] for cell in data["cells"])
 
 
-def test_the_readmes_table_is_made_from_the_claims(study, tmp_path, monkeypatch):
-    records = json.loads((study / paths.claims("preview")).read_text())
-    table = pages.verdicts_markdown(records, "preview")
-    assert len(table.splitlines()) == len(records) + 4
-    assert any(line.startswith("| slot machine, better than no embedding | 2c | 0.") for line in table.splitlines())
-    monkeypatch.chdir(study)
-    Path("README.md").write_text(f"# Title\n{readme.BEGIN}\nold\n{readme.END}\nrest\n")
-    readme.main(["--scale", "preview"])
-    assert Path("README.md").read_text() == f"# Title\n{readme.BEGIN}\n{table}\n{readme.END}\nrest\n"
+def test_the_readme_holds_what_the_committed_study_says(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    text = readme.README.read_text()
+    assert text == readme.with_verdicts(text, readme.verdicts()), "run `make readme`"
+
+
+def test_the_readmes_table_is_made_from_the_claims_of_the_papers_scale(study, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    readme.README.write_text(f"# Title\n{readme.BEGIN}\nold\n{readme.END}\nrest\n")
+    readme.main([])
+    assert readme.README.read_text() == f"# Title\n{readme.BEGIN}\n{readme.NOT_RUN}\n{readme.END}\nrest\n"
+    paths.claims("paper").parent.mkdir(parents=True)
+    shutil.copy(study / paths.claims("preview"), paths.claims("paper"))
+    readme.main([])
+    lines = readme.README.read_text().splitlines()
+    records = json.loads(paths.claims("paper").read_text())
+    assert len(lines) == 4 + len(records) + 4
+    (line,) = (line for line in lines if line.startswith("| slot machine, better than no embedding | 2c | 0."))
+    assert line.endswith("| 5 / 5 | supported | `dvc repro --glob 'train-*-slot-machine-vpg-*'` |")
+    assert "| Lemma 1, where no two states share an embedding |  | digits: 14.0 | 20 | supported |" in "\n".join(lines)
+
+
+def test_the_command_of_every_claim_names_all_cells_of_its_panel_and_no_other():
+    names = [f"train-family@paper-0-4-{'-'.join(cell)}" for cell in parameters.load(ROOT / "params.yaml").cells()]
+    for claim in claims.load(ROOT / "report" / "claims.yaml").claims:
+        if claim.kind != "fact":
+            pattern = re.search("'(.*)'", readme.command(claim.model_dump()))[1]
+            environment, agent, _ = claim.first
+            wanted = [name for name in names if f"-{environment}-{agent}-" in name]
+            assert fnmatch.filter(names, pattern) == wanted
 
 
 @pytest.mark.parametrize("text", ["none", f"{readme.END}{readme.BEGIN}", f"{readme.BEGIN}{readme.BEGIN}{readme.END}"])
 def test_a_readme_without_its_marks_is_an_error(text):
     with pytest.raises(JsaeError, match=r"README\.md needs one"):
-        readme.with_table(text, "table")
+        readme.with_verdicts(text, "table")
 
 
 KINDS = r"(Figures?|Eqs?\.|Equations?|Sections?|Lemmas?|Theorem|Assumptions?|Algorithm|Appendix)"
