@@ -12,9 +12,11 @@ half-cheetah        Monte Carlo, 95 % interval                      not known
 ==================  ==============================================  =================================================
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple, Self
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -23,6 +25,9 @@ from jsae.environments.half_cheetah import HalfCheetah
 from jsae.environments.recommender import Recommender
 from jsae.environments.slot_machine import SlotMachine
 from jsae.errors import JsaeError
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 
 class Bounds(NamedTuple):
@@ -195,45 +200,98 @@ def plan_return(environment: Gridworld, plan: list[int]) -> float:
     return total
 
 
-def recommender(environment: Recommender, chunk: int = 128) -> Bounds:
+def recommender(environment: Recommender) -> Bounds:
     """Both returns without error, averaged over the start of an episode.
 
-    Backward induction over all N^n histories and N actions: with w(s, x) = price of x + V(s's history after buying
-    x), recommending a in s is worth (sum_x p(x) w(s, x) + extra_a w(s, a)) / (1 + extra_a), where extra_a is the mass
-    that the recommendation adds to item a. Histories with the same n-gram rows and the same newest n - 1 items have
-    one value. chunk: histories handled at a time; N · chunk numbers are in memory several times over.
+    Backward induction over all N^n histories and N actions. With w(x) = price of x + value of the history after buying
+    x, and D = sum_x p(x) w(x), recommending a is worth D + g_a (w(a) - D), where g_a = extra_a / (1 + extra_a) and
+    extra_a = (boost - 1) p(a) + bonus is the mass that the recommendation adds to item a. Histories with the same
+    n-gram rows and the same newest n - 1 items have one value.
     """
     n, items = environment.n, environment.n_items
     states = torch.cartesian_prod(*[torch.arange(items)] * n).view(-1, n)  # [N^n, n], in the order of their numbers
     suffix = torch.arange(len(states)) % items ** (n - 1)  # the newest n - 1 items as one number
-    same, value_of = torch.unique(
-        torch.column_stack([suffix, environment.mixture(states)[0]]), dim=0, return_inverse=True, sorted=True
-    )
-    distinct = torch.empty(len(same), dtype=torch.int64)
-    distinct[value_of] = torch.arange(len(states))  # any history of each class
-    random, optimal = torch.zeros(2, len(states), dtype=torch.float64).unbind()
+    class_of = suffix
+    for rows in environment.mixture(states)[0].unbind(-1):
+        class_of = torch.unique(class_of * (rows.max() + 1) + rows, return_inverse=True)[1]
+    example = torch.empty(int(class_of.max()) + 1, dtype=torch.int64)
+    example[class_of] = torch.arange(len(states))  # any history of each class; classes ascend with the suffix
+    members = states[example].split(suffix[example].bincount().tolist())
+    groups = [_Histories.of(environment, histories) for histories in members]
+    price = environment.prices.double().numpy()
+    random, optimal = np.zeros(
+        (2, items ** (n - 1), items)
+    )  # of histories: the newest n - 1 items, then the one bought
     for _ in range(environment.episode_length):
-        random_of, optimal_of = [], []
-        for members in distinct.split(chunk):
-            p = environment.probabilities(states[members][None])[0]  # [chunk, N]
-            extra = (environment.boost - 1) * p + environment.bonus
-            share = 1 / (1 + extra)
-            random_of.append(_recommending(p, extra, share, _worth(environment, random, suffix[members])).mean(-1))
-            optimal_of.append(_recommending(p, extra, share, _worth(environment, optimal, suffix[members])).amax(-1))
-        random, optimal = torch.cat(random_of)[value_of], torch.cat(optimal_of)[value_of]
-    start = environment.start_probabilities()[states].prod(-1)
-    return Bounds(float(start @ random), float(start @ optimal), 0.0)
+        of_classes = [
+            (group.random_value(price + random[last]), group.optimal_value(price + optimal[last]))
+            for last, group in enumerate(groups)
+        ]
+        random, optimal = (
+            np.concatenate(values)[class_of].reshape(-1, items) for values in zip(*of_classes, strict=True)
+        )
+    start = environment.start_probabilities()[states].prod(-1).numpy()
+    return Bounds(float(start @ random.ravel()), float(start @ optimal.ravel()), 0.0)
 
 
-def _worth(environment: Recommender, value: Tensor, suffix: Tensor) -> Tensor:
-    """w: what buying each item is worth after histories that end in `suffix` [B] -> [B, N]."""
-    return environment.prices + value.view(-1, environment.n_items)[suffix]
+@dataclass(frozen=True)
+class _Histories:
+    """Classes of histories that end in the same n - 1 items: after each, item a is worth the same w(a).
 
+    Their p differ in few items from the smallest, `base`, because they share the n-grams of lower order. K classes.
 
-def _recommending(p: Tensor, extra: Tensor, share: Tensor, worth: Tensor) -> Tensor:
-    """Expected worth of recommending each item: p, extra, share = 1 / (1 + extra), worth [B, N] -> [B, N]."""
-    without = torch.linalg.vecdot(p, worth).unsqueeze(-1)
-    return torch.addcmul(without, extra, worth).mul_(share)
+    | field | shape | meaning |
+    |---|---|---|
+    | base | [N] | least p of each item |
+    | base_gain | [N] | g of it |
+    | owner, item, more | [E] | p(item) of class `owner`, where it exceeds base, by how much; in the order of classes |
+    | gain | [E] | g of these p |
+    | classes | | K |
+    """
+
+    base: Floats
+    base_gain: Floats
+    owner: Ints
+    item: Ints
+    more: Floats
+    gain: Floats
+    classes: int
+
+    @classmethod
+    def of(cls, environment: Recommender, histories: Tensor) -> Self:
+        """histories: one of each class, [K, n]."""
+        p = environment.probabilities(histories[None])[0].numpy()
+        extra = (environment.boost - 1) * p + environment.bonus
+        g = extra / (1 + extra)
+        base = p.min(axis=0)
+        owner, item = (p > base).nonzero()
+        return cls(base, g.min(axis=0), owner, item, (p - base)[owner, item], g[owner, item], len(p))
+
+    def without(self, worth: Floats) -> Floats:
+        """D [K]: what a history is worth without a recommendation; worth is w [N]."""
+        return self.base @ worth + np.bincount(self.owner, self.more * worth[self.item], self.classes)
+
+    def random_value(self, worth: Floats) -> Floats:
+        """Mean of D + g_a (w(a) - D) over all items a, [K]."""
+        without = self.without(worth)
+        gained = self.base_gain @ worth - self.base_gain.sum() * without
+        more = (self.gain - self.base_gain[self.item]) * (worth[self.item] - without[self.owner])
+        return without + (gained + np.bincount(self.owner, more, self.classes)) / len(worth)
+
+    def optimal_value(self, worth: Floats) -> Floats:
+        """Maximum of D + g_a (w(a) - D) over all items a, [K].
+
+        Some item is worth D or more, so only such items matter; for them a larger g is better, so that every class may
+        also try each item with base_gain: a line in D for each item. Lines fall with D, and one that is lower at the
+        least D than the highest at the largest D is never the highest.
+        """
+        without = self.without(worth)
+        low, high = without.min(), without.max()
+        level = self.base_gain * worth
+        lines = level - self.base_gain * low >= (level - self.base_gain * high).max()
+        gained = (level[lines] - self.base_gain[lines] * without[:, None]).max(axis=1)
+        np.maximum.at(gained, self.owner, self.gain * (worth[self.item] - without[self.owner]))
+        return without + gained
 
 
 def half_cheetah_random(environment: HalfCheetah, episodes: int = 1_000) -> tuple[float, float]:

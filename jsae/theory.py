@@ -55,6 +55,8 @@ REACH = 9.0
 """Standard deviations within which a Gaussian is integrated: 2e-19 of its mass lies beyond."""
 AVERAGES = ("start", "uniform", "visits", "markov")
 """Readings of Q(x, e) where states share an embedding; see `embedded_values`."""
+NEAREST_BLOCK = 1024
+"""Points whose distances to all others are at hand at a time."""
 PAIRWISE_LIMIT = 4096
 """Up to so many states every pair is measured; beyond it only what is near."""
 
@@ -408,7 +410,7 @@ def separation(x: Floats, near: float, sample: int) -> Separation:
     states only: in 8 to 16 dimensions no index beats trying all of them.
     """
     states = len(x)
-    distinct, copies = np.unique(x, axis=0, return_counts=True)
+    distinct, copies = _distinct(x)
     equal = int((copies * (copies - 1) // 2).sum())
     near_pairs, crowded, smallest = equal, copies > 1, 0.0 if equal else np.inf
     for i, j, distance in _near_pairs(distinct, near):
@@ -418,7 +420,7 @@ def separation(x: Floats, near: float, sample: int) -> Separation:
     chosen = np.arange(states)
     if states > PAIRWISE_LIMIT:
         chosen = np.sort(np.random.default_rng(0).choice(states, min(sample, states), replace=False))
-    nearest = np.concatenate([_nearest(x, block) for block in np.array_split(chosen, max(1, len(chosen) // 16))])
+    nearest = _nearest(x, chosen)
     return Separation(
         states=states,
         equal=equal,
@@ -431,30 +433,68 @@ def separation(x: Floats, near: float, sample: int) -> Separation:
     )
 
 
-def _near_pairs(x: Floats, near: float) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], Floats]]:
-    """Every pair of points i, j of x [N, m] nearer than `near`, with its distance, in blocks.
+def _distinct(x: Floats) -> tuple[Floats, NDArray[np.int64]]:
+    """The different points among x [N, m] in the order of their projections, and how often each occurs.
 
-    No two points are nearer than their projections on a line: it is enough to look at neighbours in the order of one.
+    Equal points are then neighbours. A search through whole rows, which takes far longer, is needed only if two points
+    happen to have one projection.
     """
+    along = _along(x)
+    order = np.argsort(along)
+    x, new = x[order], np.append(True, np.diff(along[order]) > 0)
+    copy = np.flatnonzero(~new)
+    if (x[copy] != x[copy - 1]).any():
+        x, copies = np.unique(x, axis=0, return_counts=True)
+        order = np.argsort(_along(x))
+        return x[order], copies[order]
+    return (x[new] if len(copy) else x), np.diff(np.flatnonzero(new), append=len(x))
+
+
+def _along(x: Floats) -> Floats:
+    """Projections [N] of points [N, m] on a line, the same for equal points."""
     line = np.random.default_rng(0).normal(size=x.shape[1])
-    along = x @ (line / np.linalg.norm(line))
-    order = np.argsort(along, kind="stable")
-    along, first, shift = along[order], np.arange(len(x)), 0
+    projections: Floats = (x * (line / np.linalg.norm(line))).sum(axis=1)
+    return projections
+
+
+def _near_pairs(x: Floats, near: float) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], Floats]]:
+    """Every pair of points i, j of x [N, m] nearer than `near`, with its distance, in blocks; x as of `_distinct`.
+
+    No two points are nearer than their projections on a line: it is enough to look at neighbours in that order.
+    """
+    along, first, shift = _along(x), np.arange(len(x)), 0
     while len(first):
         shift += 1
         first = first[first + shift < len(x)]
         first = first[along[first + shift] - along[first] < near * (1 + 1e-6)]
-        i, j = order[first], order[first + shift]
-        distance = np.linalg.norm(x[i] - x[j], axis=1)
-        if (distance < near).any():
-            yield i[distance < near], j[distance < near], distance[distance < near]
+        distance = np.linalg.norm(x[first] - x[first + shift], axis=1)
+        close = distance < near
+        if close.any():
+            yield first[close], first[close] + shift, distance[close]
 
 
 def _nearest(x: Floats, chosen: NDArray[np.int64]) -> Floats:
-    """Distance from each chosen point to the nearest other of x [N, m]."""
-    distance = cdist(x[chosen], x)
-    distance[np.arange(len(chosen)), chosen] = np.inf
-    nearest: Floats = distance.min(1)
+    """Distance from each chosen point to the nearest other of x [N, m].
+
+    |y|² - 2 xy, a matrix product, says up to rounding which blocks of points hold the nearest; only these are measured.
+    """
+    starts = range(0, len(x), NEAREST_BLOCK)
+    squares = np.einsum("nm,nm->n", x, x)
+    lowest = np.empty((len(starts), len(chosen)))
+    for row, start in zip(lowest, starts, strict=True):
+        block = slice(start, start + NEAREST_BLOCK)
+        gap = x[block] @ (-2 * x[chosen].T) + squares[block, None]
+        inside = np.flatnonzero((chosen >= start) & (chosen < start + NEAREST_BLOCK))
+        gap[chosen[inside] - start, inside] = np.inf
+        row[:] = gap.min(axis=0)
+    possible = lowest <= lowest.min(axis=0) + 1e-12 * squares.max()
+    nearest = np.full(len(chosen), np.inf)
+    for row, start in zip(possible, starts, strict=True):
+        few = np.flatnonzero(row)
+        distance = cdist(x[chosen[few]], x[start : start + NEAREST_BLOCK])
+        inside = np.flatnonzero((chosen[few] >= start) & (chosen[few] < start + NEAREST_BLOCK))
+        distance[inside, chosen[few[inside]] - start] = np.inf
+        nearest[few] = np.minimum(nearest[few], distance.min(axis=1))
     return nearest
 
 

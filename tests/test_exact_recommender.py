@@ -3,13 +3,15 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import polars as pl
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from jsae import exact
+from jsae import exact, ngram
 from jsae.environments.recommender import Recommender
 from tests.made_shops import PRICES, SHOP, all_states, boosted, make, uniforms
 
@@ -58,7 +60,7 @@ def search(matrices: Tensor, rewards: Tensor, steps: int) -> Tensor:
     st.integers(0, 2),
     st.floats(1, 6),
     st.sampled_from([0.0, 0.05]),
-    st.integers(1, 7),
+    st.booleans(),
 )
 def test_optimal_return_is_that_of_exhaustive_search(
     tmp_path_factory: pytest.TempPathFactory,
@@ -67,13 +69,35 @@ def test_optimal_return_is_that_of_exhaustive_search(
     window: int,
     boost: float,
     bonus: float,
-    chunk: int,
+    similarity: bool,
 ) -> None:
-    shop = make(tmp_path_factory.mktemp("shop"), sequences, n=n, window=window, boost=boost, bonus=bonus)
+    shop = make(
+        tmp_path_factory.mktemp("shop"), sequences, n=n, window=window, boost=boost, bonus=bonus, similarity=similarity
+    )
     shop.episode_length = 4
-    bounds = exact.recommender(shop, chunk=chunk)
+    bounds = exact.recommender(shop)
     assert bounds.optimal == pytest.approx(search(*transition_matrices(shop), 4).mean().item(), rel=1e-6)
     assert bounds.optimal >= bounds.random - 1e-9
+
+
+@pytest.mark.parametrize(("bonus", "similarity"), [(0.0, False), (0.01, False), (0.0, True)])
+def test_a_shop_of_many_items_against_all_actions_at_all_histories(
+    tmp_path: Path, bonus: float, similarity: bool
+) -> None:
+    """Ten items, most pairs never seen: dynamic programming over full matrices, twenty steps."""
+    draw = np.random.default_rng(1)
+    users, items = np.repeat(np.arange(12), 6), draw.zipf(1.5, 72) % 10
+    table = pl.DataFrame({"user": users, "item": items, "price": 1 + items * 7.0 % 10})
+    path = tmp_path / "model.safetensors"
+    ngram.save(ngram.build(table, n=2, window=1, similarity=similarity), path)
+    shop = Recommender(path, boost=3.0, bonus=bonus, start="uniform", episode_length=20)
+    matrices, rewards = transition_matrices(shop)
+    random = optimal = torch.zeros(rewards.shape[1], dtype=torch.float64)
+    for _ in range(20):
+        random = (rewards + matrices @ random).mean(0)
+        optimal = (rewards + matrices @ optimal).amax(0)
+    expected = (random.mean().item(), optimal.mean().item(), 0.0)
+    assert exact.recommender(shop) == pytest.approx(expected, rel=1e-12)
 
 
 def test_a_shop_in_closed_form(tmp_path: Path) -> None:

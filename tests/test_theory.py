@@ -158,19 +158,33 @@ def test_separation_by_hand() -> None:
     assert found.huddled == pytest.approx(2 / 5)
 
 
-@pytest.mark.parametrize("limit", [0, theory.PAIRWISE_LIMIT])
+@pytest.mark.parametrize(
+    ("limit", "block"), [(0, 7), (theory.PAIRWISE_LIMIT, 16), (theory.PAIRWISE_LIMIT, theory.NEAREST_BLOCK)]
+)
 @given(seed=SEEDS)
 @settings(max_examples=20, deadline=None)
-def test_separation_is_that_of_all_pairs(limit: int, seed: int) -> None:
+def test_separation_is_that_of_all_pairs(limit: int, block: int, seed: int) -> None:
     draw = np.random.default_rng(seed)
     x = draw.integers(0, 4, (40, 3)) + draw.integers(0, 3, (40, 3)) * 0.01
     every = pdist(x)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(theory, "PAIRWISE_LIMIT", limit)
+        patch.setattr(theory, "NEAREST_BLOCK", block)
         found = theory.separation(x, 0.05, 40)
     assert found.equal == (every == 0).sum()
     assert found.near == (every < 0.05).sum()
     assert found.smallest == pytest.approx(every.min(), abs=1e-12)
+
+
+def test_different_points_with_one_projection_stay_apart() -> None:
+    """(1, 0) and (0, 1) along a line on which both lie at 1, one of them twice, and a third point."""
+    x = np.array([[1.0, 0.0], [0.0, 1.0], [3.0, 0.0], [1.0, 0.0]])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(theory, "_along", lambda x: x.sum(axis=1))
+        points, copies = theory._distinct(x)
+        found = theory.separation(x, 1e-6, 10)
+    assert dict(zip(map(tuple, points.tolist()), copies.tolist(), strict=True)) == {(1, 0): 2, (0, 1): 1, (3, 0): 1}
+    assert (found.equal, found.near, found.crowded) == (1, 1, 2)
 
 
 def test_a_pair_is_found_among_many_states_though_neither_is_sampled() -> None:
