@@ -43,15 +43,15 @@ class Reading(NamedTuple):
         return "-".join(str(value) for value in self)
 
 
-def readings(store: str) -> list[Reading]:
+def readings(store: str, reward_scale: float) -> list[Reading]:
     """Steps of either agent with and without the bonus; then, without it, one thing changed at a time for PPO."""
-    vpg, ppo = Reading(store, "vpg"), Reading(store, "ppo", policy_steps=80, kl_limit=0.015)
+    vpg = Reading(store, "vpg", reward_scale=reward_scale)
+    ppo = vpg._replace(agent="ppo", policy_steps=80, kl_limit=0.015)
     steps = [vpg, vpg._replace(policy_steps=4, kl_limit=0.015), vpg._replace(policy_steps=80, kl_limit=0.015), ppo]
     changes = (
         {"kl_limit": 0.002},
-        {"learning_rate": 1e-4},
         {"learning_rate": 3e-4},
-        {"reward_scale": 0.1},
+        {"reward_scale": reward_scale / 10},
         {"start": "popularity"},
     )
     return steps + [reading._replace(bonus=0.05) for reading in steps] + [ppo._replace(**change) for change in changes]
@@ -107,12 +107,15 @@ def table(found: list[Reading], bounds: dict[Reading, exact.Bounds], window: int
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--store", default="data/processed/transitions.safetensors", help="the n-gram model")
+    parser.add_argument("--reward-scale", type=float, default=1.0, help="what rewards are multiplied by for learning")
     parser.add_argument("--epochs", type=int, default=300)
     parser.add_argument("--window", type=int, default=100, help="epochs that a figure of the table is the mean of")
     parser.add_argument("--readings", default="", help="a regular expression: only the readings whose name it matches")
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/recommender_reading.csv"))
     chosen = parser.parse_args()
-    found = [reading for reading in readings(chosen.store) if re.search(chosen.readings, str(reading))]
+    found = [
+        reading for reading in readings(chosen.store, chosen.reward_scale) if re.search(chosen.readings, str(reading))
+    ]
     calls: list[dict[str, Any]] = [{"reading": reading, "epochs": chosen.epochs} for reading in found]
     run_shards(learn, calls, total=chosen.epochs * len(found), label="readings")
     worlds = {(reading.bonus, reading.start): reading for reading in found}

@@ -360,7 +360,6 @@ class Study(Strict):
     slot_machine: Family = Field(alias="slot-machine")
     half_cheetah: Family = Field(alias="half-cheetah")
     recommender: Family
-    recommender_sac: Family = Field(alias="recommender-sac")
     transfer_scratch: Family = Field(alias="transfer-scratch")
     transfer: Family
     gridworld_ablations: Family = Field(alias="gridworld-ablations")

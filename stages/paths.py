@@ -6,6 +6,12 @@ PARAMETERS = Path("params.yaml")
 CHECKPOINTS = Path(".checkpoints")
 CALIBRATION = Path("data/calibration")
 CLAIMS = Path("report/claims.yaml")
+CODE = Path("results/shared/code")
+
+
+def code(stage: str) -> Path:
+    """Which files a stage runs; `stage` names it and what chooses its modules, as train/slot-machine-vpg-jsae."""
+    return CODE / f"{stage}.txt"
 
 
 def raw(source: str) -> Path:

@@ -13,9 +13,9 @@ import pytest
 from dvc.repo import Repo
 
 from jsae import parameters
-from stages import paths
-from tests.import_closure import NOT_INPUTS, ROOT, import_closure
+from stages import code, paths
 
+ROOT = Path(__file__).resolve().parent.parent
 COPIED = ("dvc.yaml", "params.yaml", ".dvcignore", "jsae", "stages", "report", "requirements", "data/calibration")
 
 
@@ -50,14 +50,16 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         for out in repo.index.outs:  # folders that hold no other stage's outputs get a file
             if Path(out.fs_path).is_dir() and not any(Path(out.fs_path).iterdir()):
                 (Path(out.fs_path) / "content").write_text(out.def_path)
+        code.main([])
         repo.commit(force=True)
     return root
 
 
 def changed(root: Path) -> set[str]:
-    """Names of the stages whose own parameters, dependencies or definition differ from dvc.lock."""
+    """Names of the stages whose parameters, dependencies or definition differ from dvc.lock, once `code` has run."""
     with opened(root) as repo:
-        return set(repo.status())
+        code.main([])
+        return set(repo.status()) - {"code"}
 
 
 def downstream(root: Path, stages: set[str]) -> set[str]:
@@ -82,7 +84,7 @@ def edit(root: Path, name: str, before: str, after: str) -> None:
 @pytest.fixture
 def edited(study: Path) -> Iterator[Path]:
     """The study; whatever the test writes to tracked files is undone."""
-    files = [path for path in study.rglob("*") if path.suffix in (".py", ".yaml") and ".dvc" not in path.parts]
+    files = [path for path in study.rglob("*") if path.suffix in (".py", ".txt", ".yaml") and ".dvc" not in path.parts]
     contents = {path: path.read_bytes() for path in files}
     yield study
     for path, content in contents.items():
@@ -90,40 +92,56 @@ def edited(study: Path) -> Iterator[Path]:
             path.write_bytes(content)
 
 
-def scripts(stage: object) -> list[str]:
-    """What a stage's command runs, and the modules that its names choose."""
+def code_file(stage: object) -> str:
+    """The file of results/shared/code that belongs to a stage's command."""
     command = str(stage.cmd)  # type: ignore[attr-defined]
-    script = re.search(r"-m (stages\.\w+)", command)
+    script = re.search(r"-m stages\.(\w+)", command)
     assert script, command
-    found = [script[1].replace(".", "/") + ".py"]
-    settings = parameters.load(ROOT / paths.PARAMETERS)
-    options = dict(re.findall(r"--([a-z-]+) (\S+)", command))
-    if "stages.bounds" in command:  # it imports every environment itself
-        return found
-    if "environment" in options:
-        found.append(f"jsae/environments/{settings.environments[options['environment']].module}.py")
-    found += [f"jsae/{kind}s/{options[kind]}.py" for kind in ("agent", "embedding") if kind in options]
-    return found
+    options = dict(re.findall(r"--(environment|agent|embedding) (\S+)", command))
+    chosen = "-".join(options.values()) if script[1] in ("collect", "pretrain", "train") else ""
+    return paths.code(f"{script[1]}/{chosen}" if chosen else script[1]).as_posix()
 
 
-def test_every_stage_declares_what_it_imports() -> None:
+def test_every_stage_depends_on_what_it_runs() -> None:
+    known = {paths.code(name).as_posix() for name, _, _ in code.stages(parameters.load(ROOT / paths.PARAMETERS))}
     with opened(ROOT) as repo:
+        used = {}
         for stage in repo.index.stages:
-            declared = {dep.def_path for dep in stage.deps if dep.def_path.endswith(".py")}
-            needed = import_closure(scripts(stage)) - NOT_INPUTS
-            assert declared - {"report/notebook.py"} == needed, stage.addressing
+            used[stage.addressing] = [dep.def_path for dep in stage.deps if dep.def_path.startswith(f"{paths.CODE}")]
+            assert used[stage.addressing] == ([] if stage.addressing == "code" else [code_file(stage)])
+    assert {name for names in used.values() for name in names} == known
 
 
-def test_every_stage_depends_on_the_locked_packages_that_it_uses() -> None:
-    with opened(ROOT) as repo:
-        for stage in repo.index.stages:
-            locks = {dep.def_path for dep in stage.deps if dep.def_path.endswith(".lock")}
-            expected = "study" if stage.addressing.split("@")[0] in ("figures", "report") else "compute"
-            assert locks == {f"requirements/{expected}.lock"}, stage.addressing
+@pytest.mark.parametrize(
+    ("name", "modules"),
+    [
+        (
+            "train/recommender-sac-jsae",
+            "stages.train, jsae.agents.sac, jsae.embeddings.jsae, jsae.environments.recommender",
+        ),
+        ("pretrain/slot-machine-ra", "stages.pretrain, jsae.embeddings.ra, jsae.environments.slot_machine"),
+        ("theory", "stages.theory"),
+        ("aggregate", "stages.aggregate"),
+    ],
+)
+def test_all_that_a_stage_imports_stands_in_its_file(name: str, modules: str, study: Path) -> None:
+    listed = {line.split()[1] for line in (study / paths.code(name)).read_text().splitlines()}
+    script = (
+        f"import sys, {modules}\nprint(*(m.__file__ for m in sys.modules.values() if getattr(m, '__file__', None)))"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", script], cwd=study, capture_output=True, text=True, check=True
+    ).stdout
+    imported = {
+        Path(path).relative_to(study).as_posix() for path in printed.split() if Path(path).is_relative_to(study)
+    }
+    assert f"stages/{name.split('/')[0]}.py" in imported
+    assert imported - code.NOT_INPUTS <= listed
+    assert listed & {"requirements/compute.lock", "requirements/study.lock"} == {"requirements/compute.lock"}
 
 
 def test_files_that_are_no_inputs_exist() -> None:
-    assert [name for name in NOT_INPUTS if not (ROOT / name).is_file()] == []
+    assert [name for name in code.NOT_INPUTS if not (ROOT / name).is_file()] == []
 
 
 def test_every_cell_of_the_study_is_a_stage() -> None:

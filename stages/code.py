@@ -1,0 +1,97 @@
+"""Say which files each stage runs, with their digests: what a stage depends on besides its data and parameters.
+
+inputs   the folders jsae and stages, the locks of requirements; params.yaml: which cells and modules there are
+outputs  results/shared/code/STAGE.txt, or STAGE/NAMES.txt where names of params.yaml choose modules: a line a file
+
+Every other stage depends on its file here. An edit makes this stage run, and after it those whose files changed:
+editing jsae/plots.py draws figures anew and trains nothing.
+"""
+
+import ast
+import hashlib
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from jsae import parameters
+from jsae.files import write_atomically
+from stages import _main, paths
+
+NOT_INPUTS = {
+    "jsae/__init__.py",  # registrations for Gymnasium
+    "jsae/agents/__init__.py",  # docstrings
+    "jsae/embeddings/__init__.py",
+    "jsae/environments/__init__.py",
+    "jsae/errors.py",  # what is said when something is wrong
+    "jsae/files.py",  # how files are written, not what
+    "jsae/parameters.py",  # checks params.yaml; its values are tracked one by one
+    "jsae/provenance.py",  # written beside the results
+    "stages/__init__.py",
+    "stages/_environments.py",  # hands values of params.yaml on
+    "stages/_main.py",
+    "stages/paths.py",  # where files lie: in the outs and deps already
+}
+"""Files that stages import and that cannot change a result: editing one reruns nothing."""
+LOCKS = {
+    **dict.fromkeys(("download", "filter", "transitions", "bounds", "theory", "quality", "aggregate"), "compute"),
+    **dict.fromkeys(("figures", "report"), "study"),
+}
+"""Stages whose modules no name chooses, and the lock of the packages that they use."""
+
+
+def main(arguments: Sequence[str]) -> None:
+    _main.parser(__doc__).parse_args(arguments)
+    shutil.rmtree(paths.CODE, ignore_errors=True)
+    for name, lock, scripts in stages(parameters.load(paths.PARAMETERS)):
+        files = sorted({*(import_closure(scripts) - NOT_INPUTS), f"requirements/{lock}.lock"})
+        lines = [f"{hashlib.md5(Path(file).read_bytes()).hexdigest()}  {file}\n" for file in files]
+        with write_atomically(paths.code(name)) as temporary:
+            temporary.write_text("".join(lines))
+
+
+def stages(settings: parameters.Parameters) -> Iterator[tuple[str, str, list[str]]]:
+    """Each stage's name, with the names that choose its modules; its lock; the files that it starts from."""
+    for name, lock in LOCKS.items():
+        yield name, lock, [f"stages/{name}.py"]
+    for environment, agent, embedding in settings.cells():
+        world = f"jsae/environments/{settings.environments[environment].module}.py"
+        learnt, learner = f"jsae/embeddings/{embedding}.py", f"jsae/agents/{agent}.py"
+        yield f"collect/{environment}", "compute", ["stages/collect.py", world]
+        yield f"pretrain/{environment}-{embedding}", "compute", ["stages/pretrain.py", world, learnt]
+        yield f"train/{environment}-{agent}-{embedding}", "compute", ["stages/train.py", world, learner, learnt]
+
+
+def import_closure(scripts: Iterable[str], root: Path = Path()) -> set[str]:
+    """Paths relative to `root` of every project file that importing `scripts` runs, themselves included."""
+    seen: set[Path] = set()
+    todo = [root / script for script in scripts]
+    while todo:
+        path = todo.pop()
+        if path not in seen:
+            seen.add(path)
+            todo += [found for name in _imported(path, root) for found in _files_of(name, root)]
+    return {path.relative_to(root).as_posix() for path in seen}
+
+
+def _imported(path: Path, root: Path) -> Iterator[str]:
+    package = path.relative_to(root).with_suffix("").parts[:-1]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            prefix = package[: len(package) - node.level + 1] if node.level else ()
+            base = ".".join([*prefix, *([node.module] if node.module else [])])
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def _files_of(module: str, root: Path) -> Iterator[Path]:
+    """The files that importing `module` runs: those of its packages too."""
+    parts = module.split(".")
+    for length in range(1, len(parts) + 1):
+        base = root.joinpath(*parts[:length])
+        yield from (path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file())
+
+
+if __name__ == "__main__":
+    _main.run(main)
