@@ -12,7 +12,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 set_scale = sed 's/^scale: *[a-z]*/scale: $(1)/' params.yaml >params.yaml.new && mv params.yaml.new params.yaml && echo 'params.yaml: scale is now $(1)'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup environment reproduce paper preview readme status params test check format lock peers audit clean clean-all
+.PHONY: help setup environment reproduce paper preview publish readme status params test check format lock peers audit clean clean-all
 
 help:  ## explain all targets
 	@echo 'Usage: make TARGET [PYTHON=python3.12] [TORCH=auto|cpu|cuda] [EXTRA_INDEX=URL]'
@@ -38,6 +38,9 @@ paper: environment  ## set the scale to paper (the paper's budgets: hours), then
 preview: environment  ## set the scale back to preview (minutes), then reproduce
 	@$(call set_scale,preview)
 	@$(MAKE) --no-print-directory reproduce
+
+publish: environment  ## copy what a reader of the paper-scale study needs without computing to published/, for git
+	@python -m stages.publish
 
 readme: environment  ## rewrite README's table of verdicts from the study at the paper's scale
 	@python -m stages.readme

@@ -7,6 +7,7 @@ CHECKPOINTS = Path(".checkpoints")
 CALIBRATION = Path("data/calibration")
 CLAIMS = Path("report/claims.yaml")
 CODE = Path("results/shared/code")
+PUBLISHED = Path("published")
 
 
 def code(stage: str) -> Path:

@@ -1,6 +1,6 @@
 """Write README's table of verdicts from the study at the paper's scale.
 
-inputs   results/paper/claims.json, README.md with the two marks
+inputs   published/claims.json (`make publish`), README.md with the two marks
 outputs  README.md, what stands between the marks; without that study, a sentence that says so
 
 No stage of the graph: `make readme` runs it after a study, and a test holds README.md to it. The preview is no evidence
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str]) -> None:
 
 def verdicts() -> str:
     """What belongs between the marks."""
-    path = paths.claims("paper")
+    path = paths.PUBLISHED / paths.claims("paper").name
     return table(json.loads(path.read_text())) if path.exists() else NOT_RUN
 
 

@@ -247,23 +247,16 @@ def test_the_scales_lie_side_by_side(edited: Path) -> None:
     assert all("/paper/" in out for out in paper - shared)
 
 
-def test_git_keeps_the_small_results_of_the_papers_scale_and_dvc_the_rest(edited: Path) -> None:
-    """What DVC caches git must ignore, or DVC refuses it; a fresh clone holds what a reader needs."""
-    subprocess.run(["git", "init", "--quiet", "."], cwd=edited, check=True)
-    shutil.copy(ROOT / ".gitignore", edited)
-    for scale in ("preview", "paper"):
-        edit(edited, "params.yaml", "scale: preview", f"scale: {scale}")
-        with opened(edited) as repo:
-            cached = {out.def_path: out.use_cache for out in repo.index.outs}
-        command = ["git", "check-ignore", "--no-index", "--stdin"]
-        asked = subprocess.run(
-            command, cwd=edited, input="\n".join(cached), capture_output=True, text=True, check=False
-        )
-        ignored = set(asked.stdout.split())
-        kept = {name for name, is_cached in cached.items() if not is_cached and f"/{scale}" in name}
-        assert {name for name, is_cached in cached.items() if is_cached} <= ignored
-        assert kept & ignored == (kept if scale == "preview" else set())
-        assert {Path(name).name for name in kept} >= {"claims.json", "metrics.json", "tables", "figures", "report.html"}
+def test_dvc_caches_every_output_but_the_raw_data_and_git_ignores_them_all() -> None:
+    """An output without cache would be computed again, not restored, when a parameter is changed back."""
+    with opened(ROOT) as repo:
+        outs = {out.def_path: out.use_cache for out in repo.index.outs}
+    assert [name for name, cached in outs.items() if not cached and not name.startswith("data/raw/")] == []
+    command = ["git", "check-ignore", "--no-index", "--stdin"]
+    asked = subprocess.run(command, cwd=ROOT, input="\n".join(outs), capture_output=True, text=True, check=False)
+    if "not a git repository" in asked.stderr:
+        pytest.skip("no git here: the source came as an archive")
+    assert set(asked.stdout.split()) == set(outs)
 
 
 @pytest.mark.slow

@@ -227,11 +227,11 @@ def test_the_readmes_table_is_made_from_the_claims_of_the_papers_scale(study, tm
     readme.README.write_text(f"# Title\n{readme.BEGIN}\nold\n{readme.END}\nrest\n")
     readme.main([])
     assert readme.README.read_text() == f"# Title\n{readme.BEGIN}\n{readme.NOT_RUN}\n{readme.END}\nrest\n"
-    paths.claims("paper").parent.mkdir(parents=True)
-    shutil.copy(study / paths.claims("preview"), paths.claims("paper"))
+    paths.PUBLISHED.mkdir()
+    published = Path(shutil.copy(study / paths.claims("preview"), paths.PUBLISHED))
     readme.main([])
     lines = readme.README.read_text().splitlines()
-    records = json.loads(paths.claims("paper").read_text())
+    records = json.loads(published.read_text())
     assert len(lines) == 4 + len(records) + 4
     (line,) = (line for line in lines if line.startswith("| slot machine, better than no embedding | 2c | 0."))
     assert line.endswith("| 5 / 5 | supported | `dvc repro --glob 'train-*-slot-machine-vpg-*'` |")
