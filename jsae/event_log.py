@@ -17,7 +17,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, NamedTuple, cast
+from typing import Any, BinaryIO, Literal, cast
 
 import numpy as np
 import polars as pl
@@ -73,86 +73,84 @@ def extract_purchases(path: Path, folder: Path, counts: Counts, *, bad_rows: Bad
     """Write the purchases of one event log to numbered parquet parts in `folder`, and count."""
     if "cosmetics" in path.name.lower():
         raise JsaeError(f"{path}: this is a log of the Cosmetics Shop, another store; use the multi-category store's")
-    found = _Purchases(path, folder, counts, bad_rows)
-    this_second: set[bytes] = set()  # purchase rows with the newest event_time
-    newest_stamp = b""
+    found = _Purchases(path, folder, counts, bad_rows, duplicates)
     for number, (first_line, lines, block) in enumerate(_blocks(path), 1):
         counts.rows += lines
-        for offset, raw in _candidates(block, lines):
-            place = _Place(first_line, block, offset, raw)
-            try:
-                fields = _fields(raw)
-            except ValueError as error:
-                found.check()  # a bad row above this one is told first
-                found.reject(place, str(error))
-                continue
-            if fields[1] != "purchase":
-                continue
-            counts.purchases += 1
-            stamp = raw[: raw.find(b",")]
-            if stamp != newest_stamp:
-                newest_stamp = stamp
-                this_second.clear()
-            if duplicates == "drop" and raw in this_second:
-                counts.dropped["equal to a purchase before it"] += 1
-                continue
-            this_second.add(raw)
-            found.rows.append((fields[7], fields[2], fields[6], fields[0]))
-            found.places.append(place)
+        found.search(first_line, lines, block)
         if number % BLOCKS_CHECKED == 0:
             found.check()
     found.check()
     found.write()
 
 
-class _Place(NamedTuple):
-    """Where a row stands: its line is `first_line` + the lines of `block` before `offset`, counted when it matters."""
-
-    first_line: int
-    block: bytes
-    offset: int
-    raw: bytes
-
-
 class _Purchases:
     """Purchase rows of one log on their way to the parts: as text, then checked and typed, then written."""
 
-    def __init__(self, path: Path, folder: Path, counts: Counts, bad_rows: BadRows) -> None:
-        self.path, self.folder, self.counts, self.strict = path, folder, counts, bad_rows == "error"
-        self.rows: list[tuple[str, str, str, str]] = []  # user_id, product_id, price, event_time as written
-        self.places: list[_Place] = []
+    def __init__(self, path: Path, folder: Path, counts: Counts, bad_rows: BadRows, duplicates: Duplicates) -> None:
+        self.path, self.folder, self.counts = path, folder, counts
+        self.strict, self.distinct = bad_rows == "error", duplicates == "drop"
+        self.rows: list[bytes] = []  # that may be purchases: UTF-8, no quotes
+        self.places: list[tuple[int, bytes, int]] = []  # of each: first line of its block, the block, offset in it
         self.typed: list[pl.DataFrame] = []
         self.latest: datetime | None = None  # event_time
+        self.this_second = pl.DataFrame(schema={"event_time": pl.String, "raw": pl.String})  # rows of the newest one
+
+    def search(self, first_line: int, lines: int, block: bytes) -> None:
+        """Note the rows of a block that may be purchases; reject those that cannot be read."""
+        for offset, raw in _candidates(block, lines):
+            place = (first_line, block, offset)
+            try:
+                self.rows.append(raw if b'"' not in raw and _is_utf8(raw) else _unquoted(raw))
+                self.places.append(place)
+            except ValueError as error:
+                if self.strict:
+                    self.check()  # a bad row above this one is told first
+                self.reject(place, raw, str(error))
 
     def check(self) -> None:
         """Turn text into numbers; reject rows that are none."""
         if not self.rows:
             return
         typed = _typed(self.rows, self.latest)
+        complete = pl.col("fields") == len(EVENT_COLUMNS)
+        self.counts.purchases += len(typed.filter(complete))
+        if self.distinct:
+            repeated = complete & self._repeated(typed)
+            if times := len(typed.filter(repeated)):
+                self.counts.dropped["equal to a purchase before it"] += times
+                typed = typed.filter(~repeated)
         for index, reason in typed.select("index", "reason").drop_nulls().iter_rows():
             if reason == OUT_OF_ORDER and not self.strict:
                 self.counts.out_of_order += 1  # sorting by time mends it
             else:
-                self.reject(self.places[index], reason)
+                self.reject(self.places[index], self.rows[index], reason)
         usable = typed.filter(pl.col("reason").is_null() | (pl.col("reason") == OUT_OF_ORDER))
         if not usable.is_empty():
             newest = cast("datetime", usable["time"].max())
             self.latest = newest if self.latest is None else max(self.latest, newest)
-            row = pl.col("index") + (self.counts.purchases - len(self.rows))
+            row = pl.col("index") + (self.counts.rows - len(self.rows))  # ascends, over several logs too
             self.typed.append(usable.select("user", "item", "price", "time", row=row))
         self.rows.clear()
         self.places.clear()
         if sum(map(len, self.typed)) > PART_ROWS:
             self.write()
 
-    def reject(self, place: _Place, reason: str) -> None:
+    def _repeated(self, typed: pl.DataFrame) -> pl.Series:
+        """Which rows equal a row before them, among those that follow each other with one event_time."""
+        seen = pl.concat([self.this_second, typed.select("event_time", "raw")])
+        seen = seen.with_columns(run=pl.col("event_time").rle_id())
+        self.this_second = seen.filter(pl.col("run") == pl.col("run").max()).select("event_time", "raw")
+        first = seen.select(pl.struct("run", "raw").is_first_distinct()).to_series()
+        return ~first.tail(len(typed))
+
+    def reject(self, place: tuple[int, bytes, int], raw: bytes, reason: str) -> None:
         """Raise JsaeError with the row's place, or count it."""
         if self.strict:
-            line = place.first_line + place.block.count(b"\n", 0, place.offset)
-            shown = place.raw[:200].decode(errors="replace")
+            first_line, block, offset = place
+            line = first_line + block.count(b"\n", 0, offset)
             raise JsaeError(
-                f"{self.path}, line {line:,}: {reason}: {shown!r}. Download the file again, or set "
-                "bad_rows to drop in section data of params.yaml to leave such rows out"
+                f"{self.path}, line {line:,}: {reason}: {raw[:200].decode(errors='replace')!r}. Download the file "
+                "again, or set bad_rows to drop in section data of params.yaml to leave such rows out"
             )
         self.counts.dropped[reason] += 1
 
@@ -163,17 +161,29 @@ class _Purchases:
             self.typed.clear()
 
 
-def _typed(rows: Sequence[tuple[str, str, str, str]], latest: datetime | None) -> pl.DataFrame:
-    """Columns index, user, item, price, time and reason: why the row cannot be used, null where it can.
+def _typed(rows: Sequence[bytes], latest: datetime | None) -> pl.DataFrame:
+    """The rows that are purchases or have too few or too many fields.
 
-    rows: (user_id, product_id, price, event_time) as written. latest: newest time of the file so far.
+    Columns index (among `rows`), raw, fields (how many), event_time as written, user, item, price, time, and reason:
+    why the row cannot be used, null where it can. latest: newest time of the file so far.
     """
-    text = pl.DataFrame(rows, schema=dict.fromkeys(("user", "item", "price", "time"), pl.String), orient="row")
-    typed = text.select(
-        pl.int_range(pl.len(), dtype=pl.Int64).alias("index"),
-        pl.col("user", "item").cast(pl.Int64, strict=False),
-        pl.col("price").cast(pl.Float64, strict=False),
-        pl.col("time").str.to_datetime(EVENT_TIME, time_unit="us", strict=False),
+    raw = pl.DataFrame({"raw": b"\n".join(rows).decode().split("\n")}).with_row_index("index")
+    text = raw.select(
+        pl.col("index").cast(pl.Int64),
+        "raw",
+        fields=pl.col("raw").str.count_matches(",", literal=True) + 1,
+        text=pl.col("raw").str.split_exact(",", len(EVENT_COLUMNS) - 1).struct.rename_fields(EVENT_COLUMNS),
+    ).unnest("text")
+    complete = pl.col("fields") == len(EVENT_COLUMNS)
+    typed = text.filter(~complete | (pl.col("event_type") == "purchase")).select(
+        "index",
+        "raw",
+        "fields",
+        "event_time",
+        user=pl.col("user_id").cast(pl.Int64, strict=False),
+        item=pl.col("product_id").cast(pl.Int64, strict=False),
+        price=pl.col("price").cast(pl.Float64, strict=False),
+        time=pl.col("event_time").str.to_datetime(EVENT_TIME, time_unit="us", strict=False),
     )
     newest = pl.col("time").cum_max().shift(1)
     newest = pl.max_horizontal(newest.forward_fill(), pl.lit(latest, dtype=pl.Datetime("us")))
@@ -184,7 +194,10 @@ def _typed(rows: Sequence[tuple[str, str, str, str]], latest: datetime | None) -
         "price is not a positive number": ~(pl.col("price").is_finite() & (pl.col("price") > 0)).fill_null(False),
         OUT_OF_ORDER: (pl.col("time") < newest).fill_null(False),
     }
-    reason = pl.coalesce(*(pl.when(wrong).then(pl.lit(name)) for name, wrong in reasons.items()))
+    found = pl.format("{} fields expected, {} found", pl.lit(len(EVENT_COLUMNS)), "fields")
+    reason = pl.coalesce(
+        pl.when(~complete).then(found), *(pl.when(wrong).then(pl.lit(name)) for name, wrong in reasons.items())
+    )
     return typed.with_columns(reason=reason)
 
 
@@ -195,7 +208,7 @@ def _candidates(block: bytes, lines: int) -> Iterator[tuple[int, bytes]]:
     another one is every row looked at.
     """
     regular = b'"' not in block and _count(block, b",") == (len(EVENT_COLUMNS) - 1) * lines
-    if regular and (block.isascii() or _is_utf8(block)):
+    if regular and _is_utf8(block):
         found = block.find(b",purchase,")
         while found >= 0:
             start = block.rfind(b"\n", 0, found) + 1
@@ -214,6 +227,8 @@ def _candidates(block: bytes, lines: int) -> Iterator[tuple[int, bytes]]:
 
 
 def _is_utf8(text: bytes) -> bool:
+    if text.isascii():  # much faster
+        return True
     try:
         text.decode()
     except UnicodeDecodeError:
@@ -221,22 +236,15 @@ def _is_utf8(text: bytes) -> bool:
     return True
 
 
-def _fields(raw: bytes) -> list[str]:
-    """The fields of a row. Raises ValueError with the reason where it is not a row of an event log."""
+def _unquoted(raw: bytes) -> bytes:
+    """A row without quotes. Raises ValueError with the reason where it is not a row of an event log."""
     try:
-        text = raw.decode().rstrip("\r")
+        fields = next(csv.reader([raw.decode().rstrip("\r")], strict=True))
     except UnicodeDecodeError:
         raise ValueError("not UTF-8") from None
-    if '"' in text:
-        try:
-            fields = next(csv.reader([text], strict=True))
-        except csv.Error:
-            raise ValueError("a quote is not closed") from None
-    else:
-        fields = text.split(",")
-    if len(fields) != len(EVENT_COLUMNS):
-        raise ValueError(f"{len(EVENT_COLUMNS)} fields expected, {len(fields)} found")
-    return fields
+    except csv.Error:
+        raise ValueError("a quote is not closed") from None
+    return ",".join(field.replace(",", "\0") for field in fields).encode()
 
 
 def _count(text: bytes, character: bytes) -> int:

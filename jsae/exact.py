@@ -219,9 +219,7 @@ def recommender(environment: Recommender) -> Bounds:
     members = states[example].split(suffix[example].bincount().tolist())
     groups = [_Histories.of(environment, histories) for histories in members]
     price = environment.prices.double().numpy()
-    random, optimal = np.zeros(
-        (2, items ** (n - 1), items)
-    )  # of histories: the newest n - 1 items, then the one bought
+    random = optimal = np.zeros((items ** (n - 1), items))  # of the history that item x (column) ends, its others (row)
     for _ in range(environment.episode_length):
         of_classes = [
             (group.random_value(price + random[last]), group.optimal_value(price + optimal[last]))
