@@ -33,6 +33,7 @@ PURCHASE_COLUMNS: dict[str, type[pl.DataType] | pl.DataType] = {
     "price": pl.Float64,
     "time": pl.Datetime("us"),
 }
+SORTED_ROWS = 2**19  # purchases sorted at a time
 TRANSACTION_COLUMNS = ("household_id", "product_id", "quantity", "sales_value", "transaction_timestamp")
 
 
@@ -68,7 +69,7 @@ def filter_event_logs(
             minimum_user_purchases=minimum_user_purchases,
             counting=counting,
         )
-        kept.write_parquet(temporary, statistics=False)
+        _write_sorted(kept, temporary, folder)
     _write_summary(
         summary,
         source=source,
@@ -133,8 +134,8 @@ def filter_completejourney(
         minimum_user_purchases=minimum_user_purchases,
         counting="all-purchases",
     )
-    with write_atomically(output) as temporary:
-        kept.write_parquet(temporary, statistics=False)
+    with write_atomically(output) as temporary, _scratch(output) as folder:
+        _write_sorted(kept, temporary, folder)
     _write_summary(
         summary,
         source="completejourney",
@@ -155,8 +156,8 @@ def select(
     minimum_item_purchases: int,
     minimum_user_purchases: int,
     counting: Counting,
-) -> tuple[pl.DataFrame, list[dict[str, Any]]]:
-    """The rows of well-sold items and regular users, sorted, and what each rule left.
+) -> tuple[pl.LazyFrame, list[dict[str, Any]]]:
+    """The rows of well-sold items and regular users, and what each rule left.
 
     purchases: columns user, item, price, time and row (the order of the source).
     most_bought: keep so many of the most bought items (None: all). counting: the thresholds count all purchases
@@ -196,8 +197,24 @@ def select(
             f"no purchase is left after the filter ({left_by}): lower the thresholds in params.yaml, section data, "
             "or use more months"
         )
-    kept = left.collect(engine="streaming").sort("user", "time", "row").select(*PURCHASE_COLUMNS)
-    return kept, rules
+    return left, rules
+
+
+def _write_sorted(purchases: pl.LazyFrame, output: Path, folder: Path) -> None:
+    """Write purchases (columns as of `select`) to `output`, sorted by user, time and row: some users at a time.
+
+    folder: for what is sorted so far.
+    """
+    users = purchases.group_by("user").len().collect(engine="streaming").sort("user")
+    shares = users.group_by(pl.col("len").cum_sum() // SORTED_ROWS, maintain_order=True)
+    spans = shares.agg(first=pl.first("user"), last=pl.last("user")).select("first", "last")
+    (folder / "sorted").mkdir()
+    for number, (first, last) in enumerate(spans.iter_rows()):
+        share = purchases.filter(pl.col("user").is_between(first, last)).collect(engine="streaming")
+        share = share.sort("user", "time", "row").select(*PURCHASE_COLUMNS)
+        share.write_parquet(folder / "sorted" / f"{number:06d}.parquet")
+    everything = pl.scan_parquet(f"{folder}/sorted/*.parquet")
+    everything.sink_parquet(output, statistics=False, row_group_size=SORTED_ROWS)
 
 
 def _sizes(rows: pl.LazyFrame) -> dict[str, int]:

@@ -159,6 +159,19 @@ def test_blocks_of_any_size_give_the_same(tmp_path: Path, monkeypatch: pytest.Mo
             run(damaged, tmp_path)
 
 
+@settings(max_examples=10, deadline=None)
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=40), st.integers(1, 7))
+def test_sorting_some_users_at_a_time_gives_the_same(
+    tmp_path_factory: pytest.TempPathFactory, users: list[int], rows: int
+) -> None:
+    folder = tmp_path_factory.mktemp("log")
+    log = write_log(folder / "log.csv", [event(s, user=user, item=s + 1) for s, user in enumerate(users)])
+    whole, _ = run(log, folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(purchases, "SORTED_ROWS", rows)
+        assert run(log, folder)[0].equals(whole)
+
+
 def test_several_months_are_one_log_and_output_is_reproducible(tmp_path: Path) -> None:
     october = write_log(tmp_path / "2019-Oct.csv.gz", [event(0, item=1, user=5), event(1, item=2, user=5)])
     november = write_log(tmp_path / "2019-Nov.csv.gz", [event(7, item=3, user=5).replace("-10-", "-11-")])
