@@ -257,6 +257,8 @@ def test_dvc_caches_every_output_but_the_raw_data_and_git_ignores_them_all() -> 
     if "not a git repository" in asked.stderr:
         pytest.skip("no git here: the source came as an archive")
     assert set(asked.stdout.split()) == set(outs)
+    tracked = subprocess.run(["git", "ls-files", *outs], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert tracked.stdout == ""
 
 
 @pytest.mark.slow
