@@ -55,6 +55,7 @@ class MLP:
         length = -(-(sum(counts) + extra) // sizes[1]) * sizes[1]
         self._offsets = list(itertools.accumulate(counts, initial=0))
         self._rows = length // sizes[1]
+        self.network_size = self._offsets[-1]
         flat = streams.uniform(twins, length, dtype=torch.float32).flatten(0, 1).mul_(2).sub_(1)
         for layer, (fan_in, _) in enumerate(self._shapes[0::2]):
             flat[:, self._offsets[2 * layer] : self._offsets[2 * layer + 2]] *= fan_in**-0.5
@@ -84,19 +85,27 @@ class MLP:
         output: Tensor = _Perceptron.apply(flat, x, e, self)
         return output
 
-    def forward(self, flat: Tensor, x: Tensor, e: Tensor | None = None) -> list[Tensor]:
+    def chosen(self, x: Tensor, column: Tensor) -> Tensor:
+        """Output number `column` `[P, B]` of each input, `[P, B]`, differentiable in the parameters.
+
+        The others, thousands where they stand for actions, are not computed.
+        """
+        output: Tensor = _Chosen.apply(self.flat, x, column, self)
+        return output
+
+    def forward(self, flat: Tensor, x: Tensor, e: Tensor | None = None, *, hidden_only: bool = False) -> list[Tensor]:
         """Activations of each layer, the outputs last. `e` stands beside ids; beside floats it is part of x."""
         blocks = self.blocks(flat)
         activations: list[Tensor] = []
-        for layer in range(0, len(blocks), 2):
+        for layer in range(0, len(blocks) - 2 * hidden_only, 2):
             weight, bias = blocks[layer], blocks[layer + 1]
             if layer == 0 and not x.is_floating_point():
                 h = self._look_up(flat, x).add_(bias)
                 h = h if e is None else h.baddbmm_(e, weight[:, self.inputs :])
             else:
-                h = torch.bmm(x if layer == 0 else activations[-1], weight).add_(bias)
+                h = _product(x if layer == 0 else activations[-1], weight).add_(bias)
             if layer < len(blocks) - 2:
-                h = h.tanh_() if self.activation == "tanh" else h.relu_()
+                h = _tanh_(h) if self.activation == "tanh" else h.relu_()
             activations.append(h)
         return activations
 
@@ -106,37 +115,36 @@ class MLP:
         x: Tensor,
         e: Tensor | None,
         activations: Sequence[Tensor],
-        grad_output: Tensor,
-        *,
-        parameters: bool,
-        inputs: bool,
-    ) -> tuple[Tensor | None, Tensor | None]:
-        """Gradients of the parameters `[P, n]`, if wanted, and of the float inputs (x, or e beside ids), if wanted."""
+        delta: Tensor,
+        grad: Tensor | None,
+    ) -> Tensor:
+        """Write the gradients of the parameters into `grad` `[P, n]`, if given; the gradient of the first layer's sums.
+
+        `activations` are those of the layers before the one whose sums (before its activation) have gradient `delta`.
+        """
         blocks = self.blocks(flat)
-        first = blocks[0] if e is None else blocks[0][:, self.inputs :]
-        delta = grad_output
-        grad = torch.empty_like(flat) if parameters else None
-        if grad is not None:
-            grad[:, self._offsets[-1] :] = 0
         grads = [] if grad is None else self.blocks(grad)
-        for layer in range(len(blocks) - 2, -1, -2):
+        for layer in range(2 * len(activations), -1, -2):
             h = activations[layer // 2 - 1] if layer > 0 else x
             if grad is not None:
                 torch.sum(delta, 1, keepdim=True, out=grads[layer + 1])
                 if h.is_floating_point():
-                    torch.bmm(h.transpose(1, 2), delta, out=grads[layer])
+                    _product(h.transpose(1, 2), delta, out=grads[layer])
                 else:
                     grads[0].zero_()
                     self._scatter(grad, x, delta)
                     if e is not None:
                         grads[0][:, self.inputs :] = torch.bmm(e.transpose(1, 2), delta)
             if layer > 0:
-                delta = torch.bmm(delta, blocks[layer].transpose(1, 2))
-                if self.activation == "tanh":
-                    torch.ops.aten.tanh_backward.grad_input(delta, h, grad_input=delta)
-                else:
-                    torch.ops.aten.threshold_backward.grad_input(delta, h, 0, grad_input=delta)
-        return grad, torch.bmm(delta, first.transpose(1, 2)) if inputs else None
+                weight = blocks[layer].transpose(1, 2)
+                delta = self.before_activation(delta * weight if delta.shape[2] == 1 else torch.bmm(delta, weight), h)
+        return delta
+
+    def before_activation(self, delta: Tensor, h: Tensor) -> Tensor:
+        """The gradient of a layer's sums, in place of that of its activations h."""
+        if self.activation == "tanh":
+            return torch.ops.aten.tanh_backward.grad_input(delta, h, grad_input=delta)
+        return torch.ops.aten.threshold_backward.grad_input(delta, h, 0, grad_input=delta)
 
     def _row_ids(self, ids: Tensor) -> Tensor:
         first = torch.arange(self.members, device=ids.device).mul_(self._rows)
@@ -154,6 +162,19 @@ class MLP:
             table.index_add_(0, rows[:, :, k].reshape(-1), delta.reshape(-1, delta.shape[2]))
 
 
+def _product(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
+    """a b, into `out` if given. Where b has few columns, bmm of the transposed is 3 to 8 times as fast."""
+    if b.shape[2] > 8:
+        return torch.bmm(a, b) if out is None else torch.bmm(a, b, out=out)
+    product = torch.bmm(b.transpose(1, 2), a.transpose(1, 2)).transpose(1, 2)
+    return product if out is None else out.copy_(product)
+
+
+def _tanh_(x: Tensor) -> Tensor:
+    """tanh x = 2 σ(2x) − 1 in place, 2.5 times as fast as torch's own; off by 2e-7 at most in float32."""
+    return x.mul_(2).sigmoid_().mul_(2).sub_(1)
+
+
 class _Perceptron(torch.autograd.Function):
     """An MLP as one node of the graph; see MLP.forward and MLP.backward."""
 
@@ -168,10 +189,39 @@ class _Perceptron(torch.autograd.Function):
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
         flat, x, e, *activations = ctx.saved_tensors
         parameters, of_x, of_e, _ = ctx.needs_input_grad
-        grad, grad_inputs = ctx.mlp.backward(
-            flat, x, e, activations, grad_output, parameters=parameters, inputs=of_x or of_e
-        )
+        grad = torch.empty_like(flat) if parameters else None
+        if grad is not None:
+            grad[:, ctx.mlp.network_size :] = 0  # free parameters and padding
+        delta = ctx.mlp.backward(flat, x, e, activations, grad_output, grad)
+        if not (of_x or of_e):
+            return grad, None, None, None
+        first = ctx.mlp.blocks(flat)[0] if e is None else ctx.mlp.blocks(flat)[0][:, ctx.mlp.inputs :]
+        grad_inputs = torch.bmm(delta, first.transpose(1, 2))
         return grad, grad_inputs if of_x else None, grad_inputs if of_e else None, None
+
+
+class _Chosen(torch.autograd.Function):
+    """One output of each input of an MLP as one node of the graph; see MLP.chosen."""
+
+    @staticmethod
+    def forward(ctx: Any, flat: Tensor, x: Tensor, column: Tensor, mlp: MLP) -> Tensor:
+        hidden = mlp.forward(flat, x, hidden_only=True)
+        weight, bias = mlp.blocks(flat)[-2:]
+        columns = weight.gather(2, column[:, None].expand(-1, weight.shape[1], -1)).transpose(1, 2).contiguous()
+        ctx.save_for_backward(flat, x, column, columns, *hidden)
+        ctx.mlp = mlp
+        return (hidden[-1] * columns).sum(2).add_(bias[:, 0].gather(1, column))
+
+    @staticmethod
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, None, None, None]:
+        flat, x, column, columns, *hidden = ctx.saved_tensors
+        grad = torch.zeros_like(flat)
+        weight, bias = ctx.mlp.blocks(grad)[-2:]
+        g = grad_output[..., None]
+        weight.scatter_add_(2, column[:, None].expand(-1, weight.shape[1], -1), (g * hidden[-1]).transpose(1, 2))
+        bias[:, 0].scatter_add_(1, column, grad_output)
+        ctx.mlp.backward(flat, x, None, hidden[:-1], ctx.mlp.before_activation(g * columns, hidden[-1]), grad)
+        return grad, None, None, None
 
 
 class Encoder:

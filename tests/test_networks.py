@@ -131,3 +131,17 @@ def test_adam_leaves_a_stopped_member_and_its_moments_alone() -> None:
     assert not torch.equal(parameter.detach()[0], stopped)
     assert torch.equal(adam.tensors()["first.0"][1], before["first.0"][1])
     assert adam.tensors()["steps.0"].tolist() == [2.0, 1.0]
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+@pytest.mark.parametrize("ids", [False, True])
+def test_a_chosen_output_is_a_column_of_all_outputs(activation: str, ids: bool) -> None:
+    """Its value, and the gradients of the parameters, also where two inputs choose the same column."""
+    network = MLP(Streams(range(3), "test"), 6, (5, 4), 7, activation=activation, extra=2, members=3)
+    network.flat = network.flat.detach().double().requires_grad_()
+    x = torch.randint(6, (3, 20, 2)) if ids else torch.randn(3, 20, 6, dtype=torch.float64)
+    column, weights = torch.randint(7, (3, 20)), torch.randn(3, 20, dtype=torch.float64)
+    found, expected = network.chosen(x, column), network(x).gather(2, column[..., None])[..., 0]
+    torch.testing.assert_close(found, expected)
+    gradients = [torch.autograd.grad((weights * values).sum(), network.flat)[0] for values in (found, expected)]
+    torch.testing.assert_close(*gradients)

@@ -67,15 +67,27 @@ def test_targets_and_losses_by_hand() -> None:
 def test_exact_soft_value_by_hand() -> None:
     q = torch.tensor([[[[1.0, 2.0]], [[2.0, 0.0]]]])  # the lesser of the two critics: 1 and 0
     log_p = torch.tensor([[[0.25, 0.75]]]).log()
-    expected = 0.25 * (1 - 0.5 * math.log(0.25)) + 0.75 * (0 - 0.5 * math.log(0.75))
-    torch.testing.assert_close(sac.exact_soft_value(q, log_p, 0.5), torch.tensor([[expected]]))
+    entropy = -0.25 * math.log(0.25) - 0.75 * math.log(0.75)
+    value, found = sac.exact_soft_value(q, log_p + 2.0, 0.5)  # what is added to every logit changes nothing
+    torch.testing.assert_close(value, torch.tensor([[0.25 * 1 + 0.75 * 0 + 0.5 * entropy]]))
+    torch.testing.assert_close(found, torch.tensor([[entropy]]))
+
+
+def test_the_exact_soft_values_gradient_is_that_of_its_formula() -> None:
+    q = torch.randn(P, 2, B, 5, dtype=torch.float64)
+    logits = torch.randn(P, B, 5, dtype=torch.float64, requires_grad=True)
+    weights = torch.randn(P, B, dtype=torch.float64)
+    (gradient,) = torch.autograd.grad((weights * sac.exact_soft_value(q, logits, ALPHA)[0]).sum(), logits)
+    log_p = logits.log_softmax(2)
+    plain = (log_p.exp() * (q.amin(1) - ALPHA * log_p)).sum(2)
+    torch.testing.assert_close(gradient, torch.autograd.grad((weights * plain).sum(), logits)[0])
 
 
 def test_the_best_discrete_policy_is_the_softmax_of_q_over_alpha() -> None:
     """There the policy's gradient vanishes and the soft value is α ln Σ_a exp(Q / α)."""
     q = torch.randn(P, 1, B, 5, dtype=torch.float64).expand(-1, 2, -1, -1)
     logits = (q[:, 0] / ALPHA).clone().requires_grad_()
-    value = sac.exact_soft_value(q, logits.log_softmax(2), ALPHA)
+    value, _ = sac.exact_soft_value(q, logits, ALPHA)
     torch.testing.assert_close(value, ALPHA * (q[:, 0] / ALPHA).logsumexp(2))
     sac.policy_loss(value).sum().backward()
     torch.testing.assert_close(logits.grad, torch.zeros_like(logits))

@@ -44,9 +44,32 @@ def sampled_soft_value(q: Tensor, log_p: Tensor, entropy_weight: float) -> Tenso
     return q[:, 0].minimum(q[:, 1]) - entropy_weight * log_p
 
 
-def exact_soft_value(q: Tensor, log_p: Tensor, entropy_weight: float) -> Tensor:
-    """Σ_a π(a | s) (min_i Q_i(s, a) − α ln π(a | s)): Q `[P, 2, B, A]`, ln π `[P, B, A]` → `[P, B]`."""
-    return (log_p.exp() * (q[:, 0].minimum(q[:, 1]) - entropy_weight * log_p)).sum(2)
+def exact_soft_value(q: Tensor, logits: Tensor, entropy_weight: float) -> tuple[Tensor, Tensor]:
+    """V = Σ_a π(a | s) (min_i Q_i(s, a) − α ln π(a | s)), and the entropy of π(· | s), `[P, B]` each.
+
+    Q is `[P, 2, B, A]`, π the softmax of `logits` `[P, B, A]`, in which V is differentiable.
+    """
+    return _ExactSoftValue.apply(q, logits, entropy_weight)
+
+
+class _ExactSoftValue(torch.autograd.Function):
+    """∂V/∂logit(a) = π(a) (min_i Q_i(a) − α ln π(a) − V): π's own ln has no part in it, since Σ π ∂ ln π = 0."""
+
+    @staticmethod
+    def forward(ctx: Any, q: Tensor, logits: Tensor, entropy_weight: float) -> tuple[Tensor, Tensor]:
+        log_p = logits.log_softmax(2)
+        p = log_p.exp()
+        entropy = -torch.linalg.vecdot(p, log_p)
+        worth = q[:, 0].minimum(q[:, 1]).sub_(log_p, alpha=entropy_weight)
+        value = torch.linalg.vecdot(p, worth)
+        if ctx.needs_input_grad[1]:
+            ctx.save_for_backward(worth.sub_(value[..., None]).mul_(p))
+        ctx.mark_non_differentiable(entropy)
+        return value, entropy
+
+    @staticmethod
+    def backward(ctx: Any, grad_value: Tensor, _: Tensor) -> tuple[None, Tensor, None]:
+        return None, ctx.saved_tensors[0] * grad_value[..., None], None
 
 
 def policy_loss(soft_value: Tensor) -> Tensor:
@@ -173,7 +196,7 @@ class SoftActorCritic(Protocol):
         """Q_i(x, choice) of both critics, `[P, 2, B]`."""
 
     def soft_value(self, critics: Tensor, x: Tensor, noise: Tensor, entropy_weight: float) -> tuple[Tensor, Tensor]:
-        """V(x) `[P, B]` by critics with these parameters, and the policy's −ln π, both differentiable in the policy."""
+        """V(x) by critics with these parameters, differentiable in the policy, and its −ln π, `[P, B]` each."""
 
 
 class ContinuousActorCritic:
@@ -225,15 +248,12 @@ class DiscreteActorCritic:
 
     def q(self, x: Tensor, choice: Tensor) -> Tensor:
         """See SoftActorCritic."""
-        return self._q(self.critics.flat, x).gather(3, choice[:, None, :, None].expand(-1, 2, -1, 1))[..., 0]
+        return self.critics.chosen(_twice(x), _twice(choice)).unflatten(0, (-1, 2))
 
     def soft_value(self, critics: Tensor, x: Tensor, noise: Tensor, entropy_weight: float) -> tuple[Tensor, Tensor]:
         """See SoftActorCritic; exact, without noise."""
-        log_p = self.policy.network(x).log_softmax(2)
-        return exact_soft_value(self._q(critics, x), log_p, entropy_weight), -(log_p.exp() * log_p).sum(2)
-
-    def _q(self, critics: Tensor, x: Tensor) -> Tensor:
-        return self.critics.at(critics, _twice(x)).unflatten(0, (-1, 2))
+        q = self.critics.at(critics, _twice(x)).unflatten(0, (-1, 2))
+        return exact_soft_value(q, self.policy.network(x), entropy_weight)
 
 
 def _twice(x: Tensor) -> Tensor:
