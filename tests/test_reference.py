@@ -1,0 +1,180 @@
+"""The library against the plain reference: same parameters and same batches give the same updates."""
+
+import gymnasium
+import pytest
+import torch
+from torch import Tensor
+
+from benchmarks import pairs, reference
+from jsae.embeddings.learning import embed
+from jsae.environments.gridworld import Gridworld
+from jsae.environments.gymnasium_api import GRIDWORLD
+from jsae.environments.half_cheetah import HalfCheetah
+from jsae.rollout import Environment, Experience
+from jsae.samples import random_transitions
+from jsae.training import Settings, Trainer
+
+SMALL = {"actuators": 4, "discrete": True, "bins": 6, "walls": (), "goal": (0.3, 0.3, 0.9, 0.9)}
+SEEDS = [3, 4]
+EPOCHS = 2
+
+
+def made(environment: str, agent: str, embedding: str) -> Trainer:
+    world: Environment = HalfCheetah(episode_length=9)
+    if environment == "gridworld":
+        world = Gridworld(**(GRIDWORLD | SMALL | {"episode_length": 9}))
+    arguments = {"discount": 0.97}
+    if agent == "sac":
+        arguments |= {"entropy_weight": 0.2, "act_limit": 1.1, "polyak": 0.9, "replay_capacity": 500}
+        arguments |= {"update_steps": 3, "batch_size": 16, "start_steps": 20, "update_after": 20}
+    else:
+        arguments |= {"gae_lambda": 0.9, "policy_steps": 4, "critic_steps": 3, "kl_limit": 0.02}
+        arguments |= {"clip": 0.1} if agent == "ppo" else {}
+    settings = Settings(
+        lanes=5,
+        hidden_sizes=[8, 7],
+        initial_standard_deviations=[0.5, 0.7],
+        actor_learning_rates=[0.01, 0.003],
+        critic_learning_rates=[0.01, 0.02],
+        agent=arguments,
+        reward_scale=1.0,
+        continual=None,
+    )
+    return Trainer(world, embed(embedding, world, SEEDS, 3, 2), agent, SEEDS, settings)
+
+
+def dense(trainer: Trainer, observation: Tensor) -> Tensor:
+    """Ids as n-hot vectors."""
+    world = trainer.environment
+    return reference.one_hot(observation, world.observation_size) if world.discrete_observations else observation
+
+
+def paths_of(trainer: Trainer, experience: Experience, member: int) -> list[reference.Path]:
+    """A member's epoch, cut into episodes."""
+    o = dense(trainer, torch.cat([experience.observation, experience.last_observation[:, None]], 1)[member])
+    reward, terminated = experience.reward[member], experience.terminated[member]
+    steps, lanes = reward.shape
+    found = []
+    for lane in range(lanes):
+        start = 0
+        for t in range(steps):
+            ended = bool(terminated[t, lane])
+            if ended or t == steps - 1:
+                choice = experience.choice[member, start : t + 1, lane]
+                rewards = reward[start : t + 1, lane].double().numpy()
+                found.append(reference.Path(o[start : t + 2, lane], choice, rewards, ended))
+                start = t + 1
+    return found
+
+
+CASES = [("gridworld", embedding) for embedding in ("none", "ra", "jsae")]
+CASES += [("half-cheetah", embedding) for embedding in ("none", "jsae")]
+
+
+@pytest.mark.parametrize("agent", ["vpg", "ppo"])
+@pytest.mark.parametrize(("environment", "embedding"), CASES)
+def test_on_policy_updates_are_those_of_the_reference(
+    environment: str, agent: str, embedding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two epochs, so that the optimisers' moments count too; terminated and cut episodes, the KL stop."""
+    trainer = made(environment, agent, embedding)
+    plain = [pairs.plain_agent(trainer, member) for member in range(2)]
+    seen: list[Experience] = []
+    update = trainer.agent.update
+    monkeypatch.setattr(trainer.agent, "update", lambda *given: (seen.append(given[0]), update(*given))[1])
+    for _ in range(EPOCHS):
+        trainer.run_epoch()
+    if environment == "gridworld":
+        assert seen[0].terminated.any()
+    for member, agent_beside in enumerate(plain):
+        for experience in seen:
+            agent_beside.update(paths_of(trainer, experience, member))
+        actor, critic = agent_beside.actor, agent_beside.critic
+        free = [actor.log_std] if isinstance(actor, reference.GaussianActor) else []
+        assert_equal(trainer.agent.policy.network.flat[member], pairs.flattened(actor.net, *free))
+        assert_equal(trainer.agent.critic.flat[member], pairs.flattened(critic))
+
+
+@pytest.mark.parametrize(("environment", "embedding"), CASES)
+def test_soft_actor_critic_updates_are_those_of_the_reference(
+    environment: str, embedding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The squashed Gaussian, and the softmax with its exact sums, on the minibatches of two epochs."""
+    trainer = made(environment, "sac", embedding)
+    plain = [pairs.plain_agent(trainer, member) for member in range(2)]
+    batches: list[tuple[reference.Minibatch, ...]] = []
+    update_step = trainer.agent._update_step
+
+    def watched(batch, noise, represent):  # type: ignore[no-untyped-def]
+        batches.append(
+            tuple(
+                reference.Minibatch(
+                    dense(trainer, batch.observation[i]),
+                    batch.choice[i],
+                    batch.reward[i],
+                    dense(trainer, batch.next_observation[i]),
+                    batch.terminated[i],
+                    *noise[i],
+                )
+                for i in range(2)
+            )
+        )
+        return update_step(batch, noise, represent)
+
+    monkeypatch.setattr(trainer.agent, "_update_step", watched)
+    for _ in range(EPOCHS):
+        trainer.run_epoch()
+    assert len(batches) == EPOCHS * 3
+    models = trainer.agent.models
+    for member, agent_beside in enumerate(plain):
+        for both in batches:
+            agent_beside.update(both[member])
+        actor = agent_beside.actor
+        free = [actor.log_std] if isinstance(actor, reference.GaussianActor) else []
+        assert_equal(models.policy.network.flat[member], pairs.flattened(actor.net, *free))
+        for twin in range(2):
+            assert_equal(models.critics.flat[2 * member + twin], pairs.flattened(agent_beside.critics[twin]))
+            targets = trainer.weights()["targets"][member, twin]
+            assert_equal(targets, pairs.flattened(agent_beside.targets[twin]))
+
+
+@pytest.mark.parametrize(("environment", "embedding"), [case for case in CASES if case[1] != "none"])
+def test_embeddings_learn_as_the_references_do(environment: str, embedding: str) -> None:
+    """Loss and gradients of Eq. (5) (of RA's loss, and Eq. (6)), and the action that a point of E means."""
+    trainer = made(environment, "vpg", embedding)
+    ours, member = trainer.embedding, 1
+    plain = pairs.plain_embedding(trainer, member)
+    data = random_transitions(trainer.environment, SEEDS, 40)
+    loss = ours.loss(data)
+    loss.sum().backward()
+    o, following = (dense(trainer, seen[member]) for seen in (data.observation, data.next_observation))
+    beside = plain.loss(reference.Transitions(o, data.action[member], following, data.target[member]))
+    beside.backward()
+    torch.testing.assert_close(loss[member], beside)
+    torch.testing.assert_close(ours.parameters["g"].grad[member], plain.g.weight.grad.T)
+    if embedding == "jsae":
+        gradient = ours.parameters["transition"].grad[member]
+        torch.testing.assert_close(gradient, torch.cat([plain.T.weight.grad.T, plain.T.bias.grad[None]]))
+        torch.testing.assert_close(ours.parameters["phi"].grad[member], plain.phi.weight.grad.T)
+    points = torch.rand(2, 50, 2) * 2 - 1
+    torch.testing.assert_close(ours.to_action(points)[member], plain.to_action(points[member]))
+
+
+def assert_equal(flat: Tensor, expected: Tensor) -> None:
+    """The library's row may be padded."""
+    torch.testing.assert_close(flat.detach()[: len(expected)], expected, rtol=2e-4, atol=2e-5)
+
+
+def test_the_plain_loop_cuts_paths_where_they_end() -> None:
+    env = gymnasium.make("jsae/Gridworld-v0", **SMALL, max_episode_steps=9)
+    env.reset(seed=0)
+    agent = pairs.plain_agent(made("gridworld", "vpg", "none"), 0)
+    epochs: list[list[reference.Path]] = []
+    agent.update = lambda paths: epochs.append(list(paths))
+    reference.train_on_policy(agent, reference.World(env), epochs=2, steps=60)
+    for paths in epochs:
+        assert sum(len(path.reward) for path in paths) == 60
+        assert all(len(path.o) == len(path.reward) + 1 == len(path.choice) + 1 for path in paths)
+        assert all(len(path.reward) == 9 for path in paths[:-1] if not path.terminated)
+        assert any(path.terminated for path in paths)
+        assert all((path.reward[-1] > 0.9) == path.terminated for path in paths)
