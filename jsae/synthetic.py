@@ -492,9 +492,9 @@ class _LogWriter:
             if hour == len(self.quota) - 1:  # sessions end with the month
                 events = events.with_columns(pl.col("time").clip(upper_bound=(hour + 1) * 3_600 - 1))
             events = events.sort("time", maintain_order=True)
-            present = events.filter(pl.col("time") < (hour + 1) * 3_600)
-            waiting = events.filter(pl.col("time") >= (hour + 1) * 3_600)
-            yield self._rows(hour, present)
+            end = int(np.searchsorted(events["time"].to_numpy(), (hour + 1) * 3_600))
+            waiting = events[end:]
+            yield self._rows(hour, events[:end])
 
     def _orders_of(self, hour: int, generator: np.random.Generator) -> pl.DataFrame:
         """Events of the sessions with a purchase that start in this hour: views, perhaps a cart, purchases."""
@@ -560,7 +560,7 @@ class _LogWriter:
                 "kind": kind,
                 "item": item,
                 "user": user,
-                "session": names.gather(which),
+                "session": names[which],
             },
             schema=EVENT,
         )
@@ -568,19 +568,17 @@ class _LogWriter:
     def _rows(self, hour: int, events: pl.DataFrame) -> pl.DataFrame:
         """Events as the columns of the file, the five product fields as one column of text; counts them."""
         kind, item, user = (events[name].to_numpy() for name in ("kind", "item", "user"))
-        for index in range(len(TYPES)):
-            chosen = item[kind == index]
-            self.by_product[index] += np.bincount(chosen, minlength=self.by_product.shape[1])
-            self.written[hour % 24, index] += len(chosen)
+        np.add.at(self.by_product.reshape(-1), kind * self.by_product.shape[1] + item, 1)
+        self.written[hour % 24] += np.bincount(kind, minlength=len(TYPES))
         self.user_seen[user] = True
         moment = np.datetime_as_string(FIRST_DAY + np.timedelta64(hour, "h"), unit="h").replace("T", " ")
-        clock = pl.select(pl.lit(moment) + self.clock).to_series()
+        clock = moment + self.clock
         after = self.change_day[item] <= hour // 24
         return pl.DataFrame(
             {
-                "event_time": clock.gather(events["time"].to_numpy() - hour * 3_600),
-                "event_type": pl.Series(TYPES).gather(kind),
-                "product": self.texts.gather(item + len(self.change_day) * after),
+                "event_time": clock[events["time"].to_numpy() - hour * 3_600],
+                "event_type": pl.Series(TYPES)[kind],
+                "product": self.texts[item + len(self.change_day) * after],
                 "user_id": FIRST_USER + user * USER_STEP + user * 7_919 % USER_STEP,
                 "user_session": events["session"],
             }
