@@ -3,6 +3,8 @@
 PYTHON ?= python3
 TORCH ?= auto
 EXTRA_INDEX ?=
+JOBS ?= all
+PROFILE ?= local
 export PYTHON TORCH EXTRA_INDEX
 export DVC_NO_ANALYTICS := 1
 
@@ -11,11 +13,15 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # $(call set_scale,NAME) rewrites the one line of params.yaml that chooses the scale.
 set_scale = sed 's/^scale: *[a-z]*/scale: $(1)/' params.yaml >params.yaml.new && mv params.yaml.new params.yaml && echo 'params.yaml: scale is now $(1)'
 
+# Parameters are checked first. On a terminal Snakemake shows a live view, else lines.
+run_stages = { python -m jsae.parameters >/dev/null && snakemake --profile workflow/profiles/$(PROFILE) \
+	$(if $(filter local,$(PROFILE)),--cores $(JOBS)) $$(test -t 2 && echo --logger rich); }
+
 .DEFAULT_GOAL := help
 .PHONY: help setup environment reproduce paper preview publish readme status params test check format lock peers audit clean clean-all
 
 help:  ## explain all targets
-	@echo 'Usage: make TARGET [PYTHON=python3.12] [TORCH=auto|cpu|cuda] [EXTRA_INDEX=URL]'
+	@echo 'Usage: make TARGET [PYTHON=python3.12] [TORCH=auto|cpu|cuda] [EXTRA_INDEX=URL] [JOBS=n]'
 	@echo
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1	\2/p' $(firstword $(MAKEFILE_LIST)) | while IFS='	' read -r name text; do printf '  %-10s %s\n' "$$name" "$$text"; done
 	@echo
@@ -27,8 +33,8 @@ setup: environment  ## build .venv from the hash-locked requirements; returns at
 environment:
 	@requirements/install.sh
 
-reproduce: environment  ## run every stage whose inputs changed, then say where the report is
-	dvc repro
+reproduce: environment  ## run every stage whose inputs changed, in parallel, then say where the report is (JOBS=n: cores)
+	@python -m workflow.status --quiet && echo 'Every stage is up to date.' || $(run_stages)
 	@scale=$$(sed -n 's/^scale: *\([a-z]*\).*/\1/p' params.yaml); echo; echo "Report: $(CURDIR)/report/$$scale/report.html"
 
 paper: environment  ## set the scale to paper (the paper's budgets: hours), then reproduce
@@ -45,8 +51,8 @@ publish: environment  ## copy what a reader of the paper-scale study needs witho
 readme: environment  ## rewrite README's table of verdicts from the study at the paper's scale
 	@python -m stages.readme
 
-status: environment  ## say which stages would run, and why
-	@dvc status
+status: environment  ## the matrix of runs: what is fresh, what would run and why, what failed
+	@python -m workflow.status || test $$? -eq 1
 
 params: environment  ## print every parameter: name, value, meaning, source
 	@python -m jsae.parameters

@@ -396,6 +396,9 @@ class Parameters(Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Parameters":
+        for name in self.environments:  # they become words of commands and parts of paths
+            if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
+                raise ValueError(f"environments: {name!r} is no name: use small letters, digits and hyphens")
         for name, family in self.families():
             for environment in family.environments:
                 if environment not in self.environments:

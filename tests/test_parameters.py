@@ -50,6 +50,7 @@ def test_the_projects_own_file_is_valid() -> None:
          "environments.recommender.agents.vpg.policy_step is not a parameter (did you mean policy_steps?)"),
         (r"vpg: {policy_steps: 4", "vpg: {policy_steps: 0",
          "environments.recommender.agents.vpg.policy_steps = 0: input should be greater than"),
+        (r"\n  slot-machine:\n    module", '\n  "x; rm -rf .":\n    module', "environments: 'x; rm -rf .' is no name"),
         (r"scale: preview", "scale: preview\nscale: paper", "params.yaml is not YAML"),
         (r"scale: preview", "scale: [preview", "params.yaml is not YAML"),
     ],

@@ -127,12 +127,18 @@ case "$*" in
 *) exec "{sys.executable}" "$@" ;;
 esac
 """
-UV = f"""#!/bin/sh
+PYTHON_OF_VENV = f"""#!/bin/sh
+case "$*" in
+"-m workflow.status --quiet") exit 1 ;;
+"-m jsae.parameters") echo parameters >>calls ;;
+*) exec "{sys.executable}" "$@" ;;
+esac
+"""
+UV = """#!/bin/sh
 case "$*" in
 "venv "*)
     mkdir -p .venv/bin
-    ln -s "{sys.executable}" .venv/bin/python
-    cp "$STAND_INS/dvc" .venv/bin/dvc
+    cp "$STAND_INS/python" "$STAND_INS/dvc" "$STAND_INS/snakemake" .venv/bin
     echo venv >>calls ;;
 "pip sync "*)
     for word in "$@"; do case $word in requirements/torch-*) echo "sync $word" >>calls ;; esac; done
@@ -145,6 +151,9 @@ case "$*" in
 "config --quiet --local core.no_scm true") printf '[core]\\n    no_scm = true\\n' >.dvc/config.local ;;
 "config --local --unset core.no_scm") : >.dvc/config.local ;;
 esac
+"""
+SNAKEMAKE = """#!/bin/sh
+echo "snakemake $*" >>calls
 """
 CPU, CUDA = "sync requirements/torch-cpu.lock", "sync requirements/torch-cuda.lock"
 
@@ -165,6 +174,8 @@ class Study:
         self.python = executable(self.tools / "python3", PYTHON)
         executable(self.tools / "uv", UV)
         executable(self.tools / "dvc", DVC)
+        executable(self.tools / "snakemake", SNAKEMAKE)
+        executable(self.tools / "python", PYTHON_OF_VENV)
         executable(self.tools / "uname", "#!/bin/sh\necho Linux\n")
         shutil.copytree(ROOT / "requirements", self.root / "requirements")
         for name in ("Makefile", "params.yaml"):
@@ -346,4 +357,5 @@ def test_paper_and_preview_change_the_scale_and_nothing_else(study: Study) -> No
     preview = study.make("preview")
     assert params.read_text() == before
     assert preview.stdout.endswith(f"Report: {study.root}/report/preview/report.html\n")
-    assert study.calls()[-2:] == ["dvc repro", "dvc repro"]
+    ran = ["parameters", "snakemake --profile workflow/profiles/local --cores all"]
+    assert study.calls()[-4:] == [*ran, *ran]

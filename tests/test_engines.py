@@ -1,0 +1,175 @@
+"""dvc repro and Snakemake on one graph: the same bits, the same dvc.lock, and nothing left to do for the other."""
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from dvc.repo import Repo
+
+from tests.forking import Forking
+from tests.made_studies import EVERY, ROOT, SNAKEMAKE, Study, wait_for
+from workflow import bridge
+
+
+@pytest.fixture(scope="module")
+def shared(engines: Forking, tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """A study that Snakemake has run; tests leave it as it was."""
+    study = Study(tmp_path_factory.mktemp("shared") / "a study", engines)
+    study.snakemake()
+    assert study.ran() == EVERY
+    return study
+
+
+def test_both_engines_make_the_same_and_leave_nothing_to_do(shared: Study, calm: dict[str, bytes]) -> None:
+    assert shared.results() == calm
+    assert "up to date" in shared.run("dvc", "status")
+    shared.run("dvc", "repro")
+    assert "every stage is up to date" in shared.snakemake()
+    assert shared.ran() == []
+    assert shared.results() == calm
+    assert "8 of 8 stages are fresh" in shared.run("workflow.status")
+    assert [path.name for path in sorted((shared.root / "logs").iterdir())][:2] == ["aggregate.log", "collect@a.log"]
+
+
+def test_the_run_cache_is_shared_both_ways(shared: Study, calm: dict[str, bytes]) -> None:
+    shared.edit("params.yaml", "length: 2", "length: 3")
+    shared.run("dvc", "repro")
+    other = shared.results()
+    assert shared.ran() == EVERY[1:]
+    shared.edit("params.yaml", "length: 3", "length: 2")
+    shared.run("dvc", "repro")
+    assert shared.results() == calm  # what Snakemake ran, restored by DVC
+    shared.edit("params.yaml", "length: 2", "length: 3")
+    assert "restored from the run-cache: aggregate" in shared.snakemake()
+    assert shared.results() == other  # what DVC ran, restored by Snakemake
+    shared.edit("params.yaml", "length: 3", "length: 2")
+    shared.snakemake()
+    assert shared.ran() == []
+    assert shared.results() == calm
+
+
+def test_what_comes_out_as_it_was_leads_to_nothing(shared: Study, calm: dict[str, bytes]) -> None:
+    shared.edit("params.yaml", "remark: one", "remark: two")
+    shared.snakemake()
+    assert shared.ran() == ["collected/a", "collected/b", "collected/c"]
+    assert "up to date" in shared.run("dvc", "status")
+    shared.edit("params.yaml", "remark: two", "remark: one")
+    shared.edit("stages/work.py", "Writes", "Makes")
+    assert "runs first: code" in shared.snakemake()
+    assert shared.ran() == ["code/work"]
+    assert "up to date" in shared.run("dvc", "status")
+    shared.edit("stages/work.py", "Makes", "Writes")
+    shared.snakemake()
+    assert shared.ran() == []
+    assert shared.results() == calm
+
+
+def test_a_dry_run_says_what_and_why_and_changes_nothing(shared: Study) -> None:
+    shared.edit("params.yaml", "a: 1.0e-8", "a: 2.0e-8")
+    before = contents(shared.root)
+    printed = shared.snakemake("-n")
+    assert "would run: train@a (rates.a is modified)" in printed
+    assert "may run: aggregate (after train@a)" in printed
+    assert printed.count(" run: ") == 2
+    assert contents(shared.root) == before
+    shared.edit("params.yaml", "a: 2.0e-8", "a: 1.0e-8")
+
+
+def contents(root: Path) -> dict[str, str]:
+    """Digests of all files but the engines' own locks, logs and caches."""
+    own = (".dvc/tmp", ".snakemake/log", ".snakemake/iocache", ".printed", ".config", ".cache")
+    names = {path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.is_file()}
+    return {n: hashlib.md5(p.read_bytes()).hexdigest() for n, p in names.items() if not n.startswith(own)}
+
+
+def test_a_failed_stage_stops_what_needs_it_only(toy: Study, calm: dict[str, bytes]) -> None:
+    toy.write("broken", "trained/b")
+    printed = toy.snakemake(status=1)
+    assert "error: train@b: exit status 1; its log is logs/train@b.log" in printed
+    assert "error: it broke" in (toy.root / "logs/train@b.log").read_text()
+    assert set(EVERY) - set(toy.ran()) == {"tables/all"}
+    shown = toy.run("workflow.status", status=1)
+    assert "failed train@b: exit status 1; its log is logs/train@b.log" in shown
+    assert "6 of 8 stages are fresh" in shown
+    (toy.root / "broken").unlink()
+    toy.snakemake()
+    assert toy.ran() == ["tables/all", "trained/b"]
+    assert toy.results() == calm
+
+
+def test_two_runs_in_one_folder_and_an_edit_during_a_run(toy: Study) -> None:
+    toy.write("hold", "")
+    first = toy.start(*SNAKEMAKE)
+    wait_for(toy.root / "collected")
+    second = toy.engines.start(*SNAKEMAKE, folder=toy.root, environment=toy.environment)
+    assert second.wait() == 1
+    assert f"error: process {first.process} is running the stages in this folder: wait for it" in second.text()
+    assert "is busy" in toy.run("dvc", "repro", status=255)
+    shown = toy.run("workflow.status", status=1)
+    assert "running collect@" in shown
+    assert "waiting aggregate" in shown
+    toy.edit("params.yaml", "b: 2.50", "b: 2.75")
+    (toy.root / "hold").unlink()
+    assert first.wait() == 1
+    assert "params.yaml was edited after this run had started; run again" in toy.run("workflow.status", status=1)
+    toy.snakemake()
+    assert toy.ran().count("trained/b") == 1
+    assert "up to date" in toy.run("dvc", "status")
+
+
+def test_a_command_meets_no_shell(toy: Study) -> None:
+    toy.edit("params.yaml", "[a, b, c]", '["a; touch here"]')
+    toy.edit("params.yaml", "a: 1.0e-8", '"a; touch here": 1')
+    toy.snakemake(status=1)
+    assert not (toy.root / "here").exists()
+    assert (toy.root / "collected/a;").exists()
+
+
+def test_a_stage_that_does_not_write_its_output_has_failed(toy: Study) -> None:
+    toy.edit("dvc.yaml", "      - tables\n", "      - tables\n      - more\n")
+    assert "it ended well and did not write more" in toy.snakemake(status=1)
+
+
+# The bridge reads files and parameters without DVC: it must see what DVC sees.
+
+
+@contextlib.contextmanager
+def opened(root: Path) -> Iterator[Repo]:
+    with contextlib.chdir(root), Repo(str(root)) as repo:
+        yield repo
+
+
+def test_the_bridge_hashes_as_dvc_does(shared: Study) -> None:
+    shared.write("trained/.gitignore", "/a\n")
+    shared.write("trained/deep/x.txt", "x")
+    shared.write("trained/deep/__pycache__/y.pyc", "y")
+    shared.write("trained/.a.123.part", "half")
+    with opened(shared.root) as repo:
+        deps = [dep for stage in repo.index.stages for dep in stage.deps if dep.def_path != bridge.PARAMETERS]
+        assert {dep.def_path for dep in deps} >= {"trained", "code/work"}
+        for dep in deps:
+            assert bridge.md5(Path(dep.def_path)) == dep.get_hash().value, dep.def_path
+
+
+def test_the_bridge_reads_parameters_as_dvc_does() -> None:
+    with opened(ROOT) as repo:
+        values = {
+            key: value
+            for stage in repo.index.stages
+            for dep in stage.deps
+            if dep.def_path == bridge.PARAMETERS
+            for key, value in dep.get_hash().value.items()
+        }
+        assert bridge._params(values) == json.loads(json.dumps(values))
+    assert len(values) > 50
+
+
+def test_every_kind_of_stage_has_its_resources() -> None:
+    """Kinds that use worker processes are named in the profile; a new kind of stage joins one of the two lists."""
+    with opened(ROOT) as repo:
+        kinds = {bridge.kind(stage.addressing) for stage in repo.index.stages}
+    alone = {"aggregate", "bounds", "code", "collect", "download", "figures", "filter", "quality", "report", "theory"}
+    assert kinds == alone | {"transitions", "pretrain", "train"}

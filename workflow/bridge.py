@@ -1,0 +1,405 @@
+"""Between DVC and Snakemake: DVC knows what is stale and what is done, Snakemake runs it in parallel.
+
+dvc.yaml is the only graph. A run has three steps, and may be killed in each:
+
+    begin       in Snakemake's main process: record what a killed run has left, take from the run-cache what it has, and
+                freeze the rest in PLAN, a stage an entry
+    run STAGE   in each job: run the stage's command, write its log, leave a receipt
+    end         in the main process: record the receipts in dvc.lock and in the run-cache, with one write
+
+A receipt is the digest of all that the stage used: command, parameters, contents of its dependencies, names of its
+outputs. Jobs read the plan, never dvc.yaml. What was edited during a run does not match its receipt: that stage is not
+recorded and runs again the next time.
+"""
+
+import atexit
+import contextlib
+import fcntl
+import fnmatch
+import hashlib
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+from stages import end_with_parent
+
+HOME = Path(".snakemake/jsae")
+PLAN, LOCK, RECEIPTS = HOME / "plan.json", HOME / "lock", HOME / "receipts"
+PARAMETERS = "params.yaml"
+FAILED = "failed: "
+"""How the last line of a failed stage's log starts."""
+AFTER = "after "
+"""How the reason starts of a stage in which nothing has changed, but in one before it."""
+SCOUTS = ("code",)
+"""Kinds of quick stages that run while the plan is made: they decide about most others."""
+
+Plan = dict[str, dict[str, Any]]
+"""By stage: cmd, params {key: value}, deps [path], outs [path], persist [path], needs [stage], why; parameters, the MD5
+of params.yaml; recorded, the digest that dvc.lock has for the outputs in place, null if it has none."""
+
+
+class BridgeError(Exception):
+    """An error that a user can mend, in one sentence."""
+
+
+def kind(stage: str) -> str:
+    """The first word of a stage's name, the unit of resources: "train" of train-gridworld@preview-0-4-…"""
+    return re.split("[-@]", stage)[0]
+
+
+def receipt(stage: str) -> str:
+    return f"{RECEIPTS}/{stage}.json"
+
+
+def log(stage: str) -> str:
+    return f"logs/{stage}.log"
+
+
+def say(text: str) -> None:
+    print(f"dvc: {text}", file=sys.stderr, flush=True)
+
+
+def _use_this_python() -> None:
+    """The "python" of commands is the one that runs this."""
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+
+# ---- in the main process: with DVC -----------------------------------------------------------------------------------
+
+
+def begin(*, dry: bool) -> Plan:
+    """What Snakemake has to run, in DVC's order; a dry call changes nothing.
+
+    Raises BridgeError if another run is at work here, or if DVC cannot read the project.
+    """
+    if not dry:
+        _be_alone()
+        _use_this_python()
+    with opened() as repo:
+        if not dry:
+            _keep_dvc_off(repo)
+            _record(repo)
+        plan = _plan(repo, dry)
+        if not dry:
+            _write(PLAN, json.dumps(plan, indent=1, ensure_ascii=False))
+    for stage, entry in plan.items():
+        may = entry["why"].startswith(AFTER)  # only if what comes before changes its files
+        say(f"{'may run' if may else 'would run' if dry else 'to run'}: {stage} ({entry['why']})")
+    if not plan:
+        say("every stage is up to date")
+    return plan
+
+
+def end() -> None:
+    """Record what has finished."""
+    with opened() as repo:
+        _record(repo)
+
+
+@contextlib.contextmanager
+def opened() -> Iterator[Any]:
+    """DVC's view of the project, locked. Raises BridgeError in place of DVC's own errors and of a full disk."""
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with Repo() as repo, repo.lock:
+            yield repo
+    except (DvcException, OSError) as error:
+        raise BridgeError(f"DVC: {error}") from error
+
+
+def ordered(repo: Any) -> list[Any]:
+    """Stages in the order in which `dvc repro` runs them."""
+    from dvc.repo.reproduce import plan_repro
+
+    return [stage for stage in plan_repro(repo.index.graph) if stage.cmd]
+
+
+def why(stage: Any) -> str:
+    """What DVC finds changed in a stage, in words; empty if nothing has."""
+    if not any(item.hash_info for item in (*stage.deps, *stage.outs)):
+        return "it has not run yet"
+    found = []
+    for change in stage.status().get(stage.addressing, []):
+        if isinstance(change, str):
+            found.append("its command changed" if change == "changed checksum" else change)
+            continue
+        for entries in change.values():
+            for path, state in entries.items():
+                named = state.items() if isinstance(state, dict) else [(path, state)]  # one by one: parameters
+                found += [f"{name} is {'missing' if word == 'deleted' else word}" for name, word in named]
+    return "; ".join([*found[:3], *([f"and {len(found) - 3} more"] if len(found) > 3 else [])])
+
+
+def _plan(repo: Any, dry: bool) -> Plan:
+    """Every stage that is stale or comes after one, but for those that the run-cache has: they are restored."""
+    plan: Plan = {}
+    restored: dict[str, Any] = {}  # and the scouts
+    graph = repo.index.graph
+    for stage in ordered(repo):
+        ahead = sorted(up.addressing for up in graph.successors(stage))
+        needs = [name for name in ahead if name in plan]
+        unsure = [name for name in ahead if name in restored] if dry else []
+        changed = why(stage)
+        if not (needs or unsure or changed):
+            continue
+        if not needs and changed and _in_run_cache(stage):
+            restored[stage.addressing] = stage
+            say(f"{'would be restored' if dry else 'restored'} from the run-cache: {stage.addressing} ({changed})")
+            if not dry:
+                stage.run()
+            continue
+        if kind(stage.addressing) in SCOUTS and not needs and not dry:
+            say(f"runs first: {stage.addressing} ({changed})")
+            stage.run()
+            restored[stage.addressing] = stage
+            continue
+        later = f"{AFTER}{(needs + unsure)[0]}" if needs or unsure else ""
+        plan[stage.addressing] = _frozen(stage, needs, "; ".join(filter(None, [changed, later])))
+    if not dry:
+        _lock(repo, restored)
+    return plan
+
+
+def _frozen(stage: Any, needs: list[str], reason: str) -> dict[str, Any]:
+    parameters = [dep for dep in stage.deps if dep.def_path == PARAMETERS]
+    return {
+        "cmd": stage.cmd,
+        "params": {key: value for dep in parameters for key, value in dep.get_hash().value.items()},
+        "deps": [dep.def_path for dep in stage.deps if dep.def_path != PARAMETERS],
+        "outs": [out.def_path for out in stage.outs],
+        "persist": [out.def_path for out in stage.outs if out.persist],
+        "needs": needs,
+        "why": reason,
+        "parameters": md5(Path(PARAMETERS)) if parameters else None,
+        "recorded": None if stage.changed_stage() or stage.changed_outs() else _digest(stage, recorded=True),
+    }
+
+
+def _in_run_cache(stage: Any) -> bool:
+    """Whether DVC can restore the outputs for the present inputs; leaves the stage as it was."""
+    from dvc.stage.cache import _can_hash
+
+    if stage.already_cached() and all(out.hash_info for out in stage.outs):
+        return True
+    before = [dep.hash_info for dep in stage.deps]
+    try:
+        if not all(dep.exists for dep in stage.deps):
+            return False
+        stage.save_deps()
+        entry = stage.repo.stage_cache._load(stage) if _can_hash(stage) else None
+        return entry is not None and stage.repo.stage_cache._create_stage(entry, wdir=stage.wdir).outs_cached()
+    finally:
+        for dep, info in zip(stage.deps, before, strict=True):
+            dep.hash_info = info
+
+
+def _record(repo: Any) -> None:
+    """Put the stages whose receipts hold true into the cache and into dvc.lock; the other receipts are void."""
+    done = {}
+    for stage in ordered(repo):
+        name = stage.addressing
+        if not Path(receipt(name)).exists():
+            continue
+        present = all(item.exists for item in (*stage.deps, *stage.outs))
+        if present and Path(receipt(name)).read_text() == _digest(stage, recorded=False):
+            stage.save(run_cache=all(out.use_cache or out.is_metric or out.is_plot for out in stage.outs))
+            stage.commit()
+            done[name] = stage
+        else:
+            say(f"not recorded: {name} (what it reads has changed since, or its outputs are gone)")
+    _lock(repo, done)
+    shutil.rmtree(RECEIPTS, ignore_errors=True)
+    RECEIPTS.mkdir(parents=True)
+    if done:
+        say(f"recorded: {len(done)} stages")
+
+
+def _lock(repo: Any, stages: dict[str, Any]) -> None:
+    """Enter stages in dvc.lock, in the order in which `dvc repro` of a fresh clone enters them."""
+    from dvc.stage.serialize import to_single_stage_lockfile
+    from dvc.utils.serialize import modify_yaml
+
+    if not stages:
+        return
+    with modify_yaml("dvc.lock") as lock:
+        lock.setdefault("schema", "2.0")
+        entries = {**lock.get("stages", {}), **{name: to_single_stage_lockfile(s) for name, s in stages.items()}}
+        names = [stage.addressing for stage in ordered(repo)]
+        lock["stages"] = {name: entries[name] for name in dict.fromkeys([*names, *entries]) if name in entries}
+
+
+def _digest(stage: Any, *, recorded: bool) -> str:
+    """The receipt of a stage: as dvc.lock has it, or of what lies there now."""
+    values = {dep.def_path: (dep.hash_info if recorded else dep.get_hash()).value for dep in stage.deps}
+    parameters = values.pop(PARAMETERS, {})
+    return digest(stage.cmd, parameters, values, [out.def_path for out in stage.outs])
+
+
+def _be_alone() -> None:
+    """Hold LOCK until this process ends, in whatever way. Raises BridgeError if another run holds it."""
+    HOME.mkdir(parents=True, exist_ok=True)
+    stream = LOCK.open("a+")
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        stream.seek(0)
+        raise BridgeError(f"process {stream.read()} is running the stages in this folder: wait for it") from None
+    stream.truncate(0)
+    stream.write(str(os.getpid()))
+    stream.flush()
+    atexit.register(stream.close)
+
+
+def running() -> bool:
+    """Whether a run is at work in this folder."""
+    if not LOCK.exists():
+        return False
+    with LOCK.open() as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def _keep_dvc_off(repo: Any) -> None:
+    """Until this process ends, a `dvc repro` or `dvc checkout` in this folder is refused, and says by whom."""
+    from dvc.rwlock import rwlock
+
+    held = contextlib.ExitStack()
+    hardlink = repo.config["core"].get("hardlink_lock", False)
+    held.enter_context(rwlock(repo.tmp_dir, repo.fs, " ".join(sys.argv), [repo.root_dir], [], hardlink))
+    atexit.register(held.close)
+
+
+# ---- in a job: without DVC -------------------------------------------------------------------------------------------
+
+
+def read_plan() -> Plan:
+    plan: Plan = json.loads(PLAN.read_text())
+    return plan
+
+
+def run(stage: str) -> int:
+    """Run a stage of the plan as `dvc repro` would; returns the exit status. What it prints goes to its log."""
+    end_with_parent()
+    _use_this_python()
+    start = time.monotonic()
+    Path(log(stage)).parent.mkdir(exist_ok=True)
+    with Path(log(stage)).open("w") as stream:
+        try:
+            _run(stage, read_plan()[stage], stream)
+        except (BridgeError, OSError) as error:
+            print(f"{FAILED}{error}", file=stream)
+            print(f"error: {stage}: {error}; its log is {log(stage)}", file=sys.stderr)
+            return 1
+        print(f"done in {time.monotonic() - start:.1f} s", file=stream)
+    return 0
+
+
+def _run(stage: str, entry: dict[str, Any], stream: TextIO) -> None:
+    if entry["params"] and md5(Path(PARAMETERS)) != entry["parameters"] and _params(entry["params"]) != entry["params"]:
+        raise BridgeError(f"{PARAMETERS} was edited after this run had started; run again")
+    present = {path: md5(Path(path)) for path in entry["deps"]}
+    now = digest(entry["cmd"], entry["params"], present, entry["outs"])
+    if now == entry["recorded"]:
+        print("what it reads came out as it was: nothing to do", file=stream)
+    else:
+        for out in entry["outs"]:
+            if out not in entry["persist"]:
+                _remove(Path(out))
+        _command(stage, entry["cmd"], stream)
+    for out in entry["outs"]:
+        if not Path(out).exists():
+            raise BridgeError(f"it ended well and did not write {out}")
+    _write(Path(receipt(stage)), now)
+
+
+def _command(stage: str, command: str, stream: TextIO) -> None:
+    """Run a command line, without a shell. Raises BridgeError if it fails."""
+    environment = {**os.environ, "DVC_STAGE": stage, "DVC_ROOT": str(Path.cwd())}
+    environment.setdefault("JSAE_WORKERS", environment.get("OMP_NUM_THREADS", "1"))  # Snakemake's: the job's threads
+    print(f"> {command}", file=stream, flush=True)
+    words = shlex.split(command)
+    process = subprocess.Popen(
+        words, env=environment, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT
+    )
+    while True:
+        with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C reaches the stage too: wait for its end
+            status = process.wait()
+            break
+    if status:
+        raise BridgeError(f"killed by signal {-status}" if status < 0 else f"exit status {status}")
+
+
+def _params(keys: Iterable[str]) -> dict[str, Any]:
+    """The present values of these keys of params.yaml, as the plan has them."""
+    from ruamel.yaml import YAML
+
+    document, values = YAML(typ="safe").load(Path(PARAMETERS)), {}
+    for key in keys:
+        value = document
+        for part in key.split("."):
+            value = value[part]
+        values[key] = value
+    read: dict[str, Any] = json.loads(json.dumps(values))
+    return read
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text)
+    temporary.replace(path)
+
+
+# ---- digests ---------------------------------------------------------------------------------------------------------
+
+
+def digest(command: str, params: dict[str, Any], deps: dict[str, str], outs: list[str]) -> str:
+    """What a receipt holds: a SHA-256."""
+    return hashlib.sha256(json.dumps([command, params, deps, sorted(outs)], sort_keys=True).encode()).hexdigest()
+
+
+def md5(path: Path) -> str:
+    """DVC's digest of a file or folder. Raises BridgeError if there is none."""
+    if path.is_dir():
+        files = [{"md5": md5(file), "relpath": name} for name, file in _files(path)]
+        return hashlib.md5(json.dumps(files, sort_keys=True).encode()).hexdigest() + ".dir"
+    if not path.exists():
+        raise BridgeError(f"{path} is missing")
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "md5").hexdigest()
+
+
+def _files(folder: Path) -> list[tuple[str, Path]]:
+    """Files of a folder that DVC looks at, by relative path, sorted. The patterns of .dvcignore are plain names."""
+    ignored = [line for line in Path(".dvcignore").read_text().split("\n") if line and not line.startswith("#")]
+    found = []
+    for path in folder.rglob("*"):
+        parts = path.relative_to(folder).parts
+        if path.is_file() and not any(fnmatch.fnmatch(part, pattern) for part in parts for pattern in ignored):
+            found.append(("/".join(parts), path))
+    return sorted(found)
+
+
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1]))

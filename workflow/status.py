@@ -1,0 +1,143 @@
+"""State of every stage, as a table of the runs: python -m workflow.status [--quiet]
+
+fresh     its outputs are those of the present parameters, code and data
+stale     something that it reads has changed
+behind    it comes after a stage that is not fresh: it runs if that one's files change
+missing   it has not run, or its outputs are gone
+failed    its last run failed: its log says why
+done, running, waiting   in the run that is at work now
+
+--quiet prints nothing. The exit status is 0 if every stage is fresh, else 1; 2 if DVC cannot read the project.
+"""
+
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+
+from workflow.bridge import (
+    AFTER,
+    FAILED,
+    PLAN,
+    BridgeError,
+    kind,
+    log,
+    opened,
+    ordered,
+    read_plan,
+    receipt,
+    running,
+    why,
+)
+
+STEPS = ("collect", "pretrain", "train")
+"""The stages of a cell: the columns of the table."""
+COLOURS = {"fresh": "green", "done": "green", "running": "cyan", "waiting": "cyan", "failed": "red"}
+SHOWN = 12
+"""Reasons that are printed: `dvc status` has them all."""
+
+
+class State(NamedTuple):
+    word: str
+    reason: str
+    options: dict[str, str]  # of its command: "environment", "agent", ...
+
+
+def states() -> dict[str, State]:
+    """By stage, in DVC's order."""
+    found: dict[str, State] = {}
+    plan = read_plan() if running() else {}
+    with opened() as repo:
+        for stage in ordered(repo):
+            name, reason = stage.addressing, why(stage)
+            ahead = [up.addressing for up in repo.index.graph.successors(stage)]
+            ahead = sorted(up for up in ahead if found[up].word not in ("fresh", "done"))
+            word = "stale" if all(out.exists for out in stage.outs) else "missing"
+            if not reason:
+                word, reason = ("behind", f"{AFTER}{ahead[0]}") if ahead else ("fresh", "")
+            elif Path(receipt(name)).exists():
+                word = "done"
+            elif (started := has_log(name, since=PLAN if name in plan else None)) and last_line(name).startswith(
+                FAILED
+            ):
+                word, reason = "failed", f"{last_line(name).removeprefix(FAILED)}; its log is {log(name)}"
+            elif name in plan:
+                word = "running" if started else "waiting"
+            found[name] = State(word, reason, dict(re.findall(r"--([a-z-]+) (\S+)", stage.cmd)))
+    return found
+
+
+def has_log(stage: str, since: Path | None) -> bool:
+    """Whether a stage has a log, not older than the file `since`."""
+    path = Path(log(stage))
+    return path.exists() and (since is None or path.stat().st_mtime >= since.stat().st_mtime)
+
+
+def last_line(stage: str) -> str:
+    return Path(log(stage)).read_text(errors="replace").rstrip().rpartition("\n")[2]
+
+
+def table(found: dict[str, State]) -> Table:
+    """A row a cell and cohort."""
+    shown = Table(box=None, pad_edge=False)
+    for title in ("environment", "agent", "embedding", "cohort", *STEPS):
+        shown.add_column(title)
+    by_step = {
+        (kind(name), *(state.options.get(key) for key in ("environment", "agent", "embedding", "cohort"))): state.word
+        for name, state in found.items()
+    }
+    previous = ""
+    for step, environment, agent, embedding, cohort in by_step:
+        if step != "train" or environment is None:
+            continue
+        words = [
+            by_step.get(("collect", environment, None, None, cohort)),
+            by_step.get(("pretrain", environment, None, embedding, cohort)),
+            by_step["train", environment, agent, embedding, cohort],
+        ]
+        cells = [environment if environment != previous else "", agent, embedding, cohort]
+        shown.add_row(*(str(cell) for cell in cells), *(coloured(word) for word in words))
+        previous = str(environment)
+    return shown
+
+
+def others(found: dict[str, State]) -> Table:
+    """A row a stage that belongs to no cell."""
+    shown = Table.grid(padding=(0, 2))
+    for name, state in found.items():
+        if kind(name) not in STEPS or "environment" not in state.options:
+            shown.add_row(coloured(state.word), name)
+    return shown
+
+
+def coloured(word: str | None) -> str:
+    colour = COLOURS.get(word or "", "yellow")
+    return f"[{colour}]{word}[/]" if word else ""
+
+
+def main(arguments: Sequence[str]) -> int:
+    found = states()
+    open_ends = {name: state for name, state in found.items() if state.word != "fresh"}
+    if "--quiet" not in arguments:
+        terminal = Console(soft_wrap=True, highlight=False)
+        console = terminal if terminal.is_terminal else Console(soft_wrap=True, highlight=False, width=200)
+        console.print(table(found), "", others(found), "", sep="\n")
+        urgent = sorted(open_ends.items(), key=lambda item: item[1].word != "failed")
+        for name, state in urgent[:SHOWN]:
+            console.print(f"{coloured(state.word)} {name}: {state.reason}")
+        if len(urgent) > SHOWN:
+            console.print(f"... and {len(urgent) - SHOWN} more")
+        console.print(f"{len(found) - len(open_ends)} of {len(found)} stages are fresh")
+    return 1 if open_ends else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except BridgeError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
