@@ -203,8 +203,11 @@ def test_quirks_of_the_real_files_are_no_errors(tmp_path: Path) -> None:
     assert len(run(tmp_path / "log.csv", tmp_path)[0]) == 5
 
 
-def test_equal_rows_count_once_or_each(tmp_path: Path) -> None:
-    """Equal in every field: logged twice. Another second: another unit."""
+@pytest.mark.parametrize("block", [100, event_log.BLOCK])
+def test_equal_rows_count_once_or_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+    """Equal in every field: logged twice, be they checked together or not. Another second: another unit."""
+    monkeypatch.setattr(event_log, "BLOCK", block)
+    monkeypatch.setattr(event_log, "BLOCKS_CHECKED", 1)
     log = write_log(tmp_path / "log.csv", [event(1), event(1, user=7), event(1), event(2)])
     table, summary = run(log, tmp_path)
     assert len(table) == 3
