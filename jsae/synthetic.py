@@ -1,8 +1,8 @@
 """Synthetic event logs in the schema and order of the REES46 store, calibrated to its published marginals.
 
-For machines that cannot have the real log, and to measure the filter at full size. What is published is approached (see
-`compare`, which says how nearly): purchases per user, popularity of products, prices, brands, categories, hours and days, sessions, carts, and
-repeats within a session.
+For machines that cannot have the real log, and to measure the filter at full size. What is published is approached, and
+`compare` says how nearly: purchases per user, popularity of products, prices, brands, categories, hours and days,
+sessions, carts, and repeats within a session.
 
 **Not published, and therefore assumed: which product follows which.** The assumptions are the constants below: a user's
 next purchase is of the same product, else of the same cluster (id prefix and price within a factor of two), else of any
