@@ -15,7 +15,7 @@ sorted by user, time and the order of the source.
 import contextlib
 import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -48,13 +48,14 @@ def filter_event_logs(
     counting: Counting,
     bad_rows: BadRows,
     duplicates: Duplicates,
+    calibration: Sequence[Mapping[str, object]] = (),
 ) -> None:
     """Purchases of the REES46 event logs `paths` (one a month, .csv or .csv.gz), filtered, as parquet; counts as JSON.
 
     source: its name, for the summary. bad_rows: a row that cannot be read ends the stage with its file and line
     (`error`), or is counted and left out (`drop`). duplicates: purchases equal in every field are kept, or all but the
     first are left out (`drop`): units bought together are rows seconds apart, so equal rows look like one purchase
-    logged twice.
+    logged twice. calibration: rows of `jsae.synthetic.compare` for a synthetic log; the summary hands them on.
     """
     counts = Counts()
     with write_atomically(output) as temporary, _scratch(output) as folder:
@@ -80,6 +81,7 @@ def filter_event_logs(
         out_of_order=counts.out_of_order,
         counting=counting,
         rules=rules,
+        calibration=list(calibration),
     )
 
 

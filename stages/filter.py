@@ -1,11 +1,14 @@
 """Keep the purchases that the paper keeps (appendix A.4.1).
 
 inputs   params.yaml (data.source and its section), data/raw/SOURCE
-outputs  data/processed/purchases.parquet (user, item, price, time), data/processed/purchases.json (rows in and out)
+outputs  data/processed/purchases.parquet (user, item, price, time), data/processed/purchases.json (rows in and out; for
+         a synthetic log its calibration, too)
 """
 
 from collections.abc import Sequence
 from pathlib import Path
+
+import polars as pl
 
 from jsae import parameters, purchases
 from jsae.errors import JsaeError
@@ -37,6 +40,9 @@ def main(arguments: Sequence[str]) -> None:
         counting=settings.counting,
         bad_rows=settings.bad_rows,
         duplicates=settings.duplicates,
+        calibration=pl.read_parquet(folder / "calibration.parquet").rows(named=True)
+        if data.source == "synthetic"
+        else [],
     )
 
 

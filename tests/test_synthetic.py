@@ -1,6 +1,8 @@
 """The synthetic log against the published marginals, the real schema, and the paper's filter."""
 
 import gzip
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 
 from jsae import event_log, purchases, synthetic
 from jsae.errors import JsaeError
+from stages import filter, paths
 
 CALIBRATION = Path(__file__).parent.parent / "data" / "calibration"
 ROWS = 30_000
@@ -165,6 +168,20 @@ def test_the_reader_takes_the_log_without_a_word(log: tuple[Path, pl.DataFrame],
     with gzip.open(log[0], "rt") as stream:
         expected = sum(",purchase," in line for line in stream)
     assert len(purchases.read(tmp_path / "purchases.parquet")) == expected
+
+
+def test_the_filter_hands_the_calibration_on(
+    log: tuple[Path, pl.DataFrame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = (CALIBRATION.parent.parent / "params.yaml").read_text()
+    text = text.replace("minimum_item_purchases: 100", "minimum_item_purchases: 1")
+    Path("params.yaml").write_text(text.replace("source: completejourney", "source: synthetic"))
+    paths.raw("synthetic").mkdir(parents=True)
+    shutil.copy(log[0], paths.raw("synthetic") / "2019-Oct.csv.gz")
+    log[1].write_parquet(paths.raw("synthetic") / "calibration.parquet")
+    filter.main([])
+    assert json.loads(paths.purchases_summary().read_text())["calibration"] == log[1].to_dicts()
 
 
 def test_too_few_rows_and_missing_tables_are_errors(tmp_path: Path) -> None:
