@@ -15,13 +15,17 @@ EMBEDDINGS = {
     "jsae_transfer_all": "JSAE, all transferred",
 }
 PAPER = ("none", "ra", "jsae")
-"""The representations that the paper's panels compare; the others are ablations and transfer."""
+"""The representations that the paper's panels compare, Figure 2f apart."""
+TRANSFER = ("jsae", "jsae_transfer", "jsae_transfer_tuned", "jsae_transfer_all")
+"""Those of Figure 2f and its variants; all others are ablations."""
 ENVIRONMENTS = {
     "gridworld-continuous": "Gridworld, continuous state",
     "gridworld-discrete": "Gridworld, discrete state",
     "slot-machine": "Slot machine",
     "half-cheetah": "Half-Cheetah",
     "recommender": "Recommender system",
+    "recommender-literal": "Recommender system, the text to the letter",
+    "recommender-synthetic": "Recommender system, synthetic store",
     "gridworld-512": "Gridworld, 512 actions",
     "gridworld-2048": "Gridworld, 2,048 actions",
 }
@@ -48,6 +52,16 @@ COLORS = {
     "jsae_transfer_all": "#117733",
 }
 """Colour of each embedding, after Okabe and Ito and after Tol: blind and sighted readers can tell them apart."""
+SEARCHED = {
+    "actor_learning_rate": "Actor's learning rate",
+    "critic_learning_rate": "Critic's learning rate",
+    "initial_standard_deviation": "Initial standard deviation",
+    "state_embedding_size": "Size of state embedding",
+    "action_embedding_size": "Size of action embedding",
+    "hidden_sizes": "Hidden units",
+    "entropy_weight": "Entropy weight α",
+}
+"""Hyper-parameters that the search varies: columns of search/settings.csv, and how prose calls them."""
 VERDICTS = ("supported", "inconclusive", "contradicted")
 """Verdicts of a claim that was tested."""
 

@@ -311,6 +311,10 @@ class Quality(Strict):
     pairs: int = parameter("pairs of actions to compare distances over", "this project", ge=100)
 
 
+class Maps(Strict):
+    episodes: int = parameter("episodes of each seed whose visits a map of the gridworld counts", "this project", ge=1)
+
+
 class Transfer(Strict):
     environment: str = parameter("the old environment, which the transfers take over from", "5.4: 512 actions")
     embedding: Literal["jsae"] = parameter("its embedding", "5.4")
@@ -390,6 +394,7 @@ class Parameters(Strict):
     training: Training
     transfer: Transfer
     quality: Quality
+    maps: Maps
     theory: Theory
     study: Study
     search: Search

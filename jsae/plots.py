@@ -13,6 +13,7 @@ import matplotlib as mpl
 import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyBboxPatch, Rectangle
@@ -92,8 +93,7 @@ def figure_2e(curves: pl.DataFrame, final: pl.DataFrame, missing: Sequence[Cell]
 
 def figure_2f(curves: pl.DataFrame, final: pl.DataFrame, missing: Sequence[Cell], stamp: str = "") -> Figure:
     """Figure 2f: learning curves with transferred embeddings and without, in the larger of the two gridworlds."""
-    compared = ("jsae", "jsae_transfer", "jsae_transfer_tuned", "jsae_transfer_all")
-    return learning_curves("gridworld-2048", curves, final, missing, stamp, compared)
+    return learning_curves("gridworld-2048", curves, final, missing, stamp, names.TRANSFER)
 
 
 VERDICT_LOOKS = {
@@ -140,12 +140,19 @@ def learning_curves(
             _bounds(axes, final.filter(pl.col("environment") == environment))
             title = names.environment(environment)
             axes.set_title(f"{title} ({names.agent(agent)})")
-            axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.24), ncols=2, handlelength=2.6, columnspacing=1.4)
+            _legend_below(axes)
             _stamp(axes, stamp)
         width = block_width(here["epoch"].n_unique())
         means = f"\n(means of {width} epochs)" if width > 1 else ""
         grid[0].set_ylabel(f"Average return, last 10 episodes{means}")
     return figure
+
+
+def _legend_below(axes: Axes) -> None:
+    """The legend under a plot: in two columns, unless its words are too long for the plot's width."""
+    _, labels = axes.get_legend_handles_labels()
+    columns = 2 if max((len(str(label)) for label in labels), default=0) <= 26 else 1
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.24), ncols=columns, handlelength=2.6, columnspacing=1.4)
 
 
 def _curves_of_agent(axes: Axes, rows: pl.DataFrame, missing: Sequence[Cell]) -> None:
@@ -213,9 +220,9 @@ def _bounds(axes: Axes, runs: pl.DataFrame) -> None:
         if len(known) == 1:
             axes.axhline(known[0], color="#7a7a7a", linewidth=0.8, linestyle=style, zorder=1)
             axes.annotate(
-                f"{name} {known[0]:.4g}", xy=(1, known[0]), xytext=(-2, shift), xycoords=("axes fraction", "data"),
-                textcoords="offset points", fontsize=7, color="#555555", ha="right",
-                va="top" if shift < 0 else "bottom",
+                f"{name} {known[0]:.4g}".replace("-", "−"), xy=(1, known[0]), xytext=(-2, shift),
+                xycoords=("axes fraction", "data"), textcoords="offset points", fontsize=7, color="#555555",
+                ha="right", va="top" if shift < 0 else "bottom",
             )  # fmt: skip
 
 
@@ -313,7 +320,7 @@ def figure_4(
             tip = (x + reach / 2 * np.cos(angle), y + reach / 2 * np.sin(angle))
             axes.annotate("", tip, (x, y), arrowprops={"arrowstyle": "->", "linewidth": 0.6, "color": "#b9706a"})
         axes.plot([x], [y], "o", color="#c8322b", markersize=6, zorder=3)
-        axes.annotate("agent", (x, y), (9, -11), textcoords="offset points", fontsize=8, color="#8f1f1a")
+        axes.annotate("agent", (x + 0.55 * reach, y), fontsize=8, color="#8f1f1a", va="center")
         middle = ((goal[0] + goal[2]) / 2, goal[3])
         axes.annotate("goal", middle, (0, 3), textcoords="offset points", fontsize=8, color="#0072B2", ha="center")
         axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
@@ -361,28 +368,28 @@ def figure_claims(records: Sequence[Mapping[str, Any]], stamp: str = "") -> Figu
     return figure
 
 
-def figure_ablations(final: pl.DataFrame, stamp: str = "") -> Figure:
-    """Final returns in every environment with a representation beyond the paper's: each seed, mean and 95 % interval.
+def figure_ablations(final: pl.DataFrame, missing: Sequence[Cell] = (), stamp: str = "") -> Figure:
+    """Final returns in every environment with an ablation: each seed, mean and 95 % interval.
 
-    The intervals are Student's t and need two seeds. Each agent and environment has its plot.
+    The intervals are Student's t and need two seeds. Each agent and environment has its plot. missing: cells without a
+    run; they have a row that says so.
     """
-    beyond = final.filter(~pl.col("embedding").is_in(names.PAPER))
-    panels = beyond.select("environment", "agent").unique(maintain_order=True).rows()
+    ran = [Cell(*names) for names in final.select("environment", "agent", "embedding").unique().iter_rows()]
+    beyond = [cell for cell in (*ran, *missing) if cell.embedding not in (*names.PAPER, *names.TRANSFER)]
+    panels = sorted({(cell.environment, cell.agent) for cell in beyond}, key=_place_of)
+    rows = [_in_order({c.embedding for c in (*ran, *missing) if (c.environment, c.agent) == panel}) for panel in panels]
+    heights = [0.75 + 0.24 * len(shown) for shown in rows] or [1.0]
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(6.6, 0.5 + 2.1 * max(1, len(panels))), layout="constrained")
-        grid = figure.subplots(max(1, len(panels)), 1, squeeze=False)[:, 0]
-        for axes, (environment, agent) in zip(grid, panels, strict=False):
+        figure = Figure(figsize=(6.6, sum(heights)), layout="constrained")
+        grid = figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
+        for axes, (environment, agent), shown in zip(grid, panels, rows, strict=False):
             here = final.filter((pl.col("environment") == environment) & (pl.col("agent") == agent))
             labels = []
-            for row, ((embedding,), seeds) in enumerate(here.group_by("embedding", maintain_order=True)):
-                returns = seeds["final_return"].to_numpy()
-                color = LOOKS.get(str(embedding), OTHER_LOOK)["color"]
-                axes.plot(returns, np.full(len(returns), row), "o", color=color, markersize=3.5, alpha=0.45)
-                if len(returns) > 1:
-                    interval = statistics.mean_interval(returns)
-                    axes.plot([interval.low, interval.high], [row, row], color=color, linewidth=1.6)
-                axes.plot([returns.mean()], [row], "|", color=color, markersize=13, markeredgewidth=2)
-                labels.append(f"{names.embedding(str(embedding))} (n = {len(returns)})")
+            for row, embedding in enumerate(shown):
+                returns = here.filter(pl.col("embedding") == embedding)["final_return"].to_numpy()
+                _dots_and_interval(axes, row, returns, LOOKS.get(embedding, OTHER_LOOK)["color"])
+                count = f"n = {len(returns)}" if len(returns) else "missing"
+                labels.append(f"{names.embedding(embedding)} ({count})")
             axes.set_yticks(range(len(labels)), labels, fontsize=8)
             axes.set_ylim(len(labels) - 0.4, -0.6)
             axes.grid(visible=False, axis="y")
@@ -390,6 +397,16 @@ def figure_ablations(final: pl.DataFrame, stamp: str = "") -> Figure:
             axes.set_xlabel("Final return")
             _stamp(axes, stamp)
     return figure
+
+
+def _dots_and_interval(axes: Axes, row: int, returns: np.ndarray, color: str) -> None:
+    """Every seed as a dot, the mean as a bar across, its Student-t interval as a line; nothing for no seed."""
+    axes.plot(returns, np.full(len(returns), row), "o", color=color, markersize=3.5, alpha=0.45)
+    if len(returns) > 1:
+        interval = statistics.mean_interval(returns)
+        axes.plot([interval.low, interval.high], [row, row], color=color, linewidth=1.6)
+    if len(returns):
+        axes.plot([returns.mean()], [row], "|", color=color, markersize=13, markeredgewidth=2)
 
 
 def figure_embeddings(actions: pl.DataFrame, measured: pl.DataFrame, stamp: str = "") -> Figure:
@@ -435,6 +452,134 @@ def figure_embeddings(actions: pl.DataFrame, measured: pl.DataFrame, stamp: str 
             bar.ax.set_yticklabels(("left", "down", "right", "up", "left"), fontsize=7)
             bar.set_label("Direction of the motion", fontsize=7.5)
     return figure
+
+
+def figure_maps(
+    maps: pl.DataFrame,
+    walls: Sequence[Sequence[float]],
+    goal: Sequence[float],
+    start: Sequence[float],
+    stamp: str = "",
+) -> Figure:
+    """What critics think every place of a gridworld is worth, and where their agents go: a column a representation.
+
+    maps: embedding, seeds, x_bin, y_bin, value, visits (share of steps), of one environment and agent. walls, goal,
+    start: as of `figure_4`. All values share one scale, all visits a logarithmic one; what was not visited is white.
+    """
+    shown = _in_order(maps["embedding"].unique())
+    visited = maps.filter(pl.col("visits") > 0)["visits"].to_numpy()
+    values = maps["value"].to_numpy()
+    lines: list[tuple[str, str, Normalize, str]] = [
+        ("value", "Value", Normalize(values.min(), values.max()), "viridis"),
+        ("visits", "Share of steps", LogNorm(visited.min(), visited.max()), "viridis_r"),
+    ]
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(1.9 * len(shown) + 1.1, 4.3), layout="constrained")
+        grid = figure.subplots(2, len(shown), squeeze=False, sharex=True, sharey=True)
+        for line, (column, label, norm, colors) in zip(grid, lines, strict=True):
+            picture = None
+            for axes, embedding in zip(line, shown, strict=True):
+                rows = maps.filter(pl.col("embedding") == embedding)
+                wide = rows.pivot("y_bin", index="x_bin", values=column).sort("x_bin").drop("x_bin")
+                square = wide.select([str(y_bin) for y_bin in range(wide.width)]).to_numpy().T
+                shape = {"origin": "lower", "extent": (0, 1, 0, 1), "interpolation": "nearest"}
+                if column == "visits":
+                    square = np.ma.masked_equal(square, 0)
+                picture = axes.imshow(square, norm=norm, cmap=colors, **shape)
+                _furnish(axes, walls, goal, start)
+                if column == "value":
+                    axes.set_title(f"{names.embedding(embedding)} (n = {rows['seeds'][0]})", fontsize=8.5)
+                _stamp(axes, stamp)
+            if picture is not None:
+                figure.colorbar(picture, ax=line, shrink=0.85, pad=0.02).set_label(label, fontsize=8)
+    return figure
+
+
+def _furnish(axes: Axes, walls: Sequence[Sequence[float]], goal: Sequence[float], start: Sequence[float]) -> None:
+    """Walls, goal and start of a gridworld over a map of it."""
+    for box, face, edge in (*((wall, "white", "#444444") for wall in walls), (goal, "none", "#c8322b")):
+        size = box[2] - box[0], box[3] - box[1]
+        axes.add_patch(Rectangle((box[0], box[1]), *size, facecolor=face, edgecolor=edge, linewidth=0.9))
+    axes.plot([start[0]], [start[1]], "o", color="#c8322b", markeredgecolor="white", markersize=4.5)
+    axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
+    axes.grid(visible=False)
+
+
+def figure_sensitivity(search: pl.DataFrame, stamp: str = "") -> Figure:
+    """What the search found: the score of every setting against each hyper-parameter that it varied.
+
+    search: environment, agent, embedding, epochs, score and the columns of `names.SEARCHED`, a row a setting. A row of
+    plots an environment and agent; lines join the best settings with each value. Settings that were given up before the
+    others, after fewer epochs, are open circles.
+    """
+    cells = search.select("environment", "agent").unique(maintain_order=True).rows()
+    varied = [name for name in names.SEARCHED if search[name].n_unique() > 1]
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(1.9 * max(1, len(varied)) + 0.8, 2.2 * len(cells) + 0.4), layout="constrained")
+        grid = figure.subplots(len(cells), max(1, len(varied)), squeeze=False, sharey="row")
+        for line, (environment, agent) in zip(grid, cells, strict=True):
+            here = search.filter((pl.col("environment") == environment) & (pl.col("agent") == agent))
+            for axes, name in zip(line, varied, strict=False):
+                _scores(axes, here, name)
+                axes.set_xlabel(names.SEARCHED[name], fontsize=8)
+                _stamp(axes, stamp)
+            line[0].set_ylabel(f"{names.environment(environment)} ({names.agent(agent)})", fontsize=7.5)
+        shown = _in_order(search["embedding"].unique())
+        handles = [Line2D([], [], label=names.embedding(name), **LOOKS.get(name, OTHER_LOOK)) for name in shown]
+        figure.legend(handles=handles, loc="outside lower center", ncols=4)
+    return figure
+
+
+def _scores(axes: Axes, rows: pl.DataFrame, name: str) -> None:
+    """Scores of one environment's settings against the values of a hyper-parameter, each embedding beside the next."""
+    values = rows[name].drop_nulls().unique().sort().to_list()
+    embeddings = _in_order(rows["embedding"].unique())
+    for place, embedding in enumerate(embeddings):
+        look = LOOKS.get(embedding, OTHER_LOOK)
+        shift = 0.16 * (place - (len(embeddings) - 1) / 2)
+        best = []
+        for x, value in enumerate(values):
+            of_value = rows.filter((pl.col("embedding") == embedding) & (pl.col(name) == value))
+            early = of_value["epochs"] < rows["epochs"].max()
+            for stopped, face in ((True, "none"), (False, look["color"])):
+                scores = of_value.filter(early if stopped else ~early)["score"]
+                style = {"s": 9, "facecolors": face, "edgecolors": look["color"], "linewidths": 0.6, "alpha": 0.6}
+                axes.scatter(np.full(len(scores), x + shift), scores, **style)
+            if len(of_value):
+                best.append((x + shift, of_value["score"].max()))
+        if best:
+            axes.plot(*zip(*best, strict=True), **look, linewidth=1.2)
+    axes.set_xticks(range(len(values)), [f"{value:g}" if isinstance(value, float) else str(value) for value in values])
+    axes.tick_params(labelsize=7)
+
+
+def figure_wall_times(hours: Mapping[Cell, float], stamp: str = "") -> Figure:
+    """Hours that the training of each cell took, all its cohorts together, a plot an environment."""
+    panels = sorted({(cell.environment, "") for cell in hours}, key=_place_of)
+    cells = {environment: [cell for cell in hours if cell.environment == environment] for environment, _ in panels}
+    heights = [0.7 + 0.2 * len(of) for of in cells.values()] or [1.0]
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(6.6, sum(heights)), layout="constrained")
+        grid = figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
+        for axes, (environment, of) in zip(grid, cells.items(), strict=False):
+            for row, cell in enumerate(of):
+                color = LOOKS.get(cell.embedding, OTHER_LOOK)["color"]
+                axes.barh(row, hours[cell], color=color, height=0.62)
+                axes.annotate(f" {hours[cell]:.3g}", (hours[cell], row), va="center", fontsize=7.5)
+            labels = [f"{names.embedding(cell.embedding)} ({names.agent(cell.agent)})" for cell in of]
+            axes.set_yticks(range(len(of)), labels, fontsize=8)
+            axes.set_ylim(len(of) - 0.4, -0.6)
+            axes.margins(x=0.12)
+            axes.set(title=names.environment(environment), xlabel="Hours")
+            axes.grid(visible=False, axis="y")
+            _stamp(axes, stamp)
+    return figure
+
+
+def _place_of(panel: tuple[str, str]) -> tuple[int, tuple[str, str]]:
+    """Where a panel (environment, agent) stands among others: environments in the order of the paper's figure."""
+    order = list(names.ENVIRONMENTS)
+    return order.index(panel[0]) if panel[0] in order else len(order), panel
 
 
 def _in_order(embeddings: Iterable[str]) -> list[str]:

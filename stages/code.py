@@ -33,7 +33,9 @@ NOT_INPUTS = {
 }
 """Files that stages import and that cannot change a result: editing one reruns nothing."""
 LOCKS = {
-    **dict.fromkeys(("download", "filter", "transitions", "bounds", "theory", "quality", "aggregate"), "compute"),
+    **dict.fromkeys(
+        ("download", "filter", "transitions", "bounds", "theory", "quality", "maps", "aggregate"), "compute"
+    ),
     **dict.fromkeys(("figures", "report"), "study"),
 }
 """Stages whose modules no name chooses, and the lock of the packages that they use."""

@@ -1,6 +1,6 @@
 """Draw the figures of the study from its tables.
 
-inputs   params.yaml, results/SCALE/claims.json, results/SCALE/quality,
+inputs   params.yaml, results/SCALE/claims.json, results/SCALE/quality, results/SCALE/maps.parquet, search/settings.csv,
          results/SCALE/tables/{curves,final,aggregates,profiles}.parquet, results/SCALE/tables/missing.json
 outputs  results/SCALE/figures/FIGURE.{svg,pdf,png}; each of the preview's is stamped PREVIEW
 
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import polars as pl
 from matplotlib.figure import Figure
+from polars.exceptions import PolarsError
 
 from jsae import names, parameters, plots, provenance
 from jsae.curves import Cell
@@ -40,17 +41,21 @@ def drawn(scale: str, settings: parameters.Parameters, stamp: str) -> Iterator[t
     for name, environment in names.PANELS.items():
         if environment in set(curves["environment"]):
             yield name, plots.PANELS[name](curves, final, missing, stamp)
-    yield "figure_1", plots.figure_1()
-    yield "figure_3", plots.figure_3()
+    yield "figure_1", plots.figure_1(stamp)
+    yield "figure_3", plots.figure_3(stamp)
     world = getattr(settings.environments.get("gridworld-discrete"), "dynamics", None)
     if isinstance(world, parameters.GridworldDynamics):
         reach = world.sub_steps * world.sub_step_length
-        yield "figure_4", plots.figure_4(world.walls, world.goal, world.start, world.actuators, reach)
+        yield "figure_4", plots.figure_4(world.walls, world.goal, world.start, world.actuators, reach, stamp)
+    yield from drawn_maps(paths.maps(scale), settings, stamp)
+    search = read_search(paths.SEARCH)
+    if not search.is_empty():
+        yield "figure_sensitivity", plots.figure_sensitivity(search, stamp)
     verdicts = json.loads(paths.claims(scale).read_text())
     if any(record["low"] is not None for record in verdicts):
         yield "figure_claims", plots.figure_claims(verdicts, stamp)
-    if not set(final["embedding"]) <= set(names.PAPER):
-        yield "figure_ablations", plots.figure_ablations(final, stamp)
+    if not set(final["embedding"]) <= {*names.PAPER, *names.TRANSFER}:
+        yield "figure_ablations", plots.figure_ablations(final, missing, stamp)
     if (paths.quality(scale) / "actions.parquet").exists():
         actions, measured = (pl.read_parquet(paths.quality(scale) / f"{n}.parquet") for n in ("actions", "embeddings"))
         here = actions.filter(pl.col("environment") == "gridworld-discrete")
@@ -62,6 +67,28 @@ def drawn(scale: str, settings: parameters.Parameters, stamp: str) -> Iterator[t
             "figure_aggregates",
             plots.figure_aggregates(aggregates, pl.read_parquet(tables / "profiles.parquet"), stamp),
         )
+
+
+def drawn_maps(path: Path, settings: parameters.Parameters, stamp: str) -> Iterator[tuple[str, Figure]]:
+    """A figure of the maps of each gridworld and agent that has any."""
+    if path.exists():
+        for (environment, agent), maps in pl.read_parquet(path).group_by("environment", "agent", maintain_order=True):
+            world = settings.environments[str(environment)].dynamics
+            if isinstance(world, parameters.GridworldDynamics):
+                figure = plots.figure_maps(maps, world.walls, world.goal, world.start, stamp)
+                yield f"figure_maps_{environment}-{agent}", figure
+
+
+def read_search(path: Path) -> pl.DataFrame:
+    """The outcome of the search, a row a setting; without rows while no search has run. Raises JsaeError."""
+    try:
+        search = pl.read_csv(path, infer_schema_length=None)
+    except (OSError, PolarsError) as error:
+        raise JsaeError(f"{path} is no readable table ({str(error).splitlines()[0]}): restore it from git") from None
+    lacking = {"environment", "agent", "embedding", "epochs", "score", *names.SEARCHED} - set(search.columns)
+    if lacking:
+        raise JsaeError(f"{path} lacks the column {min(lacking)}")
+    return search
 
 
 def missing_cells(path: Path, curves: pl.DataFrame) -> list[Cell]:

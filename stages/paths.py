@@ -8,6 +8,7 @@ CALIBRATION = Path("data/calibration")
 CLAIMS = Path("report/claims.yaml")
 CODE = Path("results/shared/code")
 PUBLISHED = Path("published")
+SEARCH = Path("search/settings.csv")
 
 
 def code(stage: str) -> Path:
@@ -82,6 +83,11 @@ def theory(scale: str) -> Path:
 def quality(scale: str) -> Path:
     """Folder of what was measured of the pre-trained embeddings."""
     return Path("results") / scale / "quality"
+
+
+def maps(scale: str) -> Path:
+    """What the agents of the gridworlds think of every place, and how often they are there."""
+    return Path("results") / scale / "maps.parquet"
 
 
 def metrics(scale: str) -> Path:

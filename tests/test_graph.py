@@ -16,7 +16,8 @@ from jsae import parameters
 from stages import code, paths
 
 ROOT = Path(__file__).resolve().parent.parent
-COPIED = ("dvc.yaml", "params.yaml", ".dvcignore", "jsae", "stages", "report", "requirements", "data/calibration")
+COPIED = ("dvc.yaml", "params.yaml", ".dvcignore", "jsae", "stages", "report", "requirements", "search",
+          "data/calibration")  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -180,7 +181,7 @@ def test_a_number_of_the_slot_machine_reruns_the_slot_machine_only(edited: Path)
         "quality",
         "report",
     }
-    assert kinds(downstream(edited, direct)) - kinds(direct) <= {"aggregate", "figures", "theory"}
+    assert kinds(downstream(edited, direct)) - kinds(direct) <= {"aggregate", "figures", "maps", "theory"}
 
 
 def test_a_learning_rate_retrains_and_collects_nothing(edited: Path) -> None:
@@ -203,7 +204,7 @@ def test_the_other_scales_epochs_rerun_no_training(edited: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "reruns"),
     [
-        ("jsae/plots.py", {"figures"}),
+        ("jsae/plots.py", {"figures", "report"}),
         ("jsae/agents/vpg.py", {"train"}),
         ("jsae/agents/on_policy.py", {"train"}),
         ("jsae/agents/sac.py", {"train"}),
@@ -217,7 +218,7 @@ def test_the_other_scales_epochs_rerun_no_training(edited: Path) -> None:
 def test_an_edited_module_reruns_the_stages_that_import_it(name: str, reruns: set[str], edited: Path) -> None:
     edit(edited, name, '"""', '"""Edited. ')
     found = changed(edited)
-    assert {kind.split("-")[0] for kind in kinds(found)} - {"quality", "theory"} == reruns
+    assert {kind.split("-")[0] for kind in kinds(found)} - {"maps", "quality", "theory"} == reruns
     if name.startswith("jsae/agents/"):
         agents = {"vpg": {"vpg"}, "on_policy": {"vpg", "ppo"}, "sac": {"sac"}}[Path(name).stem]
         assert {stage.split("-")[-2] for stage in found} == agents

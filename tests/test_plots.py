@@ -34,9 +34,7 @@ def words(figure) -> str:
 @pytest.mark.parametrize("name", plots.PANELS)
 def test_each_panel_draws_mean_every_seed_and_the_bounds(name):
     environment, draw = names.PANELS[name], plots.PANELS[name]
-    compared = (
-        ("jsae", "jsae_transfer", "jsae_transfer_tuned", "jsae_transfer_all") if name == "figure_2f" else names.PAPER
-    )
+    compared = names.TRANSFER if name == "figure_2f" else names.PAPER
     curves = study(environment, embeddings=(*compared, "separate"))
     final = tables.final(curves, {environment: Bounds(13.3, 480.0)})
     axes = draw(curves, final, [], "").axes[0]
@@ -178,6 +176,62 @@ def test_ablations_draw_every_seed_and_the_student_interval():
     interval = statistics.mean_interval(returns)
     assert tuple(bar.get_xdata()) == (interval.low, interval.high)
     assert mean.get_xdata()[0] == interval.estimate
+
+
+def test_a_missing_ablation_has_a_row_that_says_so():
+    final = tables.final(study("slot-machine", embeddings=("jsae", "separate")), {})
+    missing = [Cell("slot-machine", "vpg", "state_only"), Cell("recommender", "vpg", "jsae_frozen")]
+    first, second = plots.figure_ablations(final, missing).axes
+    labels = [label.get_text() for label in first.get_yticklabels()]
+    assert labels[-1] == "states embedded only (missing)"
+    assert [label.get_text() for label in second.get_yticklabels()] == ["JSAE, frozen (missing)"]
+
+
+def test_maps_share_their_scales_and_leave_unvisited_places_white():
+    corner = {"x_bin": [0, 0, 1, 1], "y_bin": [0, 1, 0, 1]}
+    frames = [
+        pl.DataFrame({"embedding": embedding, "seeds": 2, **corner, "value": values, "visits": visits})
+        for embedding, values, visits in (
+            ("none", [1.0, 2.0, 3.0, 4.0], [1.0, 0.0, 0.0, 0.0]),
+            ("jsae", [0.5, 1.0, 1.5, 9.0], [0.25, 0.5, 0.25, 0.0]),
+        )
+    ]
+    figure = plots.figure_maps(pl.concat(frames), WALLS, GOAL, START)
+    jsae, none, jsae_visits, none_visits = (axes.images[0] for axes in figure.axes if axes.get_label() != "<colorbar>")
+    np.testing.assert_array_equal(none.get_array(), [[1.0, 3.0], [2.0, 4.0]])
+    assert jsae.get_clim() == none.get_clim() == (0.5, 9.0)
+    assert jsae_visits.get_clim() == none_visits.get_clim() == (0.25, 1.0)
+    np.testing.assert_array_equal(none_visits.get_array().mask, [[False, True], [True, True]])
+    assert figure.axes[0].get_title() == "JSAE (n = 2)"
+
+
+def test_sensitivity_joins_the_best_setting_with_each_value():
+    settings = {name: [None] * 4 for name in names.SEARCHED} | {"actor_learning_rate": [0.001, 0.001, 0.0001, 0.0001]}
+    cell = {"environment": ["slot-machine"] * 4, "agent": ["vpg"] * 4, "embedding": ["jsae"] * 4}
+    search = pl.DataFrame({**cell, **settings, "epochs": [10, 20, 20, 20], "score": [5.0, 3.0, 1.0, 2.0]})
+    (axes,) = plots.figure_sensitivity(search).axes
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["0.0001", "0.001"]
+    assert axes.get_xlabel() == "Actor's learning rate"
+    np.testing.assert_array_equal(axes.lines[0].get_xydata(), [[0, 2.0], [1, 5.0]])
+    open_circles = [dots for dots in axes.collections if len(dots.get_offsets()) and not len(dots.get_facecolors())]
+    np.testing.assert_array_equal(open_circles[0].get_offsets(), [[1, 5.0]])
+
+
+def test_wall_times_have_a_bar_a_cell():
+    hours = {Cell("slot-machine", "vpg", "jsae"): 0.5, Cell("slot-machine", "ppo", "ra"): 0.25}
+    hours[Cell("gridworld-discrete", "vpg", "none")] = 2.0
+    first, second = plots.figure_wall_times(hours).axes
+    assert first.get_title() == "Gridworld, discrete state"
+    assert [bar.get_width() for bar in second.patches] == [0.5, 0.25]
+    assert [label.get_text() for label in second.get_yticklabels()] == ["JSAE (VPG)", "RA (PPO)"]
+
+
+def test_long_words_of_a_legend_stand_below_one_another():
+    wide = drawn(study("slot-machine")).axes[0]
+    assert wide.get_legend()._ncols == 2
+    curves = study("gridworld-2048", embeddings=("jsae", "jsae_transfer_tuned"))
+    narrow = plots.figure_2f(curves, tables.final(curves, {}), [], "").axes[0]
+    assert narrow.get_legend()._ncols == 1
 
 
 def test_action_embeddings_are_coloured_by_direction_and_those_that_stand_still_are_grey():
