@@ -45,11 +45,11 @@ def table(
 ) -> Block:
     """A table. Cells are shown as they are, those of the columns in `prose` as Markdown; `numbers` are set right.
 
-    wide: in print it takes both columns.
+    A row of a single cell is a heading of the rows below it. wide: in print it takes both columns.
     """
     cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
     for row in cells:
-        if len(row) != len(columns):
+        if len(row) not in (1, len(columns)):
             raise JsaeError(f"a table of the report has {len(columns)} columns and a row of {len(row)} cells")
     return {
         "kind": "table",
@@ -172,13 +172,19 @@ def block_html(block: Block, known: Mapping[str, str]) -> str:
             raise JsaeError(f"the report has a block of the unknown kind {kind!r}")
 
 
+def image_html(svg: bytes, alt: str) -> str:
+    """An SVG image inside the page, so wide that all figures have letters of one size."""
+    content = base64.b64encode(svg).decode()
+    width = re.search(rb'<svg [^>]*?width="([\d.]+)pt"', svg)
+    style = f' style="width: {float(width[1]) / 10:.1f}rem"' if width else ""
+    return f'<img alt="{html.escape(alt, quote=True)}"{style} src="data:image/svg+xml;base64,{content}">'
+
+
 def _figures_html(block: Block, known: Mapping[str, str]) -> str:
     panels = []
     for panel in block["panels"]:
-        image = base64.b64encode(Path(panel["path"]).read_bytes()).decode()
-        alt = html.escape(fill(panel["alt"], known), quote=True)
         below = f"<figcaption>{inline_html(fill(panel['caption'], known))}</figcaption>" if panel["caption"] else ""
-        picture = f'<img alt="{alt}" src="data:image/svg+xml;base64,{image}">'
+        picture = image_html(Path(panel["path"]).read_bytes(), fill(panel["alt"], known))
         panels.append(f'<figure class="panel">{picture}{below}</figure>')
     caption = f"<figcaption>{inline_html(fill(block['caption'], known))}</figcaption>" if block["caption"] else ""
     name = f' id="{block["name"]}"' if block["name"] else ""
@@ -193,6 +199,11 @@ def _table_html(block: Block, known: Mapping[str, str]) -> str:
     head = "".join(f'<th scope="col"{kind}>{inline_html(c)}</th>' for c, kind in zip(columns, classes, strict=True))
     rows = []
     for row in block["rows"]:
+        if len(row) < len(columns):
+            rows.append(
+                f'<tr class="group"><th scope="colgroup" colspan="{len(columns)}">{html.escape(row[0])}</th></tr>'
+            )
+            continue
         shown = [
             inline_html(fill(cell, known)) if column in block["prose"] else html.escape(cell)
             for column, cell in zip(columns, row, strict=True)
@@ -282,7 +293,7 @@ def block_nodes(block: Block, known: Mapping[str, str]) -> list[Node]:
             rows = [
                 [
                     prose(cell) if column in block["prose"] else [{"kind": "text", "text": cell}]
-                    for column, cell in zip(block["columns"], row, strict=True)
+                    for column, cell in zip(block["columns"], row, strict=len(row) > 1)
                 ]
                 for row in block["rows"]
             ]

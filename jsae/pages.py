@@ -154,8 +154,19 @@ def _known(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def provenance_html(records: Mapping[str, Mapping[str, Any]], sources: Path) -> str:
-    """A small page with a table of the records that `jsae.provenance` wrote, by name."""
+def training_hours(records: Mapping[str, Mapping[str, Any]]) -> dict[Cell, float]:
+    """Hours that each cell's training took, all its cohorts together, from records by name."""
+    hours: dict[Cell, float] = {}
+    for name, record in records.items():
+        match name.split("/"):
+            case ["train", environment, agent_and_embedding, _]:
+                cell = Cell(environment, *agent_and_embedding.split("-", 1))
+                hours[cell] = hours.get(cell, 0.0) + record["wall_seconds"] / 3600
+    return hours
+
+
+def provenance_html(records: Mapping[str, Mapping[str, Any]], sources: Path, picture: bytes | None = None) -> str:
+    """A small page with the records that `jsae.provenance` wrote, by name. picture: SVG of the hours of each cell."""
     rows = []
     for name, record in records.items():
         commit = (record["commit"] or "no git")[:12] + (" (changed)" if record["changed"] else "")
@@ -167,9 +178,17 @@ def provenance_html(records: Mapping[str, Mapping[str, Any]], sources: Path) -> 
     rows.append(("all of them", "", f"{hours:.3f}", "", "", "", ""))
     columns = ["Stage", "Started (UTC)", "Hours", "Commit", "Lock", "Machine", "Packages"]
     body = document.block_html(document.table(columns, rows, "What this machine did.", numbers=["Hours"]), {})
+    if picture is not None:
+        said = "; ".join(f"{cell}: {took:.3g} hours" for cell, took in training_hours(records).items())
+        image = document.image_html(picture, f"Hours of training, a bar a cell: {said}.")
+        words = (
+            "<figcaption><b>Hours of training</b> of each cell, all its seeds together, on this machine.</figcaption>"
+        )
+        body = f'<figure class="panels wide"><div class="panel">{image}</div>{words}</figure>{body}'
     style = (sources / "style.css").read_text()
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><meta name="color-scheme" content="light dark">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<link rel="icon" href="data:,"><title>Provenance</title>'
         f'<style>{style}</style></head><body><main class="beside">{body}</main></body></html>\n'
     )

@@ -20,6 +20,7 @@ scale = "preview"
 results = "results/preview"
 figures = "results/preview/figures"
 data = "data/processed"
+search = "search/settings.csv"
 parameters_file = "params.yaml"
 sources = "report"
 commands: list[list[str]] = []
@@ -55,6 +56,39 @@ paper, deviations, book = (read_yaml(name) for name in ("paper.yaml", "deviation
 final = pl.read_parquet(f"{results}/tables/final.parquet")
 aggregates = pl.read_parquet(f"{results}/tables/aggregates.parquet")
 missing, verdicts = read_json(f"{results}/tables/missing.json"), read_json(f"{results}/claims.json")
+tried = pl.read_csv(search, infer_schema_length=None)
+measured = pl.DataFrame()
+if Path(f"{results}/quality/embeddings.parquet").exists():
+    measured = pl.read_parquet(f"{results}/quality/embeddings.parquet")
+purchases, model = read_json(f"{data}/purchases.json"), read_json(f"{data}/transitions.json")
+
+
+def level(column, rows):
+    """Mean and standard deviation over seeds of a column, as text."""
+    seeds = rows[column].to_numpy()
+    spread = f" ± {number(seeds.std(ddof=1))}" if len(seeds) > 1 else ""
+    return number(seeds.mean()) + spread
+
+
+def known(column, rows):
+    """Mean and spread of what was measured; empty where nothing was."""
+    values = rows.filter(pl.col(column).is_finite())
+    return level(column, values) if len(values) else ""
+
+
+def bound(name, column):
+    """A bound of an environment as text; empty where no run of it is in the tables."""
+    found = final.filter(pl.col("environment") == name)[column].drop_nans().unique()
+    return number(found[0], 4) if len(found) == 1 else "not known"
+
+
+def measure_of(environment, embedding, column):
+    """What was measured of a pre-trained embedding, as text; the least loss is the environment's, for all seeds."""
+    if measured.is_empty():
+        return "not measured"
+    rows = measured.filter((pl.col("environment") == environment) & (pl.col("embedding") == embedding))
+    return known(column, rows.head(1) if column == "least_loss" else rows) or "not measured"
+
 
 # %%
 cells = final.select("environment", "agent", "embedding").unique(maintain_order=True)
@@ -67,6 +101,27 @@ compared = [claim for claim in verdicts if claim["low"] is not None]
 confidence = f"{100 * (1 - 2 * book['level']):g} %"
 show(document.values(**{name: value for name, value, _, _ in parameters.table(settings)}))
 show(document.values(**{f"paper.{name}": value for name, value in paper.items() if name != "references"}))
+for name in settings.environments:
+    show(document.values(**{f"bound.{name}.{end}": bound(name, f"{end}_return") for end in ("random", "optimal")}))
+show(
+    document.values(
+        **{
+            f"quality.{environment}.{column}": measure_of(environment, "jsae", column)
+            for environment in settings.environments
+            for column in ("loss", "least_loss", "action_error")
+        }
+    )
+)
+for name in settings.environments:
+    for agent in names.AGENTS:
+        show(document.values(**{f"{name}.{agent}.{key}": value for key, value in settings.agent(name, agent).items()}))
+left = purchases["rules"][-1] if purchases else dict.fromkeys(("rows", "items", "users"))
+shown = {f"purchases.{key}": "unknown" if left[key] is None else f"{left[key]:,}" for key in ("rows", "items", "users")}
+show(document.values(**shown))
+searched = "Not measured: the search has not run."
+if not tried.is_empty():
+    searched = "The section on the search shows what each hyper-parameter does."
+show(document.values(**{"search.effect": searched}))
 show(
     document.values(
         scale=scale,
@@ -120,6 +175,26 @@ if missing:
             "warning",
         )
     )
+
+# %%
+show(
+    document.table(
+        ["What", *(name.capitalize() for name in names.VERDICTS), "Not tested"],
+        [
+            (
+                f"Figure {panel}: {names.environment(names.PANELS[f'figure_{panel}'])}" if panel else "Theory",
+                *(
+                    sum(claim["verdict"] == verdict for claim in verdicts if claim["figure"] == panel) or "–"
+                    for verdict in (*names.VERDICTS, "not tested")
+                ),
+            )
+            for panel in dict.fromkeys(claim["figure"] for claim in verdicts)
+        ],
+        "Verdicts on the paper's claims, counted by figure.",
+        numbers=[*(name.capitalize() for name in names.VERDICTS), "Not tested"],
+        name="verdicts",
+    )
+)
 
 # %% [markdown]
 # ## Method
@@ -251,17 +326,11 @@ def spaces(environment):
                 shown *= len(reel)
             return f"{shown:,}", f"{world.moves ** len(world.reels):,}"
         case "recommender":
-            items = (read_json(f"{data}/transitions.json") or {}).get("items")
+            items = (model or {}).get("items")
             order = settings.data.transitions.order
             return (f"{items**order:,}", f"{items:,}") if items else ("not known", "not known")
         case _:
             return "continuous", "continuous"
-
-
-def bound(name, column):
-    """A bound of an environment as text; empty where no run of it is in the tables."""
-    found = final.filter(pl.col("environment") == name)[column].drop_nans().unique()
-    return number(found[0], 4) if len(found) == 1 else "not known"
 
 
 show(
@@ -314,16 +383,10 @@ if (Path(figures) / "figure_4.svg").exists():
 
 
 # %%
-def level(column, rows):
-    """Mean and standard deviation over seeds of a column, as text."""
-    seeds = rows[column].to_numpy()
-    spread = f" ± {number(seeds.std(ddof=1))}" if len(seeds) > 1 else ""
-    return number(seeds.mean()) + spread
-
-
 def describe(environment):
     """What a panel shows, in words, for those who do not see it."""
-    rows = final.filter(pl.col("environment") == environment)
+    compared = names.TRANSFER if environment == names.PANELS["figure_2f"] else names.PAPER
+    rows = final.filter((pl.col("environment") == environment) & pl.col("embedding").is_in(compared))
     said = [
         f"{names.agent(agent)} with {names.embedding(embedding)} ends at " + level("final_return", seeds)
         for (agent, embedding), seeds in rows.group_by("agent", "embedding", maintain_order=True)
@@ -549,14 +612,7 @@ if (Path(figures) / "figure_embeddings.svg").exists():
             wide=True,
         )
     )
-if Path(f"{results}/quality/embeddings.parquet").exists():
-    measured = pl.read_parquet(f"{results}/quality/embeddings.parquet")
-
-    def known(column, rows):
-        """Mean and spread of what was measured; empty where nothing was."""
-        values = rows.filter(pl.col(column).is_finite())
-        return level(column, values) if len(values) else ""
-
+if not measured.is_empty():
     show(
         document.table(
             ["Environment", "Representation", "n", "ρ", "Loss", "Least", "Guess", "Unit", "Error of f"],
@@ -584,11 +640,46 @@ else:
     show(document.note("The embeddings of this study have not been measured."))
 
 # %% [markdown]
-# ## Ablations
+# ## What agents make of the gridworld
+#
+# Maps of the trained agents, means over their seeds: above, what the critic thinks the centre of every bin is worth;
+# below, the share of all steps that begin in it, over episodes of the policy as it was trained, with its chance. Where
+# an agent never is, its critic has learnt nothing, and its values there are guesses.
 
 # %%
-other = sorted(set(final["embedding"]) - set(names.PAPER))
-if other:
+maps = sorted(Path(figures).glob("figure_maps_*.svg"))
+for path in maps:
+    environment, agent = path.stem.removeprefix("figure_maps_").rsplit("-", 1)
+    rows = pl.read_parquet(f"{results}/maps.parquet").filter(
+        (pl.col("environment") == environment) & (pl.col("agent") == agent)
+    )
+    said = [
+        f"{names.embedding(embedding)}: values from {number(of['value'].min())} to {number(of['value'].max())}, "
+        f"{of.filter(pl.col('visits') > 0).height:,} of {len(of):,} bins visited"
+        for (embedding,), of in rows.group_by("embedding", maintain_order=True)
+    ]
+    show(
+        document.figures(
+            [(str(path), f"Maps of the square, {names.environment(environment)}. " + "; ".join(said) + ".", "")],
+            f"**{names.environment(environment)} ({names.agent(agent)}):** values and visits. Walls white, goal and "
+            "start red; what was never visited is white.",
+            wide=True,
+        )
+    )
+if not maps:
+    show(document.note("No agent of the gridworlds has been mapped in this study."))
+
+# %% [markdown]
+# ## Ablations
+#
+# What each part of JSAE is worth: states and actions embedded by models that do not share a loss, one of the two
+# embedded only, and embeddings that go on learning or stay as pre-training left them, against what the paper does.
+
+# %%
+no_ablations = (*names.PAPER, *names.TRANSFER)
+beyond = final.filter(~pl.col("embedding").is_in(no_ablations))
+lost = [row for row in missing if row["embedding"] not in no_ablations]
+if len(beyond):
     show(
         document.figures(
             [
@@ -596,20 +687,94 @@ if other:
                     f"{figures}/figure_ablations.svg",
                     "Final returns: "
                     + "; ".join(
-                        f"{names.environment(row[0])}, {names.embedding(row[2])} {level('final_return', seeds)}"
+                        f"{names.environment(row[0])}, {names.agent(row[1])}, {names.embedding(row[2])} "
+                        + level("final_return", seeds)
                         for row, seeds in final.group_by("environment", "agent", "embedding", maintain_order=True)
+                        if row[0] in set(beyond["environment"])
                     )
                     + ".",
                     "",
                 )
             ],
-            f"**Representations beyond the paper's.** Each dot is a seed; the bar is the {confidence} interval of the "
-            "mean (Student's t).",
+            f"**Ablations** beside what the paper compares. A dot is a seed; the bar is the {confidence} interval of "
+            "the mean (Student's t).",
             wide=True,
         )
     )
 else:
     show(document.note("No ablation has run in this study."))
+if lost:
+    cells_lost = dict.fromkeys((row["environment"], row["agent"], row["embedding"]) for row in lost)
+    show(
+        document.note(
+            "Without a run, or without all of its seeds: "
+            + "; ".join(f"{names.environment(e)}, {names.agent(a)}, {names.embedding(x)}" for e, a, x in cells_lost)
+            + "."
+        )
+    )
+
+# %% [markdown]
+# ## Search over hyper-parameters
+#
+# The paper reports the best of a grid and lists no setting. Each setting that this study tried has a score, the mean
+# final return over seeds that the runs above do not use.
+
+# %%
+if tried.is_empty():
+    show(
+        document.note(
+            "**Missing.** The search has not run: `search/settings.csv` is empty, and every cell uses the values that "
+            "the parameters below state.",
+            "warning",
+        )
+    )
+else:
+    varied = [name for name in names.SEARCHED if tried[name].n_unique() > 1]
+    best = (
+        tried.sort("epochs", "score", descending=True)
+        .group_by("environment", "agent", "embedding", maintain_order=True)
+        .first()
+        .rows(named=True)
+    )
+    show(
+        document.figures(
+            [
+                (
+                    f"{figures}/figure_sensitivity.svg",
+                    "Score against each hyper-parameter. Best: "
+                    + "; ".join(
+                        f"{names.environment(row['environment'])}, {names.agent(row['agent'])}, "
+                        f"{names.embedding(row['embedding'])} {number(row['score'])}"
+                        for row in best
+                    )
+                    + ".",
+                    "",
+                )
+            ],
+            "**Sensitivity.** A circle is a setting, open where it was given up early; a line joins the best settings "
+            "with each value.",
+            wide=True,
+        )
+    )
+    show(
+        document.table(
+            ["Environment", "Agent", "Representation", *(names.SEARCHED[name] for name in varied), "Epochs", "Score"],
+            [
+                (
+                    names.environment(row["environment"]),
+                    names.agent(row["agent"]),
+                    names.embedding(row["embedding"]),
+                    *("–" if row[name] is None else row[name] for name in varied),
+                    f"{row['epochs']:,}",
+                    number(row["score"]),
+                )
+                for row in best
+            ],
+            "The best setting of each cell, among those trained longest.",
+            numbers=["Epochs", "Score"],
+            wide=True,
+        )
+    )
 
 # %% [markdown]
 # ## Claims that were not tested
@@ -674,7 +839,6 @@ show(
 # any source is redistributed with this report.
 
 # %%
-purchases = read_json(f"{data}/purchases.json")
 if purchases:
     show(
         document.table(
@@ -686,6 +850,68 @@ if purchases:
     )
 else:
     show(document.note("The summary of the purchases is missing: the stage filter has not run here."))
+
+calibration = (purchases or {}).get("calibration") or []
+many = {
+    "purchases of product": "each of the most bought products",
+    "purchases in": "each category",
+    "purchases of brand": "each brand",
+    "purchases at": "purchases in each hour of the day",
+    "views at": "views in each hour of the day",
+    "sessions with a purchase on day": "sessions with a purchase, each day",
+}
+
+
+def kind_of(measure):
+    """The kind of a measure of which there is one for each product, hour and so on; the measure itself otherwise."""
+    return next((said for start, said in many.items() if measure.startswith(f"{start} ")), measure)
+
+
+def calibrated(said, rows):
+    """A row of the table of the calibration: a measure, or the range of the ratio over many of a kind."""
+    ratios = [row["ratio"] for row in rows]
+    if len(rows) > 1:
+        return f"{said} ({len(rows)})", "", "", f"{number(min(ratios))} to {number(max(ratios))}"
+    return said, *(number(rows[0][name], 4) for name in ("published", "synthetic")), number(ratios[0])
+
+
+if calibration:
+    of_kind = {said: [row for row in calibration if kind_of(row["measure"]) == said]
+               for said in dict.fromkeys(kind_of(row["measure"]) for row in calibration)}  # fmt: skip
+    show(
+        document.table(
+            ["Measure", "Published", "Synthetic", "Ratio"],
+            [calibrated(said, rows) for said, rows in of_kind.items()],
+            "The synthetic log beside the published aggregates of the paper's store (`data/calibration`), counts "
+            "brought to the size of the log; of what there are many, the range. Which item follows which is not "
+            "published and is assumed.",
+            numbers=["Published", "Synthetic", "Ratio"],
+            name="calibration",
+        )
+    )
+if model and "components" in model:
+    show(
+        document.table(
+            ["Model", "Skipping", "Similarity", "Perplexity", "Never seen"],
+            [
+                (
+                    row["component"],
+                    f"{row['skip_window']} ahead" if row["skip_window"] else "no",
+                    "yes" if row["similarity"] else "no",
+                    number(row["perplexity"]),
+                    f"{number(100 * row['never_seen'], 2)} %",
+                )
+                for row in model["components"]
+            ],
+            f"How well parts of the n-gram model foretell {model['held_out_purchases']:,} purchases of "
+            f"{model['held_out_users']:,} users that were left out of the counts; a guess without any knowledge has a "
+            f"perplexity of {model['items']:,}. Never seen: purchases to which the counts alone give no chance.",
+            numbers=["Perplexity", "Never seen"],
+            name="perplexity",
+        )
+    )
+elif model:
+    show(document.note("The n-gram model has not been measured on users left out of its counts."))
 
 # %% [markdown]
 # ## How to rerun any curve
@@ -710,11 +936,26 @@ show(
 #
 # Everything that params.yaml holds, with where it came from.
 
+
 # %%
+def in_sections(rows):
+    """Rows of parameters with a heading before each section, and their names inside it."""
+    section = ""
+    for name, *rest in rows:
+        if rest[0] == "{}":  # nothing is set
+            continue
+        parts = name.split(".")
+        depth = min(2 if parts[0] in ("agents", "data", "environments") else 1, len(parts) - 1)
+        if ".".join(parts[:depth]) != section:
+            section = ".".join(parts[:depth])
+            yield (section,)
+        yield (".".join(parts[depth:]), *rest)
+
+
 show(
     document.table(
         ["Name", "Value", "Meaning", "Source"],
-        parameters.table(settings),
+        in_sections(parameters.table(settings)),
         "All parameters of the study.",
         name="parameters-table",
         wide=True,

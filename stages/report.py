@@ -1,7 +1,7 @@
 """Make the report: run the notebook, turn what it shows into pages.
 
-inputs   params.yaml, results/SCALE/{tables,figures,claims.json}, data/processed/{purchases,transitions}.json,
-         report/*, requirements/*.lock
+inputs   params.yaml, results/SCALE/{tables,figures,quality,maps.parquet,claims.json,theory.json}, search/settings.csv,
+         data/processed/{purchases,transitions}.json, report/*, requirements/*.lock
 outputs  report/SCALE/report.html, report/SCALE/paper.pdf, report/SCALE/runs.html
 beside   report/SCALE/provenance.html, which is no output of the stage
 
@@ -23,7 +23,7 @@ import typst
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
-from jsae import pages, parameters, provenance
+from jsae import pages, parameters, plots, provenance
 from jsae.curves import Cell
 from jsae.errors import JsaeError
 from jsae.files import write_atomically
@@ -51,6 +51,7 @@ def make(scale: str) -> None:
         "results": str(paths.tables(scale).parent),
         "figures": str(paths.figures(scale)),
         "data": str(paths.purchases_summary().parent),
+        "search": str(paths.SEARCH),
         "parameters_file": str(paths.PARAMETERS),
         "sources": str(SOURCES),
         "commands": [[str(cell), command] for cell in cells for command in cell_commands(scale, settings, cell)],
@@ -131,9 +132,18 @@ def locks() -> list[Path]:
 
 
 def write_provenance(scale: str) -> None:
-    """Write the page of what this machine did, from the records beside the results."""
+    """Write the page of what this machine did, from the records beside the results.
+
+    Its figure of wall times is no output of a stage, as what it shows differs from machine to machine.
+    """
     records = provenance.read(paths.provenance("shared")) | provenance.read(paths.provenance(scale))
-    page = pages.provenance_html(records, SOURCES)
+    hours = pages.training_hours(records)
+    picture = None
+    if hours:
+        with tempfile.TemporaryDirectory() as folder:
+            stamp = "PREVIEW" if scale == "preview" else ""
+            picture = plots.save(plots.figure_wall_times(hours, stamp), Path(folder) / "hours")[0].read_bytes()
+    page = pages.provenance_html(records, SOURCES, picture)
     with write_atomically(paths.report_provenance(scale)) as temporary:
         temporary.write_text(page)
 

@@ -14,6 +14,7 @@ LEVELS = {
     "gridworld-continuous": (-2.8, 0.96),
     "gridworld-discrete": (-2.8, 0.96),
     "slot-machine": (13.3, 480.0),
+    "gridworld-512": (-2.8, 0.96),
     "gridworld-2048": (-2.8, 0.96),
     "half-cheetah": (-70.0, 300.0),
     "recommender": (37.6, 43.4),
@@ -84,3 +85,66 @@ def write_theory() -> None:
     path = paths.theory("preview")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"facts": facts, "checks": [exact, broken], "missing": []}))
+
+
+def write_quality() -> None:
+    """Write measures of two embeddings of the discrete gridworld and one of the recommender."""
+    rows = [
+        ("gridworld-discrete", "jsae", 0, 0.5, 1.5, 1.25, 7.4, "nats", None),
+        ("gridworld-discrete", "jsae", 1, 0.6, 1.7, 1.25, 7.4, "nats", None),
+        ("gridworld-discrete", "ra", 0, 0.1, None, 1.25, 7.4, "nats", None),
+        ("half-cheetah", "jsae", 0, None, 0.2, 0.0, 1.5, "squared error", 0.125),
+    ]
+    columns = ("environment", "embedding", "seed", "rank_correlation", "loss", "least_loss", "guess", "unit",
+               "action_error")  # fmt: skip
+    folder = paths.quality("preview")
+    folder.mkdir(parents=True, exist_ok=True)
+    pl.DataFrame(rows, columns, orient="row").fill_null(float("nan")).write_parquet(folder / "embeddings.parquet")
+    angle = np.linspace(-np.pi, np.pi, 32)
+    actions = pl.DataFrame({"e1": np.cos(angle), "e2": 0.5 * np.sin(angle), "direction": angle, "length": np.ones(32)})
+    names = pl.lit("gridworld-discrete").alias("environment"), pl.lit("jsae").alias("embedding")
+    actions.with_columns(*names).write_parquet(folder / "actions.parquet")
+
+
+def write_maps() -> None:
+    """Write maps of the discrete gridworld: values fall with the distance from the goal, a part was visited."""
+    y, x = np.meshgrid(np.arange(40), np.arange(40))
+    frames = []
+    for steps, embedding in ((60, "none"), (25, "jsae")):
+        visits = np.exp(-((x - 12) ** 2 + (y - 4) ** 2) / steps)
+        visits[visits < 1e-3] = 0
+        columns = {"environment": "gridworld-discrete", "agent": "vpg", "embedding": embedding, "seeds": 5}
+        columns |= {"x_bin": x.ravel(), "y_bin": y.ravel(), "visits": (visits / visits.sum()).ravel()}
+        frames.append(pl.DataFrame({**columns, "value": -np.hypot(x - 6, y - 26).ravel() / 20}))
+    pl.concat(frames).write_parquet(paths.maps("preview"))
+
+
+def write_search(rows: int = 0) -> None:
+    """Write the outcome of a search of so many settings of two embeddings in the slot machine."""
+    rng = np.random.default_rng(0)
+    text = "environment,agent,embedding,actor_learning_rate,critic_learning_rate,initial_standard_deviation,"
+    text += "state_embedding_size,action_embedding_size,hidden_sizes,entropy_weight,seeds,epochs,score\n"
+    for row in range(rows):
+        embedding, rate = ("jsae", "none")[row % 2], (0.001, 0.0003, 0.0001)[row % 3]
+        text += f"slot-machine,vpg,{embedding},{rate},0.001,{(0.3, 0.6, 0.8)[row // 3 % 3]},16,4,64 64,,2,"
+        text += f"{(500, 2500)[row % 5 > 0]},{100 + 200 * rng.random():.4f}\n"
+    paths.SEARCH.parent.mkdir(exist_ok=True)
+    paths.SEARCH.write_text(text)
+
+
+def write_data() -> None:
+    """Write summaries of a synthetic log of purchases and of its n-gram model."""
+    calibration = [
+        {"measure": "purchases", "published": 1000.0, "synthetic": 990.0, "ratio": 0.99},
+        {"measure": "purchases at 01 h UTC", "published": 10.0, "synthetic": 9.0, "ratio": 0.9},
+        {"measure": "purchases at 02 h UTC", "published": 10.0, "synthetic": 11.0, "ratio": 1.1},
+    ]
+    rules = [{"rule": "purchases", "rows": 990, "items": 50, "users": 300}]
+    components = [
+        {"component": "order 0", "skip_window": 0, "similarity": False, "perplexity": 40.0, "never_seen": 0.0},
+        {"component": "mixture", "skip_window": 10, "similarity": True, "perplexity": 30.0, "never_seen": 0.123},
+    ]
+    model = {"items": 50, "held_out_users": 30, "held_out_purchases": 95, "components": components}
+    paths.purchases_summary().parent.mkdir(parents=True, exist_ok=True)
+    paths.purchases_summary().write_text(json.dumps({"rows": 50_000, "rules": rules, "calibration": calibration}))
+    paths.transitions_summary().write_text(json.dumps(model))

@@ -9,9 +9,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import polars as pl
 import pytest
 
-from jsae import claims, document, formulas, pages, parameters
+from jsae import claims, document, formulas, names, pages, parameters
 from jsae.errors import JsaeError
 from stages import aggregate, figures, paths, readme, report
 from tests import made_runs
@@ -34,6 +35,10 @@ def study(tmp_path_factory) -> Path:
         made_runs.write_study(settings, leave_out=[LOST])
         made_runs.write_bounds()
         made_runs.write_theory()
+        made_runs.write_quality()
+        made_runs.write_maps()
+        made_runs.write_search(18)
+        made_runs.write_data()
         for stage in (aggregate, figures, report):
             stage.main(["--scale", "preview"])
     return folder
@@ -93,14 +98,84 @@ def test_the_preview_is_stamped_and_the_missing_cell_is_listed(page):
     assert listed.index(LOST.environment) < listed.index('id="deviations-from-the-paper"')
 
 
+def section(page: str, name: str) -> str:
+    """The part of the page under a heading of the second level."""
+    return page[page.index(f'<h2 id="{name}"') :].split("<h2 ", 2)[1]
+
+
+def test_the_preview_is_stamped_on_every_plot_of_every_figure(study, monkeypatch):
+    monkeypatch.chdir(study)
+    drawn = dict(figures.drawn("preview", parameters.load(Path("params.yaml")), "PREVIEW"))
+    assert {f"{name}.svg" for name in drawn} == {path.name for path in paths.figures("preview").glob("*.svg")}
+    for name, figure in drawn.items():
+        plots_of = [axes for axes in figure.axes if axes.get_label() != "<colorbar>" and (axes.axison or axes.texts)]
+        assert all(any(text.get_text() == "PREVIEW" for text in axes.texts) for axes in plots_of), name
+
+
+def test_verdicts_are_counted_by_figure(study, page):
+    records = json.loads((study / paths.claims("preview")).read_text())
+    first = re.search(r'<table id="verdicts">.*?<tbody>(.*?)</tbody>', page, re.DOTALL)[1]
+    counts = [re.findall(r'<td class="number">([^<]*)</td>', row) for row in first.split("</tr>")]
+    assert sum(int(count) for row in counts for count in row if count != "–") == len(records)
+
+
+def test_maps_search_and_data_stand_in_the_page(page):
+    maps = section(page, "what-agents-make-of-the-gridworld")
+    assert "bins visited" in re.search(r'alt="([^"]*)"', maps)[1]
+    search = section(page, "search-over-hyper-parameters")
+    assert "Missing" not in search
+    assert search.count("<tr><td>Slot machine</td>") == 2
+    data = section(page, "data")
+    assert "<td>purchases in each hour of the day (2)</td>" in data
+    assert "0.900 to 1.10" in data
+    assert '<td>mixture</td><td>10 ahead</td><td>yes</td><td class="number">30.0</td>' in data
+
+
+def test_effects_of_deviations_are_read_from_files(page):
+    text = re.sub(r"\s+", " ", section(page, "deviations-from-the-paper"))
+    assert "that of the random policy 13.30" in text
+    assert "JSAE&#x27;s loss on fresh transitions is 1.60 ± 0.141 nats" in html.escape(html.unescape(text), quote=True)
+    assert "where 1.25 is the least possible" in text
+    assert "990 purchases of 50 items by 300 users are left" in text
+    assert "{{" not in text
+
+
+def test_a_bare_study_says_what_is_missing(study, monkeypatch, tmp_path):
+    """Without search, maps, measures of embeddings and data, and with no run beyond the paper's, it still renders."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    shutil.copytree(study, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("data", "quality", "runs"))
+    for gone in [paths.maps("preview"), *paths.figures("preview").glob("figure_maps_*")]:
+        gone.unlink()
+    made_runs.write_search()
+    final = paths.tables("preview") / "final.parquet"
+    table = pl.read_parquet(final)
+    table.filter(pl.col("embedding").is_in((*names.PAPER, *names.TRANSFER))).write_parquet(final)
+    lost = [{"environment": "slot-machine", "agent": "vpg", "embedding": "separate", "cohort": "0-4", "seeds": [0]}]
+    (paths.tables("preview") / "missing.json").write_text(json.dumps(lost))
+    inputs = {"results": "results/preview", "figures": str(paths.figures("preview"))}
+    page = pages.to_html(report.run_notebook(Path("report/notebook.py"), inputs), Path("report"))
+    assert "search/settings.csv</code> is empty" in section(page, "search-over-hyper-parameters")
+    assert "No agent of the gridworlds has been mapped" in section(page, "what-agents-make-of-the-gridworld")
+    assert "have not been measured" in section(page, "what-the-embeddings-hold")
+    ablations = section(page, "ablations")
+    assert "No ablation has run" in ablations
+    assert "Slot machine, VPG, states and actions embedded separately" in ablations
+    assert "the stage filter has not run" in section(page, "data")
+
+
 def test_every_parameter_is_in_the_table(page):
     settings = parameters.load(ROOT / "params.yaml")
-    for name, *_ in parameters.table(settings):
-        assert f"<td>{name}</td>" in page
+    shown = re.search(r'<table id="parameters-table">.*?<tbody>(.*?)</tbody>', page, re.DOTALL)[1]
+    prefix, found = "", []
+    for heading, name in re.findall(r"<th [^>]*>([^<]*)</th>|<tr><td>([^<]*)</td>", shown):
+        prefix = f"{heading}." if heading else prefix
+        found += [prefix + name] if name else []
+    assert found == [name for name, value, *_ in parameters.table(settings) if value != "{}"]
 
 
 def test_no_placeholder_and_no_code_is_left(page):
-    text = re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL)
+    text = re.sub(r'<style>.*?</style>|src="data:[^"]*"', "", page, flags=re.DOTALL)
     assert "{{" not in text
     assert "import polars" not in text
     assert "NaN" not in text
@@ -148,14 +223,14 @@ def test_the_provenance_page_lies_beside_it(study):
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 LOOK = """<script>
-document.title = JSON.stringify({
+addEventListener("load", () => { document.title = JSON.stringify({
   broken: [...document.images].filter(image => !image.complete || image.naturalWidth === 0).length,
   images: document.images.length,
   formulas: [...document.querySelectorAll("math")].filter(math => math.getBoundingClientRect().height > 5).length,
   curves: document.querySelectorAll("svg.chart path").length,
   cells: document.querySelectorAll("button[data-cell]").length,
   overflow: document.documentElement.scrollWidth - window.innerWidth,
-});
+}); });
 </script>"""
 
 
@@ -199,10 +274,11 @@ def test_a_browser_shows_the_whole_report_without_sideways_scroll(study, page, t
 @needs_chromium
 def test_every_run_can_be_browsed(study, tmp_path):
     page = (study / paths.run_browser("preview")).read_text()
-    cells = len(list(parameters.load(ROOT / "params.yaml").cells()))
+    listed = list(parameters.load(ROOT / "params.yaml").cells())
+    others = sum(cell[:2] == ("slot-machine", "vpg") for cell in listed) - 1
     seen = in_a_browser(page, tmp_path, 390, "#slot-machine/vpg/jsae")
-    assert seen["cells"] == cells - 1
-    assert seen["curves"] == 2 + 5 + 1, "means of the other two embeddings, five seeds, their mean"
+    assert seen["cells"] == len(listed) - 1
+    assert seen["curves"] == others + 5 + 1, "means of the other embeddings, five seeds, their mean"
     assert seen["overflow"] <= 0
 
 
@@ -262,10 +338,13 @@ def own_digits(prose: str) -> str:
     return re.sub(r"\{\{[^{}]*\}\}|\$[^$]*\$|" + KINDS + r" \(?[\dA-Z.]+[a-f]?\)?", "", prose)
 
 
-def test_hours_are_added_up():
+def test_hours_are_added_up_and_drawn():
     record = {"commit": None, "changed": None, "packages": {}, "processor": "p", "cores": 2, "system": "s"}
     record |= {"device": "cpu", "started": "t", "lock": "0" * 64, "wall_seconds": 1800.0}
-    page = pages.provenance_html({"train/a": record, "train/b": record}, ROOT / "report")
+    records = {f"train/slot-machine/vpg-jsae_frozen/{cohort}": record for cohort in ("0-4", "5-9")}
+    assert pages.training_hours(records) == {made_runs.Cell("slot-machine", "vpg", "jsae_frozen"): 1.0}
+    page = pages.provenance_html(records, ROOT / "report", b"<svg/>")
+    assert 'alt="Hours of training, a bar a cell: slot-machine/vpg/jsae_frozen: 1 hours."' in page
     assert page.count('<td class="number">0.500</td>') == 2
     assert '<td>all of them</td><td></td><td class="number">1.000</td>' in page
     assert "no git" in page
