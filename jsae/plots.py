@@ -133,14 +133,16 @@ def learning_curves(
     present = set(here["agent"].unique()) | {cell.agent for cell in lost}
     agents = [agent for agent in names.AGENTS if agent in present] + sorted(present - set(names.AGENTS))
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(3.6 * max(1, len(agents)), 3.1), layout="constrained")
+        several = len(agents) > 1
+        size = (2.6 * len(agents), 3.3) if several else (3.6, 3.1)
+        figure = Figure(figsize=size, layout="constrained")
         grid = figure.subplots(1, max(1, len(agents)), sharey=True, squeeze=False)[0]
         for axes, agent in zip(grid, agents, strict=False):
             _curves_of_agent(axes, here.filter(pl.col("agent") == agent), [c for c in lost if c.agent == agent])
             _bounds(axes, final.filter(pl.col("environment") == environment))
             title = names.environment(environment)
             axes.set_title(f"{title} ({names.agent(agent)})")
-            _legend_below(axes)
+            _legend_below(axes, narrow=several)
             _stamp(axes, stamp)
         width = block_width(here["epoch"].n_unique())
         means = f"\n(means of {width} epochs)" if width > 1 else ""
@@ -148,10 +150,10 @@ def learning_curves(
     return figure
 
 
-def _legend_below(axes: Axes) -> None:
-    """The legend under a plot: in two columns, unless its words are too long for the plot's width."""
+def _legend_below(axes: Axes, narrow: bool) -> None:
+    """The legend under a plot: in two columns, unless the plot is narrow or a word too long for it."""
     _, labels = axes.get_legend_handles_labels()
-    columns = 2 if max((len(str(label)) for label in labels), default=0) <= 26 else 1
+    columns = 1 if narrow or max((len(str(label)) for label in labels), default=0) > 26 else 2
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.24), ncols=columns, handlelength=2.6, columnspacing=1.4)
 
 
