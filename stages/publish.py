@@ -1,6 +1,6 @@
 """Copy what a reader of the paper-scale study needs without computing to published/, which git keeps.
 
-inputs   results/paper: claims, metrics, summary, theory, quality, tables, figures; report/paper
+inputs   results/paper: claims, metrics, summary, theory, maps, quality, tables, figures; report/paper
 outputs  published/: the same names
 
 No stage of the graph: what DVC caches git must ignore, so what git is to keep is a copy.
@@ -17,7 +17,7 @@ SCALE = "paper"
 
 def main(arguments: Sequence[str]) -> None:
     _main.parser(__doc__).parse_args(arguments)
-    chosen = [which(SCALE) for which in (paths.claims, paths.metrics, paths.summary, paths.theory)]
+    chosen = [which(SCALE) for which in (paths.claims, paths.metrics, paths.summary, paths.theory, paths.maps)]
     chosen += [which(SCALE) for which in (paths.quality, paths.tables, paths.figures)]
     chosen += [which(SCALE) for which in (paths.report, paths.paper, paths.run_browser, paths.report_provenance)]
     missing = [str(path) for path in chosen if not path.exists()]
