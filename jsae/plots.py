@@ -515,7 +515,7 @@ def figure_sensitivity(search: pl.DataFrame, stamp: str = "") -> Figure:
     others, after fewer epochs, are open circles.
     """
     cells = search.select("environment", "agent").unique(maintain_order=True).rows()
-    varied = [name for name in names.SEARCHED if search[name].n_unique() > 1]
+    varied = [name for name in names.SEARCHED if search[name].drop_nulls().n_unique() > 1]
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(1.9 * max(1, len(varied)) + 0.8, 2.2 * len(cells) + 0.4), layout="constrained")
         grid = figure.subplots(len(cells), max(1, len(varied)), squeeze=False, sharey="row")

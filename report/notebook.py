@@ -729,7 +729,7 @@ if tried.is_empty():
         )
     )
 else:
-    varied = [name for name in names.SEARCHED if tried[name].n_unique() > 1]
+    varied = [name for name in names.SEARCHED if tried[name].drop_nulls().n_unique() > 1]
     best = (
         tried.sort("epochs", "score", descending=True)
         .group_by("environment", "agent", "embedding", maintain_order=True)

@@ -7,8 +7,10 @@ import pytest
 
 from jsae import names, plots, statistics, tables
 from jsae.curves import Cell
+from jsae.errors import JsaeError
 from jsae.files import sha256
 from jsae.tables import Bounds
+from stages import figures
 from tests import made_runs
 
 EMBEDDINGS = ("none", "ra", "jsae")
@@ -215,6 +217,15 @@ def test_sensitivity_joins_the_best_setting_with_each_value():
     np.testing.assert_array_equal(axes.lines[0].get_xydata(), [[0, 2.0], [1, 5.0]])
     open_circles = [dots for dots in axes.collections if len(dots.get_offsets()) and not len(dots.get_facecolors())]
     np.testing.assert_array_equal(open_circles[0].get_offsets(), [[1, 5.0]])
+
+
+@pytest.mark.parametrize(("text", "said"), [(None, "no readable table"), ("epochs,score\n", "lacks the column a")])
+def test_an_outcome_of_the_search_that_is_none_is_refused(tmp_path, text, said):
+    path = tmp_path / "settings.csv"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(JsaeError, match=said):
+        figures.read_search(path)
 
 
 def test_wall_times_have_a_bar_a_cell():
