@@ -1,17 +1,13 @@
 """The trainer: members are independent, resuming changes no bit, a kill loses nothing, NaN stops with a name."""
 
 import os
-import random
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
 
-from jsae import checkpoint, training
+from jsae import training
 from jsae.embeddings.learning import Learner, embed
 from jsae.environments.gridworld import Gridworld
 from jsae.environments.half_cheetah import HalfCheetah
@@ -187,81 +183,6 @@ def test_the_number_of_workers_must_be_a_number(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("JSAE_WORKERS", "many")
     with pytest.raises(JsaeError, match="JSAE_WORKERS is 'many'"):
         workers()
-
-
-CALLS = """
-import sys
-from pathlib import Path
-from jsae.population import run_shards
-from jsae.training import Settings, train_shard
-from tests.test_training import shard_calls
-run_shards(train_shard, shard_calls(Path(sys.argv[1]), int(sys.argv[2])), total=1, label="test")
-"""
-
-
-def shard_calls(folder: Path, epochs: int) -> list[dict[str, object]]:
-    """Two shards of the gridworld without embedding, checkpointed after every epoch."""
-    checkpoint.save(folder / "pretrained.safetensors", {})
-    values = make("gridworld", "none", [0]).settings
-    return [
-        {
-            "module": "gridworld",
-            "dynamics": GRIDWORLD,
-            "embedding": "none",
-            "sizes": (3, 2),
-            "pretrained": folder / "pretrained.safetensors",
-            "rows": (seed, seed + 1),
-            "agent": "vpg",
-            "seeds": [seed],
-            "settings": values,
-            "epochs": epochs,
-            "saved": folder / f"shard-{seed}.safetensors",
-            "source": None,
-            "checkpoint_seconds": 0.0,
-        }
-        for seed in range(2)
-    ]
-
-
-def run_once(folder: Path, epochs: int) -> subprocess.Popen[bytes]:
-    root = Path(__file__).resolve().parent.parent
-    environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", CALLS, str(folder), str(epochs)]
-    return subprocess.Popen(command, cwd=root, env=environment, start_new_session=True)
-
-
-@pytest.mark.parametrize("whom", ["main process", "whole group"])
-def test_kill_9_during_training_loses_no_bit(whom: str, tmp_path: Path) -> None:
-    """Killed at random times until it ends by itself: the checkpoints equal those of an undisturbed run."""
-    epochs, chance = 60, random.Random(0)
-    (tmp_path / "calm").mkdir()
-    (tmp_path / "killed").mkdir()
-    assert run_once(tmp_path / "calm", epochs).wait() == 0
-    kills = 0
-    while True:
-        process = run_once(tmp_path / "killed", epochs)
-        if kills < 3:
-            wait_for_progress(tmp_path / "killed", process)
-            time.sleep(chance.uniform(0, 0.3))
-            target = process.pid if whom == "main process" else -os.getpgid(process.pid)
-            os.kill(target, signal.SIGKILL) if target > 0 else os.killpg(-target, signal.SIGKILL)
-            kills += 1
-            process.wait()
-        elif process.wait() == 0:
-            break
-    for seed in range(2):
-        name = f"shard-{seed}.safetensors"
-        calm, killed = (checkpoint.load(tmp_path / folder / name)[0] for folder in ("calm", "killed"))
-        assert same(calm, killed)
-
-
-def wait_for_progress(folder: Path, process: subprocess.Popen[bytes]) -> None:
-    """Until a checkpoint is newer than the start, or the process has ended."""
-    start = time.time()
-    while process.poll() is None:
-        if any(path.stat().st_mtime > start for path in folder.glob("shard-*.safetensors")):
-            return
-        time.sleep(0.02)
 
 
 def fails_in_a_worker(progress: object, number: int) -> int:

@@ -273,11 +273,22 @@ def running() -> bool:
 
 
 def _keep_dvc_off(repo: Any) -> None:
-    """Until this process ends, a `dvc repro` or `dvc checkout` in this folder is refused, and says by whom."""
+    """Until this process ends, a `dvc repro` or `dvc checkout` in this folder is refused, and says by whom.
+
+    DVC writes its list of readers and writers in place: a kill may cut it short, and DVC then refuses to work.
+    """
+    from dvc.lock import make_lock
     from dvc.rwlock import rwlock
 
-    held = contextlib.ExitStack()
     hardlink = repo.config["core"].get("hardlink_lock", False)
+    path = Path(repo.tmp_dir) / "rwlock"
+    with make_lock(f"{path}.lock", tmp_dir=repo.tmp_dir, hardlink_lock=hardlink):
+        try:
+            json.loads(path.read_text() if path.exists() else "{}")
+        except ValueError:
+            path.unlink()
+            say(f"{path} was cut short by a kill: made anew")
+    held = contextlib.ExitStack()
     held.enter_context(rwlock(repo.tmp_dir, repo.fs, " ".join(sys.argv), [repo.root_dir], [], hardlink))
     atexit.register(held.close)
 

@@ -1,0 +1,65 @@
+"""A training to kill: python -m tests.killed_training FOLDER EPOCHS trains two shards, with a checkpoint an epoch."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from jsae import checkpoint
+from jsae.population import run_shards
+from jsae.training import Settings, train_shard
+
+GRIDWORLD = {
+    "actuators": 4,
+    "discrete": True,
+    "bins": 10,
+    "walls": [[0.0, 0.4, 0.5, 0.5]],
+    "goal": [0.1, 0.6, 0.3, 0.8],
+    "start": [0.3, 0.1],
+    "sub_steps": 4,
+    "sub_step_length": 0.045,
+    "step_reward": -0.01,
+    "collision_reward": -0.05,
+    "goal_reward": 1.0,
+    "episode_length": 12,
+}
+SETTINGS = Settings(
+    lanes=6,
+    hidden_sizes=[8, 8],
+    initial_standard_deviations=[0.5],
+    actor_learning_rates=[0.003],
+    critic_learning_rates=[0.003],
+    agent={"discount": 0.99, "gae_lambda": 0.97, "policy_steps": 2, "critic_steps": 5},
+    reward_scale=1.0,
+    continual=None,
+)
+SEEDS = (0, 1)
+
+
+def calls(folder: Path, epochs: int) -> list[dict[str, Any]]:
+    checkpoint.save(folder / "pretrained.safetensors", {})
+    return [
+        {
+            "module": "gridworld",
+            "dynamics": GRIDWORLD,
+            "embedding": "none",
+            "sizes": (3, 2),
+            "pretrained": folder / "pretrained.safetensors",
+            "rows": (seed, seed + 1),
+            "agent": "vpg",
+            "seeds": [seed],
+            "settings": SETTINGS,
+            "epochs": epochs,
+            "saved": saved(folder, seed),
+            "source": None,
+            "checkpoint_seconds": 0.0,
+        }
+        for seed in SEEDS
+    ]
+
+
+def saved(folder: Path, seed: int) -> Path:
+    return folder / f"shard-{seed}.safetensors"
+
+
+if __name__ == "__main__":
+    run_shards(train_shard, calls(Path(sys.argv[1]), int(sys.argv[2])), total=1, label="test")

@@ -1,0 +1,186 @@
+"""Kills, full disks, damage: nothing is lost, one message says what to do, and the next run ends with the same bits."""
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+
+from jsae import checkpoint
+from tests import killed_training
+from tests.forking import Forking, Program
+from tests.made_studies import ENVIRONMENT, EVERY, SNAKEMAKE, Study, wait_for
+
+DVC = ("dvc", "repro")
+
+
+def kill_main(program: Program) -> None:
+    program.kill()
+
+
+def kill_group(program: Program) -> None:
+    program.kill_group()
+
+
+def kill_worker(program: Program) -> None:
+    """Kill one of the processes that it started."""
+    found = psutil.Process(program.process).children(recursive=True)
+    if found:
+        random.Random(len(found)).choice(found).kill()
+
+
+@pytest.mark.parametrize(
+    ("engine", "kill", "kills"),
+    [
+        (SNAKEMAKE, kill_main, 8),
+        (SNAKEMAKE, kill_group, 8),
+        (SNAKEMAKE, kill_worker, 8),
+        (DVC, kill_main, 7),
+        (DVC, kill_group, 7),
+    ],
+)
+def test_random_kills_of_an_engine_change_no_bit(
+    engine: tuple[str, ...], kill: Callable[[Program], None], kills: int,
+    new_toy: Callable[[], Study], calm: dict[str, bytes],
+) -> None:  # fmt: skip
+    chance, longest = random.Random(0), 5.0
+    while kills > 0:
+        study = new_toy()
+        study.write("seconds", "0.2")
+        status, failures = None, 0
+        while status != 0:
+            start = time.monotonic()
+            program = study.start(*engine)
+            status = program.wait(chance.uniform(0.1, longest))
+            if status is None and kills > 0:
+                kill(program)
+                kills -= 1
+            status = program.wait() if status is None else status
+            assert status is not None, "it hangs"
+            if engine == DVC and "RWLock-file" in program.text():  # cut short by a kill: DVC asks to remove it
+                (study.root / ".dvc/tmp/rwlock").unlink()
+            failures += status not in (0, -signal.SIGKILL)
+            assert failures <= 20, program.text()
+            if status == 0:
+                longest = max(1.0, 0.8 * (time.monotonic() - start))
+        assert study.results() == calm
+    assert "up to date" in study.run("dvc", "status")
+
+
+@pytest.fixture(scope="module")
+def trainings() -> Iterator[Forking]:
+    server = Forking("tests.killed_training")
+    yield server
+    server.close()
+
+
+@pytest.mark.parametrize("kill", [kill_main, kill_group, kill_worker])
+def test_random_kills_of_a_training_change_no_bit(
+    kill: Callable[[Program], None], trainings: Forking, tmp_path: Path
+) -> None:
+    epochs, kills, chance = 60, 5, random.Random(1)
+
+    def start(name: str) -> Program:
+        (tmp_path / name).mkdir(exist_ok=True)
+        words = ("tests.killed_training", str(tmp_path / name), str(epochs))
+        return trainings.start(*words, folder=tmp_path, environment={**ENVIRONMENT, "JSAE_WORKERS": "2"})
+
+    assert start("calm").wait() == 0
+    for _ in range(kills):
+        program = start("killed")
+        moved = mark = time.time()
+        while program.wait(0.01) is None and moved <= mark:  # a checkpoint later, at the earliest
+            files = [killed_training.saved(tmp_path / "killed", seed) for seed in killed_training.SEEDS]
+            moved = max([path.stat().st_mtime for path in files if path.exists()], default=mark)
+        if program.wait(chance.uniform(0, 0.1)) is None:
+            kill(program)
+            program.wait()
+    assert start("killed").wait() == 0
+    for seed in killed_training.SEEDS:
+        one, other = (checkpoint.load(killed_training.saved(tmp_path / name, seed))[0] for name in ("calm", "killed"))
+        assert one.keys() == other.keys()
+        assert all(torch.equal(one[key].nan_to_num(nan=-7.5), other[key].nan_to_num(nan=-7.5)) for key in one)
+
+
+def test_ctrl_c_stops_within_seconds_and_the_next_run_goes_on(toy: Study, calm: dict[str, bytes]) -> None:
+    toy.write("hold", "")
+    program = toy.start(*SNAKEMAKE)
+    wait_for(toy.root / "collected")
+    start = time.monotonic()
+    program.kill_group(signal.SIGINT)
+    assert program.wait() not in (0, None)
+    assert time.monotonic() - start < 20  # a second, where nothing else runs
+    (toy.root / "hold").unlink()
+    toy.snakemake()
+    assert toy.results() == calm
+
+
+def test_a_full_cache_disk_is_named_and_nothing_runs_twice(
+    toy: Study, calm: dict[str, bytes], small_disk: Callable[..., Path]
+) -> None:
+    cache = toy.root / ".dvc/cache"
+    cache.mkdir()
+    small_disk(16, cache)
+    assert "No space left on device" in toy.snakemake(status=1)
+    assert toy.ran() == EVERY
+    small_disk(4000, cache)
+    toy.snakemake()
+    assert toy.ran() == []
+    assert toy.results() == calm
+
+
+def test_results_that_may_not_be_written_are_named(
+    toy: Study, calm: dict[str, bytes], read_only: Callable[[Path], None]
+) -> None:
+    toy.snakemake()
+    toy.ran()
+    toy.edit("params.yaml", "b: 2.50", "b: 2.75")
+    read_only(toy.root / "trained")
+    assert "Read-only file system: 'trained/b'; its log is logs/train@b.log" in toy.snakemake(status=1)
+    toy.edit("params.yaml", "b: 2.75", "b: 2.50")
+    assert toy.results() == calm
+
+
+def test_damage_in_the_cache_is_found_and_mended(toy: Study, calm: dict[str, bytes]) -> None:
+    toy.snakemake()
+    for number, path in enumerate(sorted((toy.root / "trained").iterdir())):
+        os.utime(path, (number * 2e9, number * 2e9))  # a clock that jumps: 1970, 2033, 2096
+    assert "every stage is up to date" in toy.snakemake()
+    toy.ran()
+    damaged = [path for path in (toy.root / ".dvc/cache/files").rglob("*") if path.is_file()]
+    for path in damaged:
+        path.chmod(0o644)
+        path.write_bytes(path.read_bytes()[:-1] + b"?")
+    for path in (toy.root / ".dvc/cache/runs").rglob("*"):
+        if path.is_file():
+            path.write_text("damaged: [")
+    toy.write(".dvc/tmp/rwlock", "")
+    (toy.root / "trained/a").unlink()
+    (toy.root / "tables/all").unlink()
+    assert "cut short by a kill" in toy.snakemake()
+    assert damaged
+    assert {"tables/all", "trained/a"} <= set(toy.ran())
+    assert toy.results() == calm
+    assert "up to date" in toy.run("dvc", "status")
+
+
+def test_a_clone_pulls_everything_and_has_nothing_to_do(
+    toy: Study, new_toy: Callable[[], Study], calm: dict[str, bytes], tmp_path: Path
+) -> None:
+    toy.snakemake()
+    remote = f"[core]\n    remote = folder\n['remote \"folder\"']\n    url = {tmp_path / 'remote'}\n"
+    clone = new_toy()
+    clone.write("dvc.lock", (toy.root / "dvc.lock").read_text())  # as git has it
+    for study in (toy, clone):
+        study.write(".dvc/config.local", remote)
+    toy.run("dvc", "push")
+    clone.run("dvc", "pull")
+    clone.run("dvc", "repro")
+    assert "every stage is up to date" in clone.snakemake()
+    assert clone.ran() == []
+    assert clone.results() == calm
