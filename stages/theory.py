@@ -10,22 +10,23 @@ A φ that training left as pre-training made it is checked once, before training
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from jsae import checkpoint, parameters, provenance, theory
 from jsae.errors import JsaeError
 from jsae.files import write_atomically
+from jsae.population import run_shards
 from stages import _main, paths
 
 
 def main(arguments: Sequence[str]) -> None:
     scale = _main.parser(__doc__, "scale").parse_args(arguments).scale
     with provenance.recorded(paths.record("theory", scale=scale), "theory"):
-        torch.set_num_threads(1)
         check(scale, parameters.load(paths.PARAMETERS))
 
 
@@ -40,16 +41,42 @@ def check(scale: str, settings: parameters.Parameters) -> None:
         discount=settings.agents.common.discount,
     )
     missing: list[str] = []
-    for environment, phi, which in embeddings(scale, settings, missing):
-        one_hots = one_hots_of(settings, environment)
-        if one_hots:
-            near, sample = numbers.near, numbers.sampled_states
-            rows += theory.check_discrete(environment, phi, one_hots, near=near, sample=sample, **which)
-        else:
-            rows += theory.check_continuous(environment, phi, **which)
+    calls = [
+        {
+            "environment": environment,
+            "phi": phi.numpy(),
+            "one_hots": one_hots_of(settings, environment),
+            "near": numbers.near,
+            "sample": numbers.sampled_states,
+            "which": which,
+        }
+        for environment, phi, which in embeddings(scale, settings, missing)
+    ]
+    for checked in run_shards(check_embedding, calls, total=len(calls), label="theory"):
+        rows += checked
     content = {"facts": theory.facts(rows, numbers.tolerance), "checks": rows, "missing": missing}
     with write_atomically(paths.theory(scale)) as temporary:
         temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def check_embedding(
+    *,
+    environment: str,
+    phi: np.ndarray,
+    one_hots: int,
+    near: float,
+    sample: int,
+    which: dict[str, Any],
+    progress: Callable[[int], None],
+) -> list[dict[str, Any]]:
+    """Assumption 3 of one φ, in rows of theory.json."""
+    table = torch.from_numpy(phi)
+    if one_hots:
+        found = theory.check_discrete(environment, table, one_hots, near=near, sample=sample, **which)
+    else:
+        found = theory.check_continuous(environment, table, **which)
+    progress(1)
+    return found
 
 
 def embeddings(

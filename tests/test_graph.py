@@ -192,12 +192,12 @@ def test_a_learning_rate_retrains_and_collects_nothing(edited: Path) -> None:
 
 
 def test_the_epochs_of_one_scale_and_environment_retrain_just_that(edited: Path) -> None:
-    edit(edited, "params.yaml", "epochs: {preview: 12, paper: 2500}", "epochs: {preview: 13, paper: 2500}")
+    edit(edited, "params.yaml", "epochs: {preview: 8, paper: 2500}", "epochs: {preview: 9, paper: 2500}")
     assert kinds(changed(edited)) == {"train-slot-machine", "train-slot-machine-ablations", "report"}
 
 
 def test_the_other_scales_epochs_rerun_no_training(edited: Path) -> None:
-    edit(edited, "params.yaml", "epochs: {preview: 12, paper: 2500}", "epochs: {preview: 12, paper: 2400}")
+    edit(edited, "params.yaml", "epochs: {preview: 8, paper: 2500}", "epochs: {preview: 8, paper: 2400}")
     assert kinds(changed(edited)) == {"report"}
 
 
