@@ -122,7 +122,7 @@ def main() -> None:
     known = {world: exact.recommender(environment_of(reading)) for world, reading in worlds.items()}
     result = table(found, {reading: known[reading.bonus, reading.start] for reading in found}, chosen.window)
     chosen.output.parent.mkdir(parents=True, exist_ok=True)
-    result.write_csv(chosen.output)
+    result.write_csv(chosen.output, float_precision=4)
     with pl.Config(tbl_cols=-1, tbl_rows=-1, tbl_width_chars=240, float_precision=2):
         print(result)
 

@@ -23,11 +23,14 @@ def main(arguments: Sequence[str]) -> None:
     missing = [str(path) for path in chosen if not path.exists()]
     if missing:
         raise JsaeError(f"{', '.join(missing)}: missing, so nothing was published; run `make paper` first")
-    shutil.rmtree(paths.PUBLISHED, ignore_errors=True)
-    paths.PUBLISHED.mkdir()
+    partial = paths.PUBLISHED.with_suffix(".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
     for path in chosen:
         copy = shutil.copytree if path.is_dir() else shutil.copy
-        copy(path, paths.PUBLISHED / path.name)
+        copy(path, partial / path.name)
+    shutil.rmtree(paths.PUBLISHED, ignore_errors=True)
+    partial.rename(paths.PUBLISHED)
 
 
 if __name__ == "__main__":

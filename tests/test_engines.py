@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from dvc.repo import Repo
+from ruamel.yaml import YAML
 
 from tests.forking import Forking
 from tests.made_studies import EVERY, ROOT, SNAKEMAKE, Study, wait_for
@@ -167,9 +168,7 @@ def test_the_bridge_reads_parameters_as_dvc_does() -> None:
     assert len(values) > 50
 
 
-def test_every_kind_of_stage_has_its_resources() -> None:
-    """Kinds that use worker processes are named in the profile; a new kind of stage joins one of the two lists."""
+def test_the_profile_names_kinds_of_stages_that_exist() -> None:
+    profile = YAML(typ="safe").load(ROOT / "workflow/profiles/local/config.yaml")
     with opened(ROOT) as repo:
-        kinds = {bridge.kind(stage.addressing) for stage in repo.index.stages}
-    alone = {"aggregate", "bounds", "code", "collect", "download", "figures", "filter", "quality", "report", "theory"}
-    assert kinds == alone | {"transitions", "pretrain", "train"}
+        assert set(profile["set-threads"]) <= {bridge.kind(stage.addressing) for stage in repo.index.stages}

@@ -14,7 +14,7 @@ import pytest
 
 from jsae import claims, document, formulas, names, pages, parameters
 from jsae.errors import JsaeError
-from stages import aggregate, figures, paths, readme, report
+from stages import aggregate, figures, paths, publish, readme, report
 from tests import made_runs
 
 ROOT = Path(__file__).parent.parent
@@ -312,6 +312,20 @@ def test_the_readmes_table_is_made_from_the_claims_of_the_papers_scale(study, tm
     (line,) = (line for line in lines if line.startswith("| slot machine, better than no embedding | 2c | 0."))
     assert line.endswith("| 5 / 5 | supported | `dvc repro --glob 'train-*-slot-machine-vpg-*'` |")
     assert "| Lemma 1, where no two states share an embedding |  | digits: 14.0 | 20 | supported |" in "\n".join(lines)
+
+
+def test_what_is_published_is_a_copy_of_the_study_or_nothing(study, monkeypatch):
+    monkeypatch.chdir(study)
+    with pytest.raises(JsaeError, match="nothing was published; run `make paper` first"):
+        publish.main([])
+    assert not paths.PUBLISHED.exists()
+    monkeypatch.setattr(publish, "SCALE", "preview")
+    for _ in range(2):
+        publish.main([])
+    for path in (paths.claims("preview"), paths.report("preview"), paths.tables("preview") / "curves.parquet"):
+        copy = paths.PUBLISHED / path.relative_to(path.parent.parent if path.suffix == ".parquet" else path.parent)
+        assert copy.read_bytes() == path.read_bytes()
+    shutil.rmtree(paths.PUBLISHED)
 
 
 def test_the_command_of_every_claim_names_all_cells_of_its_panel_and_no_other():
