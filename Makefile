@@ -57,8 +57,8 @@ status: environment  ## the matrix of runs: what is fresh, what would run and wh
 params: environment  ## print every parameter: name, value, meaning, source
 	@python -m jsae.parameters
 
-test: environment  ## run the tests (options of pytest: PYTEST_ADDOPTS)
-	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} python -m pytest -q
+test: environment  ## run the tests, a file on each core at a time (options of pytest: PYTEST_ADDOPTS)
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} python -m pytest -q --numprocesses logical --dist loadfile --durations 15
 
 check: environment  ## format, lint, types and import contracts
 	ruff format --check
