@@ -50,7 +50,6 @@ def readings(store: str, reward_scale: float) -> list[Reading]:
     steps = [vpg, vpg._replace(policy_steps=4, kl_limit=0.015), vpg._replace(policy_steps=80, kl_limit=0.015), ppo]
     changes = (
         {"kl_limit": 0.002},
-        {"learning_rate": 3e-4},
         {"reward_scale": reward_scale / 10},
         {"start": "popularity"},
     )
