@@ -62,9 +62,11 @@ def test_random_kills_of_an_engine_change_no_bit(
                 kills -= 1
             status = program.wait() if status is None else status
             assert status is not None, "it hangs"
-            if engine == DVC and "RWLock-file" in program.text():  # cut short by a kill: DVC asks to remove it
-                (study.root / ".dvc/tmp/rwlock").unlink()
-            failures += status not in (0, -signal.SIGKILL)
+            if status not in (0, -signal.SIGKILL):
+                failures += 1
+                if engine == DVC:  # it does not write these two whole or not at all; README says to remove them
+                    (study.root / ".dvc/tmp/rwlock").unlink(missing_ok=True)
+                    (study.root / "dvc.lock").unlink(missing_ok=True)
             assert failures <= 20, program.text()
             if status == 0:
                 longest = max(1.0, 0.8 * (time.monotonic() - start))

@@ -266,10 +266,10 @@ def test_dvc_caches_every_output_but_the_raw_data_and_git_ignores_them_all() -> 
 def test_a_changed_value_reruns_its_stage_and_the_old_value_comes_from_the_cache(edited: Path) -> None:
     """For real, with the slot machine's bounds."""
     bounds = edited / paths.bounds("slot-machine")
-    assert "Running stage 'bounds-slot-machine'" in reproduce(edited, force=True)
+    assert "Running stage 'bounds-slot-machine@slot-machine'" in reproduce(edited, force=True)
     first = bounds.read_text()
     edit(edited, "params.yaml", "minimum_count: 3", "minimum_count: 2")
-    assert "Running stage 'bounds-slot-machine'" in reproduce(edited)
+    assert "Running stage 'bounds-slot-machine@slot-machine'" in reproduce(edited)
     assert bounds.read_text() != first
     edit(edited, "params.yaml", "minimum_count: 2", "minimum_count: 3")
     assert "is cached - skipping run, checking out outputs" in reproduce(edited)

@@ -48,7 +48,7 @@ SLOT_MACHINE: dict[str, Any] = {
     "minimum_count": 3,
     "episode_length": 20,
 }
-RECOMMENDER: dict[str, Any] = {"boost": 3.0, "bonus": 0.0, "start": "uniform", "episode_length": 20}
+RECOMMENDER: dict[str, Any] = {"boost": 3.0, "bonus": 0.05, "start": "uniform", "episode_length": 20}
 
 
 class Batched(Protocol):
@@ -337,7 +337,7 @@ class RecommenderEnv(BatchedEnv):
 
     ## Arguments
     `model_path` (required): the file of the n-gram model. `boost` (3): factor on the probability of a recommended item.
-    `bonus` (0): added to it. `start` ("uniform").
+    `bonus` (0.05; 0 in the paper's text): added to it. `start` ("uniform").
 
     ## Version history
     - v0: as described.
