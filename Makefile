@@ -18,7 +18,7 @@ run_stages = { python -m jsae.parameters >/dev/null && snakemake --profile workf
 	$(if $(filter local,$(PROFILE)),--cores $(JOBS)) $$(test -t 2 && echo --logger rich); }
 
 .DEFAULT_GOAL := help
-.PHONY: help setup environment reproduce paper preview publish readme status params test check format lock peers audit clean clean-all
+.PHONY: help setup environment reproduce paper preview publish readme status params test check format lock peers benchmark crosscheck audit clean clean-all
 
 help:  ## explain all targets
 	@echo 'Usage: make TARGET [PYTHON=python3.12] [TORCH=auto|cpu|cuda] [EXTRA_INDEX=URL] [JOBS=n]'
@@ -75,6 +75,12 @@ lock: environment  ## recompile the locks from requirements/*.in (UPGRADE=1: to 
 
 peers: environment  ## install the other people's agents that the benchmarks compare with (optional)
 	@.bootstrap/bin/uv pip install --quiet --python .venv/bin/python --no-deps --require-hashes -r requirements/peers.lock
+
+benchmark: environment  ## measure speed, memory and growth: tables, a plot, files (QUICK=1: within 5 minutes)
+	OMP_NUM_THREADS=1 python -m benchmarks.speed $(if $(QUICK),--quick)
+
+crosscheck: environment  ## train our agents and other people's on the same tasks (needs make peers)
+	OMP_NUM_THREADS=1 python -m benchmarks.crosscheck
 
 audit: environment  ## look for known vulnerabilities in the locked versions (needs the network)
 	pip-audit --disable-pip --require-hashes $(foreach lock,compute study develop torch-cuda peers,-r requirements/$(lock).lock)

@@ -126,13 +126,14 @@ def with_pandas(log: Path) -> float:
     return time.perf_counter() - start
 
 
-def made_purchases(points: int) -> pl.DataFrame:
-    """Purchases of users with about six each: 835 items, popularity falling as 1 / rank."""
+def made_purchases(points: int, items: int = 835) -> pl.DataFrame:
+    """Purchases of users with about six each, popularity falling as 1 / rank; every item is bought."""
     generator = np.random.default_rng(0)
-    share = 1 / np.arange(1, 836)
-    items = np.searchsorted(np.cumsum(share / share.sum()), generator.random(points))
+    share = 1 / np.arange(1, items + 1)
+    bought = np.searchsorted(np.cumsum(share / share.sum()), generator.random(points)).clip(max=items - 1)
+    bought[:items] = np.arange(items)
     users = np.sort(generator.integers(0, points // 6 + 1, points))
-    return pl.DataFrame({"user": users, "item": np.minimum(items, 834), "price": np.ones(points)})
+    return pl.DataFrame({"user": users, "item": bought, "price": np.ones(points)})
 
 
 def build_model(points: int) -> float:

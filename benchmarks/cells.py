@@ -1,0 +1,67 @@
+"""The study's trainings as the benchmarks need them: any cell at any size, built in memory from params.yaml."""
+
+import tempfile
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from benchmarks.data import made_purchases
+from jsae import ngram, parameters
+from jsae.curves import Cell
+from jsae.embeddings.learning import embed
+from jsae.parameters import Parameters
+from jsae.rollout import Environment, build
+from jsae.training import Trainer
+from stages import paths
+from stages.train import hyper_parameters
+
+ITEMS, PURCHASES = 835, 250_000
+"""Size of the paper's store (A.4.1)."""
+
+
+@cache
+def settings() -> Parameters:
+    """params.yaml."""
+    return parameters.load(paths.PARAMETERS)
+
+
+@cache
+def store(items: int = ITEMS) -> Path:
+    """A model of a store with so many items, in a file that lives as long as the process."""
+    path = Path(_scratch().name) / f"store-{items}.safetensors"
+    ngram.save(ngram.build(made_purchases(PURCHASES, items), n=2, window=10), path)
+    return path
+
+
+@cache
+def _scratch() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory()
+
+
+def dynamics(name: str, items: int = ITEMS, **changes: Any) -> dict[str, Any]:
+    """Arguments of environment `name` as params.yaml has them, with changes; the recommender's store is made up."""
+    chosen = settings().environments[name]
+    arguments = chosen.dynamics.model_dump() | changes
+    return arguments | ({"model_path": store(items)} if chosen.module == "recommender" else {})
+
+
+def environment(name: str, items: int = ITEMS, **changes: Any) -> Environment:
+    """Environment `name` with these arguments."""
+    return build(settings().environments[name].module, dynamics(name, items, **changes))
+
+
+def trainer(
+    cell: Cell, seeds: Sequence[int], *, world: Environment | None = None, hidden_sizes: Sequence[int] | None = None
+) -> Trainer:
+    """A training of the cell, past the epochs that a replay buffer fills with, and without early stops on KL.
+
+    So every epoch has the same number of update steps. The embedding is as it starts: learning more changes no cost.
+    """
+    chosen = settings().environments[cell.environment]
+    world = world or environment(cell.environment)
+    values = hyper_parameters(settings(), chosen, cell, len(seeds))
+    same_work = {"start_steps": 0, "update_after": 0} if cell.agent == "sac" else {"kl_limit": None}
+    values = values._replace(agent=values.agent | same_work, hidden_sizes=hidden_sizes or values.hidden_sizes)
+    embedding = embed(cell.embedding, world, seeds, chosen.state_embedding_size, chosen.action_embedding_size)
+    return Trainer(world, embedding, cell.agent, seeds, values)
