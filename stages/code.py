@@ -26,7 +26,6 @@ NOT_INPUTS = {
     "jsae/files.py",  # how files are written, not what
     "jsae/parameters.py",  # checks params.yaml; its values are tracked one by one
     "jsae/provenance.py",  # written beside the results
-    "stages/__init__.py",
     "stages/_environments.py",  # hands values of params.yaml on
     "stages/_main.py",
     "stages/paths.py",  # where files lie: in the outs and deps already

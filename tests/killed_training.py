@@ -7,21 +7,8 @@ from typing import Any
 from jsae import checkpoint
 from jsae.population import run_shards
 from jsae.training import Settings, train_shard
+from tests.made_worlds import TINY_GRIDWORLD
 
-GRIDWORLD = {
-    "actuators": 4,
-    "discrete": True,
-    "bins": 10,
-    "walls": [[0.0, 0.4, 0.5, 0.5]],
-    "goal": [0.1, 0.6, 0.3, 0.8],
-    "start": [0.3, 0.1],
-    "sub_steps": 4,
-    "sub_step_length": 0.045,
-    "step_reward": -0.01,
-    "collision_reward": -0.05,
-    "goal_reward": 1.0,
-    "episode_length": 12,
-}
 SETTINGS = Settings(
     lanes=6,
     hidden_sizes=[8, 8],
@@ -40,7 +27,7 @@ def calls(folder: Path, epochs: int) -> list[dict[str, Any]]:
     return [
         {
             "module": "gridworld",
-            "dynamics": GRIDWORLD,
+            "dynamics": TINY_GRIDWORLD,
             "embedding": "none",
             "sizes": (3, 2),
             "pretrained": folder / "pretrained.safetensors",

@@ -20,6 +20,14 @@ GRIDWORLD: dict[str, Any] = {
     "goal_reward": 1.0,
     "episode_length": 150,
 }
+TINY_GRIDWORLD = GRIDWORLD | {
+    "discrete": True,
+    "bins": 10,
+    "walls": [[0.0, 0.4, 0.5, 0.5]],
+    "goal": [0.1, 0.6, 0.3, 0.8],
+    "episode_length": 12,
+}
+"""What a training of a second or less needs."""
 
 
 def gridworld(**changes: Any) -> Gridworld:

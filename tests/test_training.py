@@ -19,21 +19,8 @@ from jsae.randomness import Streams
 from jsae.rollout import Environment
 from jsae.samples import random_transitions
 from jsae.training import Settings, Trainer, train
+from tests.made_worlds import TINY_GRIDWORLD
 
-GRIDWORLD = {
-    "actuators": 4,
-    "discrete": True,
-    "bins": 10,
-    "walls": [[0.0, 0.4, 0.5, 0.5]],
-    "goal": [0.1, 0.6, 0.3, 0.8],
-    "start": [0.3, 0.1],
-    "sub_steps": 4,
-    "sub_step_length": 0.045,
-    "step_reward": -0.01,
-    "collision_reward": -0.05,
-    "goal_reward": 1.0,
-    "episode_length": 12,
-}
 SLOT_MACHINE = {
     "reels": [[0, 1, 2], [2, 0, 1], [1, 2, 0]],
     "moves": 4,
@@ -46,7 +33,7 @@ SLOT_MACHINE = {
 def environment(kind: str) -> Environment:
     if kind == "half-cheetah":
         return HalfCheetah(episode_length=12)
-    return Gridworld(**GRIDWORLD) if kind == "gridworld" else SlotMachine(**SLOT_MACHINE)
+    return Gridworld(**TINY_GRIDWORLD) if kind == "gridworld" else SlotMachine(**SLOT_MACHINE)
 
 
 def make(kind: str, embedding: str, seeds: list[int], *, continual: bool = False, **changes: object) -> Trainer:
