@@ -8,6 +8,7 @@ import contextlib
 import ctypes
 import multiprocessing
 import os
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +22,8 @@ from jsae.errors import JsaeError
 
 Result = TypeVar("Result")
 Progress = Callable[[int], None]
+
+_GO_ON = "run again to go on from its last checkpoint, with JSAE_WORKERS=1 if memory is short"
 
 
 def shards(seeds: Sequence[int], members: int) -> list[list[int]]:
@@ -45,7 +48,7 @@ def run_shards(
 
     `function` must be importable; it calls `progress(n)` as n more of `total` units are behind it, which moves a bar
     where stderr is a terminal. A worker ends if the main process dies. The first error stops the others.
-    Raises JsaeError if a worker is killed, by lack of memory for one.
+    Raises JsaeError if a worker is killed, or lacks memory.
     """
     if not calls:
         return []
@@ -61,13 +64,18 @@ def run_shards(
             with _bar(total, label, counts):
                 return _results(futures)
         except BrokenProcessPool:
-            raise JsaeError(
-                f"{label}: a worker process was killed (out of memory?); run again to go on from its last checkpoint, "
-                "with JSAE_WORKERS=1 if memory is short"
-            ) from None
-        except BaseException:
+            raise JsaeError(f"{label}: a worker process was killed (out of memory?); {_GO_ON}") from None
+        except BaseException as error:
             _stop(pool)
+            if _is_lack_of_memory(error):
+                raise JsaeError(f"{label}: a worker process ran out of memory; {_GO_ON}") from error
             raise
+
+
+def _is_lack_of_memory(error: BaseException) -> bool:
+    """Python and NumPy have a class for it, PyTorch and the system only say so."""
+    said = re.search("allocate memory|out of memory", str(error)) is not None
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError | OSError) and said)
 
 
 def _results(futures: list[Future[Result]]) -> list[Result]:

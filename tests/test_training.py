@@ -1,9 +1,13 @@
 """The trainer: members are independent, resuming changes no bit, a kill loses nothing, NaN stops with a name."""
 
 import os
+import resource
 import signal
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -183,6 +187,12 @@ def dies_in_a_worker(progress: object) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def lacks_memory_in_a_worker(progress: object, allocate: Callable[[int], object]) -> None:
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + 2**26, used + 2**26))
+    allocate(2**30)
+
+
 def test_the_error_of_a_worker_reaches_the_caller() -> None:
     with pytest.raises(JsaeError, match="number 1 is wrong"):
         run_shards(fails_in_a_worker, [{"number": i} for i in range(3)], total=3, label="test")
@@ -191,3 +201,10 @@ def test_the_error_of_a_worker_reaches_the_caller() -> None:
 def test_a_killed_worker_is_named() -> None:
     with pytest.raises(JsaeError, match="test: a worker process was killed"):
         run_shards(dies_in_a_worker, [{}], total=1, label="test")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux holds a process to its limit of memory")
+@pytest.mark.parametrize("allocate", [bytearray, torch.empty, np.empty])
+def test_a_worker_without_memory_is_named_and_what_to_do(allocate: Callable[[int], object]) -> None:
+    with pytest.raises(JsaeError, match=r"test: a worker process ran out of memory; run again .* JSAE_WORKERS=1"):
+        run_shards(lacks_memory_in_a_worker, [{"allocate": allocate}], total=1, label="test")
