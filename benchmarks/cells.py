@@ -52,14 +52,19 @@ def environment(name: str, items: int = ITEMS, **changes: Any) -> Environment:
 
 
 def trainer(
-    cell: Cell, seeds: Sequence[int], *, world: Environment | None = None, hidden_sizes: Sequence[int] | None = None
+    cell: Cell,
+    seeds: Sequence[int],
+    *,
+    world: Environment | None = None,
+    hidden_sizes: Sequence[int] | None = None,
+    device: str = "cpu",
 ) -> Trainer:
     """A training of the cell, past the epochs that a replay buffer fills with, and without early stops on KL.
 
     So every epoch has the same number of update steps. The embedding is as it starts: learning more changes no cost.
     """
     chosen = settings().environments[cell.environment]
-    world = world or environment(cell.environment)
+    world = (world or environment(cell.environment)).to(device)
     values = hyper_parameters(settings(), chosen, cell, len(seeds))
     same_work = {"start_steps": 0, "update_after": 0} if cell.agent == "sac" else {"kl_limit": None}
     values = values._replace(agent=values.agent | same_work, hidden_sizes=hidden_sizes or values.hidden_sizes)

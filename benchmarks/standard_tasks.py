@@ -21,6 +21,7 @@ class StandardTask:
     reach: ClassVar[tuple[float, ...]]
     discrete_observations = False
     step_noise = 0
+    device = torch.device("cpu")
 
     def __init__(self) -> None:
         self._task: Any = gymnasium.make(self.name).unwrapped

@@ -266,12 +266,17 @@ class Linear:
         return torch.baddbmm(self.weight[:, -1:], x, self.weight[:, :-1])
 
 
+FIRST_DECAY, SECOND_DECAY = 0.9, 0.999
+"""β₁ and β₂ of Adam."""
+
+
 class Adam:
     """Adam (Kingma & Ba 2015) over a population's parameters `[P, ...]`, with a learning rate for each member.
 
     `step(active)` leaves the members whose entry is False exactly as they are, moments included: that is how one
-    member stops early while the others go on. The arithmetic is torch's own fused kernel, called without
-    torch.optim, whose first use imports torch's compiler: seconds in every process.
+    member stops early while the others go on. On the CPU the arithmetic is torch's own fused kernel, member by member,
+    called without torch.optim, whose first use imports torch's compiler: seconds in every process. On a GPU it is a
+    few operations on all members at once: their number is what counts there, and nothing waits for `active`.
     """
 
     def __init__(
@@ -284,6 +289,8 @@ class Adam:
     ):
         self._parameters = list(parameters)
         self._epsilon, self._weight_decay = epsilon, weight_decay
+        device = self._parameters[0].device
+        self._on_cpu, self._rates = device.type == "cpu", learning_rates.to(device)
         self._members_at: dict[float, list[int]] = {}
         for member, rate in enumerate(learning_rates.tolist()):
             self._members_at.setdefault(rate, []).append(member)
@@ -292,10 +299,19 @@ class Adam:
         self._steps = [torch.zeros(len(p), device=p.device) for p in self._parameters]
 
     @torch.no_grad()
-    def step(self, active: Sequence[bool] | None = None) -> None:
-        """One step along the gradients in the parameters' `.grad`, which are then dropped."""
+    def step(self, active: Tensor | None = None) -> None:
+        """One step of the members that are `active` `[P]` along the parameters' `.grad`, which is then dropped."""
+        if self._on_cpu:
+            self._step_each(active)
+        else:
+            self._step_together(active)
+        for parameter in self._parameters:
+            parameter.grad = None
+
+    def _step_each(self, active: Tensor | None) -> None:
+        moves = None if active is None else active.tolist()
         for rate, members in self._members_at.items():
-            moving = [i for i in members if active is None or active[i]]
+            moving = [i for i in members if moves is None or moves[i]]
             columns: list[list[Tensor]] = [[], [], [], [], []]
             for parameter, *state in zip(self._parameters, self._first, self._second, self._steps, strict=True):
                 if parameter.grad is not None:
@@ -312,15 +328,31 @@ class Adam:
                     [],
                     steps,
                     lr=rate,
-                    beta1=0.9,
-                    beta2=0.999,
+                    beta1=FIRST_DECAY,
+                    beta2=SECOND_DECAY,
                     weight_decay=self._weight_decay,
                     eps=self._epsilon,
                     amsgrad=False,
                     maximize=False,
                 )
-        for parameter in self._parameters:
-            parameter.grad = None
+
+    def _step_together(self, active: Tensor | None) -> None:
+        for parameter, *state in zip(self._parameters, self._first, self._second, self._steps, strict=True):
+            if parameter.grad is None:
+                continue
+            first, second, steps = state
+            gradient = parameter.grad.add(parameter, alpha=self._weight_decay)
+            first = first.lerp(gradient, 1 - FIRST_DECAY)
+            second = second.lerp(gradient.square(), 1 - SECOND_DECAY)
+            steps = steps + 1
+            rates = self._rates / (1 - FIRST_DECAY ** steps.double())
+            scales = (1 - SECOND_DECAY ** steps.double()).sqrt()
+            rates, scales = (a.float().view(-1, *(1,) * (parameter.dim() - 1)) for a in (rates, scales))
+            moved = parameter - rates * first / (second.sqrt() / scales + self._epsilon)
+            for old, new in zip((parameter, *state), (moved, first, second, steps), strict=True):
+                if active is not None:
+                    new = new.where(active.view(-1, *(1,) * (old.dim() - 1)), old)
+                old.copy_(new)
 
     def tensors(self) -> dict[str, Tensor]:
         """The whole state, for a checkpoint."""

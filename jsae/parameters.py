@@ -297,8 +297,14 @@ class Agents(Strict):
 
 
 class Training(Strict):
+    device: Literal["auto", "cpu", "cuda"] = parameter(
+        "where embeddings and agents learn: cpu; cuda, a GPU, whose numbers differ from the CPU's by rounding, which "
+        "training magnifies; auto: cuda where there is one",
+        "this project",
+    )
     members_per_shard: int = parameter(
-        "seeds that one process trains as one tensor; results depend on it in their last bits only",
+        "seeds that one process trains as one tensor; results depend on it in their last bits only; on a GPU, as many "
+        "as its memory holds",
         "this project",
         ge=1,
     )

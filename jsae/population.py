@@ -1,4 +1,4 @@
-"""Shards of a population over worker processes, each with one thread.
+"""Shards of a population over worker processes, each with one thread; or one after the other where a GPU has them all.
 
 How a population is cut is a parameter; how many workers take the shards is the machine's affair, and changes no bit of
 any result.
@@ -72,6 +72,23 @@ def run_shards(
             raise
 
 
+def run_shards_in_turn(
+    function: Callable[..., Result], calls: Sequence[dict[str, Any]], *, total: int, label: str
+) -> list[Result]:
+    """What `run_shards` gives, one call after the other in this process. Raises JsaeError if memory is short.
+
+    For a GPU, which does not survive a fork and gains nothing by more processes: a larger shard costs it hardly more
+    than a small one.
+    """
+    with _progress_bar(total, label) as bar:
+        try:
+            return [function(progress=bar.update, **call) for call in calls]
+        except Exception as error:
+            if _is_lack_of_memory(error):
+                raise JsaeError(f"{label}: out of memory: lower training.members_per_shard") from error
+            raise
+
+
 def _is_lack_of_memory(error: BaseException) -> bool:
     """Python and NumPy have a class for it, PyTorch and the system only say so."""
     said = re.search("allocate memory|out of memory", str(error)) is not None
@@ -137,10 +154,14 @@ def _call(function: Callable[..., Result], number: int, call: dict[str, Any]) ->
     return function(progress=progress, **call)
 
 
+def _progress_bar(total: int, label: str) -> Any:
+    return tqdm(total=total, desc=label, disable=not sys.stderr.isatty(), unit="epoch")
+
+
 @contextlib.contextmanager
 def _bar(total: int, label: str, counts: Any) -> Iterator[None]:
     """A bar that follows the sum of `counts`."""
-    with tqdm(total=total, desc=label, disable=not sys.stderr.isatty(), unit="epoch") as bar:
+    with _progress_bar(total, label) as bar:
         ended = threading.Event()
 
         def follow() -> None:

@@ -46,10 +46,9 @@ def pretrain(
     held_out = round(validation_share * data.observation.shape[1])
     training = Transitions(*(field[:, :-held_out] for field in data))
     validation = Transitions(*(field[:, -held_out:] for field in data))
-    members = len(data.observation)
     best_loss = evaluate(embedding, validation, batch_size)
     best = {name: parameter.detach().clone() for name, parameter in embedding.parameters.items()}
-    best_training, waited = torch.full_like(best_loss, torch.nan), torch.zeros(members, dtype=torch.int64)
+    best_training, waited = torch.full_like(best_loss, torch.nan), torch.zeros_like(best_loss, dtype=torch.int64)
     history = []
     for number in range(1, passes + 1):
         training_loss = learner.one_pass(training, batch_size)
@@ -90,6 +89,7 @@ def pretrain_shard(
     batch_size: int,
     validation_share: float,
     patience: int,
+    device: torch.device,
     progress: Callable[[int], None],
 ) -> tuple[dict[str, Tensor], list[tuple[list[float], list[float]]]]:
     """Pre-train one shard's embeddings on rows `rows[0]:rows[1]` of the file `samples`, one row a member.
@@ -97,15 +97,15 @@ def pretrain_shard(
     The same rows of the file `source` hold the embeddings that parts are taken over from, where any are.
     Returns parameters `[P, ...]` and, for each pass, the members' training and held-out losses.
     """
-    built = embed(embedding, build(module, dynamics), seeds, *sizes)
+    built = embed(embedding, build(module, dynamics, device), seeds, *sizes)
     if not built.parameters:
         return {}, []
     if source is not None:
         transfer(built, {name: parameter[slice(*rows)] for name, parameter in checkpoint.load(source)[0].items()})
-    data = Transitions(*(field[slice(*rows)] for field in load_samples(samples)))
+    data = Transitions(*(field[slice(*rows)].to(device) for field in load_samples(samples)))
     learner = Learner(
         built,
-        Streams(seeds, "pre-training"),
+        Streams(seeds, "pre-training", device),
         learning_rate=learning_rate,
         weight_decay=weight_decay,
         members=len(seeds),

@@ -15,7 +15,10 @@ def generator(seed: int, purpose: str) -> torch.Generator:
 
 
 class Streams:
-    """One generator a member, all for the same purpose. Numbers are drawn on the CPU, a block an epoch."""
+    """One generator a member, all for the same purpose.
+
+    Numbers are drawn on the CPU, a block an epoch, and moved: every device sees the same, and never waits for them.
+    """
 
     def __init__(self, seeds: Sequence[int], purpose: str, device: torch.device | str = "cpu"):
         self._generators = [generator(seed, purpose) for seed in seeds]
@@ -26,26 +29,29 @@ class Streams:
         numbers = torch.empty(len(self._generators), *shape, dtype=dtype)
         for row, member in zip(numbers, self._generators, strict=True):
             row.uniform_(generator=member)
-        return numbers.to(self._device)
+        return self._moved(numbers)
 
     def normal(self, *shape: int) -> Tensor:
         """`[P, *shape]` standard normal numbers, float32."""
         numbers = torch.empty(len(self._generators), *shape)
         for row, member in zip(numbers, self._generators, strict=True):
             row.normal_(generator=member)
-        return numbers.to(self._device)
+        return self._moved(numbers)
 
     def integers(self, bound: int, *shape: int) -> Tensor:
         """`[P, *shape]` whole numbers of 0 ... bound − 1, int64."""
         numbers = torch.empty(len(self._generators), *shape, dtype=torch.int64)
         for row, member in zip(numbers, self._generators, strict=True):
             row.random_(0, bound, generator=member)
-        return numbers.to(self._device)
+        return self._moved(numbers)
 
     def permutation(self, length: int) -> Tensor:
         """`[P, length]`: a shuffled 0 ... length − 1 for each member, int64."""
         rows = [torch.randperm(length, generator=member) for member in self._generators]
-        return torch.stack(rows).to(self._device)
+        return self._moved(torch.stack(rows))
+
+    def _moved(self, numbers: Tensor) -> Tensor:
+        return numbers.to(self._device, non_blocking=True)
 
     def tensors(self) -> dict[str, Tensor]:
         """The whole state, for a checkpoint."""

@@ -31,6 +31,7 @@ class Environment(Protocol):
     n_targets: int
     reset_noise: int
     step_noise: int
+    device: torch.device
 
     def reset(self, uniforms: Tensor) -> Tensor: ...
     def step(self, state: Tensor, action: Tensor, uniforms: Tensor) -> tuple[Tensor, Tensor, Tensor]: ...
@@ -39,11 +40,11 @@ class Environment(Protocol):
     def to(self, device: torch.device | str) -> Self: ...
 
 
-def build(module: str, arguments: dict[str, Any]) -> Environment:
-    """The environment class of jsae/environments/`module`.py, with its arguments."""
+def build(module: str, arguments: dict[str, Any], device: torch.device | str = "cpu") -> Environment:
+    """The environment class of jsae/environments/`module`.py, with its arguments, on a device."""
     found = importlib.import_module(f"jsae.environments.{module}")
     environment: Environment = getattr(found, module.replace("_", " ").title().replace(" ", ""))(**arguments)
-    return environment
+    return environment.to(device)
 
 
 class Trajectories(NamedTuple):

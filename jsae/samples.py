@@ -14,7 +14,7 @@ from jsae.rollout import Environment, Trajectories, Transitions, collect, transi
 def random_transitions(environment: Environment, seeds: Sequence[int], samples: int) -> Transitions:
     """`samples` transitions of the uniform random policy for each seed, whole episodes as far as they go (A.4.2)."""
     episodes = -(-samples // environment.episode_length)
-    trajectories = random_trajectories(environment, Streams(seeds, "random policy"), episodes)
+    trajectories = random_trajectories(environment, Streams(seeds, "random policy", environment.device), episodes)
     return Transitions(*(field[:, :samples] for field in transitions(environment, trajectories)))
 
 

@@ -59,7 +59,10 @@ def load_modules(environment: str, agent: str, embedding: str) -> None:
 
 
 class Trainer:
-    """The state of a training, epoch by epoch; `tensors` and `load` make it resumable bit for bit."""
+    """The state of a training, epoch by epoch; `tensors` and `load` make it resumable bit for bit.
+
+    It all is where the environment is, but for the history and the random generators, which are on the CPU.
+    """
 
     def __init__(
         self,
@@ -77,6 +80,7 @@ class Trainer:
             Choices(embedding.choice_size or environment.action_size, environment.n_actions or 0),
             settings.hidden_sizes,
             torch.tensor(settings.initial_standard_deviations),
+            environment.device,
             actor_learning_rates=torch.tensor(settings.actor_learning_rates),
             critic_learning_rates=torch.tensor(settings.critic_learning_rates),
             **settings.agent,
@@ -84,10 +88,10 @@ class Trainer:
         self._learner: Learner | None = None
         if settings.continual and embedding.parameters:
             self._passes, self._batch_size, rate, decay = settings.continual
-            streams = Streams(seeds, "continual embedding")
+            streams = Streams(seeds, "continual embedding", environment.device)
             self._learner = Learner(embedding, streams, learning_rate=rate, weight_decay=decay, members=members)
-        self._streams = {purpose: Streams(seeds, purpose) for purpose in ("policy", "environment")}
-        self._recent = torch.full((members, EPISODES_SHOWN), torch.nan)
+        self._streams = {purpose: Streams(seeds, purpose, environment.device) for purpose in ("policy", "environment")}
+        self._recent = torch.full((members, EPISODES_SHOWN), torch.nan, device=environment.device)
         self._history: dict[str, list[Tensor]] = {metric: [] for metric in METRICS}
 
     @property
@@ -118,10 +122,7 @@ class Trainer:
         metrics["epoch_return"] = returns.mean(1)
         survived = (~trajectories.terminated.any(1)).sum(1)
         metrics["episodes"] = trajectories.terminated.sum((1, 2)) + survived
-        self._check(metrics)
-        unmeasured = torch.full((len(self.seeds),), torch.nan)
-        for metric, history in self._history.items():
-            history.append(metrics.get(metric, unmeasured).detach().to("cpu", torch.float64))
+        self._record(metrics)
 
     def _act(self, state: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """X_t = φ(S_t), E_t ∼ π_i(· | X_t), A_t = f(E_t)."""
@@ -147,8 +148,11 @@ class Trainer:
         losses = [self._learner.one_pass(data, self._batch_size) for _ in range(self._passes)]
         return {"embedding_loss": losses[-1]}
 
-    def _check(self, metrics: dict[str, Tensor]) -> None:
-        for metric, values in metrics.items():
+    def _record(self, metrics: dict[str, Tensor]) -> None:
+        """Check and keep what an epoch has measured; one copy brings all of it from the device."""
+        measured = torch.stack([values.detach().double() for values in metrics.values()]).cpu()
+        found = dict(zip(metrics, measured, strict=True))
+        for metric, values in found.items():
             finite = torch.isfinite(values)
             if not bool(finite.all()):
                 seed = self.seeds[int((~finite).nonzero()[0, 0])]
@@ -156,6 +160,9 @@ class Trainer:
                     f"seed {seed}, epoch {self.epoch + 1}: {metric} is {float(values[~finite][0])}; "
                     "lower agents.common.actor_learning_rate, critic_learning_rate or the environment's reward_scale"
                 )
+        unmeasured = torch.full_like(measured[0], torch.nan)
+        for metric, history in self._history.items():
+            history.append(found.get(metric, unmeasured))
 
     def history(self) -> dict[str, Tensor]:
         """Every metric so far, `[P, epochs]`."""
@@ -179,7 +186,7 @@ class Trainer:
 
     def load(self, tensors: dict[str, Tensor]) -> None:
         """Go on where `tensors()` was taken."""
-        self._recent = tensors["recent"]
+        self._recent = tensors["recent"].to(self.environment.device)
         history = checkpoint.under("history", tensors)
         self._history = {metric: list(history[metric].unbind(1)) if history else [] for metric in METRICS}
         weights = checkpoint.under("weights", tensors)
@@ -228,6 +235,7 @@ def train_shard(
     seeds: Sequence[int],
     settings: Settings,
     epochs: int,
+    device: torch.device,
     saved: Path,
     source: Path | None,
     progress: Callable[[int], None],
@@ -238,7 +246,7 @@ def train_shard(
     Its agents start from the same rows of the file `source`, if there is one: the weights of another training.
     The finished state stands in `saved`. Raises JsaeError naming the seed and epoch if a number stops being finite.
     """
-    environment = build(module, dynamics)
+    environment = build(module, dynamics, device)
     built = embed(embedding, environment, seeds, *sizes)
     parameters, _ = checkpoint.load(pretrained)
     restore(built, {name: parameter[slice(*rows)] for name, parameter in parameters.items()})

@@ -8,11 +8,12 @@ outputs  results/SCALE/embeddings/ENVIRONMENT/EMBEDDING/COHORT.safetensors, and 
 from collections.abc import Sequence
 
 import polars as pl
+import torch
 
-from jsae import checkpoint, parameters, provenance
+from jsae import checkpoint, devices, parameters, provenance
 from jsae.embeddings.learning import kind
 from jsae.files import write_atomically
-from jsae.population import run_shards, shards
+from jsae.population import run_shards, run_shards_in_turn, shards
 from jsae.pretraining import pretrain_shard
 from stages import _environments, _main, paths
 
@@ -22,8 +23,9 @@ def main(arguments: Sequence[str]) -> None:
     settings = parameters.load(paths.PARAMETERS)
     environment = _environments.chosen(settings, given.environment)
     record = paths.record("pretrain", given.environment, given.embedding, given.cohort, scale=given.scale)
-    with provenance.recorded(record, "pretrain"):
-        pretrain(given.scale, given.cohort, given.environment, environment, given.embedding, settings)
+    device = devices.chosen(settings.training.device)
+    with provenance.recorded(record, "pretrain", device=devices.name(device)):
+        pretrain(given.scale, given.cohort, given.environment, environment, given.embedding, settings, device)
 
 
 def pretrain(
@@ -33,6 +35,7 @@ def pretrain(
     environment: parameters.AnyEnvironment,
     embedding: str,
     settings: parameters.Parameters,
+    device: torch.device,
 ) -> None:
     """Write the pre-trained parameters and the losses of every seed and pass."""
     seeds = parameters.seeds_of(cohort)
@@ -56,11 +59,12 @@ def pretrain(
             "batch_size": learning.batch_size,
             "validation_share": learning.validation_share,
             "patience": learning.patience,
+            "device": device,
         }
         for block in blocks
     ]
-    label = f"pretrain {name} {embedding}"
-    results = run_shards(pretrain_shard, calls, total=passes * len(blocks), label=label)
+    run = run_shards if device.type == "cpu" else run_shards_in_turn
+    results = run(pretrain_shard, calls, total=passes * len(blocks), label=f"pretrain {name} {embedding}")
     checkpoint.save(paths.embedding(scale, name, embedding, cohort), checkpoint.stack([r[0] for r in results]))
     rows = [
         (name, embedding, seed, number, training[i], held_out[i])

@@ -18,12 +18,12 @@ import numpy as np
 import polars as pl
 import torch
 
-from jsae import checkpoint, parameters, provenance
+from jsae import checkpoint, devices, parameters, provenance
 from jsae.curves import CURVES, Cell
 from jsae.embeddings.learning import is_continual, kind
 from jsae.errors import JsaeError
 from jsae.files import write_atomically
-from jsae.population import run_shards, shards
+from jsae.population import run_shards, run_shards_in_turn, shards
 from jsae.training import Settings, load_modules, train_shard
 from stages import _environments, _main, paths
 
@@ -34,11 +34,12 @@ def main(arguments: Sequence[str]) -> None:
     cell = Cell(given.environment, given.agent, given.embedding)
     record = paths.record("train", given.environment, f"{given.agent}-{given.embedding}", given.cohort,
                           scale=given.scale)  # fmt: skip
-    with provenance.recorded(record, "train"):
-        train(given.scale, given.cohort, cell, settings)
+    device = devices.chosen(settings.training.device)
+    with provenance.recorded(record, "train", device=devices.name(device)):
+        train(given.scale, given.cohort, cell, settings, device)
 
 
-def train(scale: str, cohort: str, cell: Cell, settings: parameters.Parameters) -> None:
+def train(scale: str, cohort: str, cell: Cell, settings: parameters.Parameters, device: torch.device) -> None:
     """Train the cell's missing epochs and write its curves and weights."""
     environment = _environments.chosen(settings, cell.environment)
     seeds = parameters.seeds_of(cohort)
@@ -65,9 +66,10 @@ def train(scale: str, cohort: str, cell: Cell, settings: parameters.Parameters) 
     ]
     folder = checkpoints(scale, cohort, cell, calls, pretrained)
     for number, call in enumerate(calls):
-        call["saved"] = folder / f"shard-{number}.safetensors"
+        call |= {"saved": folder / f"shard-{number}.safetensors", "device": device}
+    run = run_shards if device.type == "cpu" else run_shards_in_turn
     try:
-        run_shards(train_shard, calls, total=epochs * len(blocks), label=f"train {cell}")
+        run(train_shard, calls, total=epochs * len(blocks), label=f"train {cell}")
     except JsaeError as error:
         raise JsaeError(f"{cell} {error} (its last checkpoint is in {folder})") from error
     write(scale, cohort, cell, blocks, [call["saved"] for call in calls], environment.steps_per_epoch)

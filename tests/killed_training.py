@@ -4,6 +4,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from jsae import checkpoint
 from jsae.population import run_shards
 from jsae.training import Settings, train_shard
@@ -36,6 +38,7 @@ def calls(folder: Path, epochs: int) -> list[dict[str, Any]]:
             "seeds": [seed],
             "settings": SETTINGS,
             "epochs": epochs,
+            "device": torch.device("cpu"),
             "saved": saved(folder, seed),
             "source": None,
             "checkpoint_seconds": 0.0,

@@ -17,6 +17,7 @@ class Probe:
     n_targets = 2
     reset_noise = 1
     step_noise = 0
+    device = torch.device("cpu")
 
     def to(self, device: torch.device | str) -> Self:
         return self

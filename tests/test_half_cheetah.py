@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from jsae.environments.half_cheetah import HalfCheetah
-from jsae.errors import JsaeError
 
 CHEETAH = HalfCheetah(episode_length=250)
 
@@ -103,9 +102,3 @@ def test_loading_the_model_writes_no_log(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     HalfCheetah(episode_length=1)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_only_on_the_cpu():
-    assert CHEETAH.to("cpu") is CHEETAH
-    with pytest.raises(JsaeError, match="CPU only"):
-        CHEETAH.to("cuda")

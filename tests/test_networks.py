@@ -6,6 +6,7 @@ from torch import Tensor
 
 from jsae.networks import MLP, Adam, Encoder
 from jsae.randomness import Streams
+from tests.elsewhere import Elsewhere, reaching
 
 P, B = 3, 7
 
@@ -101,36 +102,46 @@ def test_encoder_embeds_ids_as_sums_of_one_hots() -> None:
     torch.testing.assert_close(encoder(torch.arange(5).repeat(P, 1)[..., None]), encoder.table())
 
 
-def test_adam_is_torch_adam_for_each_member() -> None:
+@pytest.mark.parametrize("device", [torch.device("cpu"), Elsewhere.device])
+def test_adam_is_torch_adam_for_each_member(device: torch.device) -> None:
     rates = torch.tensor([1e-3, 1e-2, 3e-3])
     start = torch.randn(P, 6, generator=torch.Generator().manual_seed(2))
-    parameter = start.clone().requires_grad_()
-    adam = Adam([parameter], rates, weight_decay=0.1)
     plain = [row.clone().requires_grad_() for row in start]
     optimisers = [torch.optim.Adam([row], lr=float(r), weight_decay=0.1) for row, r in zip(plain, rates, strict=True)]
     for _ in range(20):
-        parameter.pow(4).sum().backward()
-        adam.step()
         for row, optimiser in zip(plain, optimisers, strict=True):
             optimiser.zero_grad()
             row.pow(4).sum().backward()
             optimiser.step()
-    torch.testing.assert_close(parameter.detach(), torch.stack([row.detach() for row in plain]))
+    with reaching(device):
+        parameter = start.clone().to(device).requires_grad_()
+        adam = Adam([parameter], rates, weight_decay=0.1)
+        for _ in range(20):
+            parameter.pow(4).sum().backward()
+            adam.step()
+        found = parameter.detach().cpu()
+    torch.testing.assert_close(found, torch.stack([row.detach() for row in plain]))
 
 
-def test_adam_leaves_a_stopped_member_and_its_moments_alone() -> None:
-    parameter = torch.ones(2, 3, requires_grad=True)
-    adam = Adam([parameter], torch.full((2,), 0.1))
-    parameter.square().sum().backward()
-    adam.step()
-    before = {name: tensor.clone() for name, tensor in adam.tensors().items()}
-    stopped = parameter.detach()[1].clone()
-    parameter.square().sum().backward()
-    adam.step([True, False])
-    assert torch.equal(parameter.detach()[1], stopped)
-    assert not torch.equal(parameter.detach()[0], stopped)
-    assert torch.equal(adam.tensors()["first.0"][1], before["first.0"][1])
-    assert adam.tensors()["steps.0"].tolist() == [2.0, 1.0]
+@pytest.mark.parametrize("device", [torch.device("cpu"), Elsewhere.device])
+def test_adam_leaves_a_stopped_member_and_its_moments_alone(device: torch.device) -> None:
+    with reaching(device):
+        parameter = torch.ones(2, 3, device=device, requires_grad=True)
+        adam = Adam([parameter], torch.full((2,), 0.1))
+        parameter.square().sum().backward()
+        adam.step()
+        before = {name: tensor.cpu().clone() for name, tensor in adam.tensors().items()}
+        stopped = parameter.detach().cpu()[1].clone()
+        parameter.square().sum().backward()
+        adam.step(torch.tensor([True, False]).to(device))
+        moved = parameter.detach().cpu()
+        after = {name: tensor.cpu() for name, tensor in adam.tensors().items()}
+    assert torch.equal(moved[1], stopped)
+    assert not torch.equal(moved[0], stopped)
+    for moments in ("first.0", "second.0"):
+        assert torch.equal(after[moments][1], before[moments][1])
+        assert not torch.equal(after[moments][0], before[moments][0])
+    assert after["steps.0"].tolist() == [2.0, 1.0]
 
 
 @pytest.mark.parametrize("activation", ["tanh", "relu"])

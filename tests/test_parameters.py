@@ -34,6 +34,7 @@ def test_the_projects_own_file_is_valid() -> None:
         (r"discount: ", "discont: ", "agents.common.discont is not a parameter (did you mean discount?)"),
         (r"moves: 8", "move: 8", "environments.slot-machine.dynamics.move is not a parameter (did you mean moves?)"),
         (r"critic_steps: 80", "", "agents.vpg.critic_steps is missing: every parameter stands in the file"),
+        (r"device: cpu", "device: gpu", "training.device must be 'auto', 'cpu' or 'cuda'"),
         (r"source: \w+", "source: kechinow", "(did you mean kechinov?)"),
         (r"source: \w+", "source: 7", "data.source must be 'completejourney', 'kechinov' or 'synthetic'"),
         (r"module: slot_machine", "module: slotmachine", "(did you mean slot_machine?)"),

@@ -52,10 +52,11 @@ class OnPolicyAgent:
         choices: Choices,
         hidden_sizes: Sequence[int],
         initial_standard_deviations: Tensor,
+        device: torch.device | str = "cpu",
         **arguments: Any,
     ) -> Self:
         """A new agent for each seed; `arguments` are those of the constructor."""
-        streams = Streams(seeds, "initialisation")
+        streams = Streams(seeds, "initialisation", device)
         policy = policy_over(choices, streams, inputs, hidden_sizes, initial_standard_deviations)
         return cls(policy, MLP(streams, inputs, hidden_sizes, 1, members=len(seeds)), **arguments)
 
@@ -89,24 +90,23 @@ class OnPolicyAgent:
         return metrics
 
     def _improve_policy(self, x: Tensor, choice: Tensor, advantage: Tensor) -> dict[str, Tensor]:
-        active: list[bool] = [True] * len(x)
-        steps = torch.zeros(len(x), dtype=torch.int64)
+        active = torch.ones(len(x), dtype=torch.bool, device=x.device)
+        steps = torch.zeros(len(x), dtype=torch.int64, device=x.device)
         first_loss = old_log_p = torch.empty(0)
         for step in range(self.policy_steps):
             log_p = self.policy.log_probability(x, choice)
             if step == 0:
                 old_log_p = log_p.detach()
             elif self.kl_limit is not None:
-                kl = (old_log_p - log_p.detach()).mean(1)
-                active = [a and bool(k <= self.kl_limit) for a, k in zip(active, kl, strict=True)]
-                if not any(active):
+                active &= (old_log_p - log_p.detach()).mean(1) <= self.kl_limit
+                if not active.any():  # the one wait for a GPU in a step: it saves the steps that nobody makes
                     break
             loss = self.policy_loss(log_p, old_log_p, advantage)
             if step == 0:
                 first_loss = loss.detach()
             loss.sum().backward()
             self._actor_adam.step(active)
-            steps += torch.tensor(active)
+            steps += active
         with torch.no_grad():
             kl = (old_log_p - self.policy.log_probability(x, choice)).mean(1)
         return {"policy_loss": first_loss, "entropy": -old_log_p.mean(1), "kl": kl, "policy_steps": steps}

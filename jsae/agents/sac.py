@@ -102,8 +102,8 @@ class Replay:
     that row belongs to the next episode, which no target looks at.
     """
 
-    def __init__(self, capacity: int):
-        self._capacity = capacity
+    def __init__(self, capacity: int, device: torch.device | str = "cpu"):
+        self._capacity, self._device = capacity, device
         self._epochs = self._steps = self._lanes = 0
         self._fields: dict[str, Tensor] = {}
 
@@ -169,7 +169,7 @@ class Replay:
 
     def _allocate(self, rows: Tensor) -> Tensor:
         """Room for epochs such as those of `rows`, `[P, epochs, rows of an epoch, ...]`."""
-        return rows.new_empty(len(rows), self._room, *rows.shape[2:])
+        return torch.empty(len(rows), self._room, *rows.shape[2:], dtype=rows.dtype, device=self._device)
 
     def _rows(self, name: str, index: Tensor) -> Tensor:
         field = self._fields[name]
@@ -298,7 +298,7 @@ class SAC:
         self.discount, self.entropy_weight, self.polyak = discount, entropy_weight, polyak
         self.update_steps, self.batch_size = update_steps, batch_size
         self.start_steps, self.update_after = start_steps, update_after
-        self.replay = Replay(replay_capacity)
+        self.replay = Replay(replay_capacity, models.critics.flat.device)
         self._targets = models.critics.flat.detach().clone()
         self._actor_adam = Adam([models.policy.network.flat], actor_learning_rates)
         self._critic_adam = Adam([models.critics.flat], critic_learning_rates.repeat_interleave(2))
@@ -311,12 +311,13 @@ class SAC:
         choices: Choices,
         hidden_sizes: Sequence[int],
         initial_standard_deviations: Tensor,
+        device: torch.device | str = "cpu",
         *,
         act_limit: float,
         **arguments: Any,
     ) -> Self:
         """A new agent for each seed. Points stay within ±`act_limit`; `arguments` are those of the constructor."""
-        streams = Streams(seeds, "initialisation")
+        streams = Streams(seeds, "initialisation", device)
         models: SoftActorCritic
         if choices.dimensions:
             models = ContinuousActorCritic(
@@ -324,7 +325,7 @@ class SAC:
             )
         else:
             models = DiscreteActorCritic(streams, inputs, choices.actions, hidden_sizes, len(seeds))
-        return cls(models, Streams(seeds, "soft actor-critic"), **arguments)
+        return cls(models, Streams(seeds, "soft actor-critic", device), **arguments)
 
     @property
     def _exploring(self) -> bool:
@@ -347,14 +348,14 @@ class SAC:
         self.replay.add(experience)
         members = len(experience.reward)
         if self.replay.steps < self.update_after:
-            return {"policy_steps": torch.zeros(members)}
+            return {"policy_steps": experience.reward.new_zeros(members)}
         rows = self._streams.integers(self.replay.size, self.update_steps, self.batch_size)
         noise = self.models.noise(self._streams, self.update_steps, 2, self.batch_size)
         total = torch.zeros(3, members, device=rows.device)
         for step in range(self.update_steps):
             total += torch.stack(self._update_step(self.replay.take(rows[:, step]), noise[:, step], represent))
         means = dict(zip(("critic_loss", "policy_loss", "entropy"), total / self.update_steps, strict=True))
-        return {**means, "policy_steps": torch.full((members,), self.update_steps)}
+        return {**means, "policy_steps": experience.reward.new_full((members,), self.update_steps)}
 
     def _update_step(
         self, batch: Batch, noise: Tensor, represent: Callable[[Tensor], Tensor]

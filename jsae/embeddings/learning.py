@@ -54,11 +54,11 @@ def is_continual(name: str, environment_says: bool) -> bool:
 
 
 def embed(name: str, environment: Environment, seeds: Sequence[int], state_size: int, action_size: int) -> Embedding:
-    """A new embedding of jsae/embeddings/`name`.py, one for each seed.
+    """A new embedding of jsae/embeddings/`name`.py, one for each seed, where the environment is.
 
     The same seed starts every embedding from the same numbers, so that variants of one differ by what they change only.
     """
-    return kind(name)(Streams(seeds, "embedding"), environment, state_size, action_size)
+    return kind(name)(Streams(seeds, "embedding", environment.device), environment, state_size, action_size)
 
 
 def restore(embedding: Embedding, parameters: dict[str, Tensor]) -> None:

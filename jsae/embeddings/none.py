@@ -29,7 +29,7 @@ class Embedding(learning.Embedding):
 
     def loss(self, batch: Transitions) -> Tensor:
         """Zero for each member."""
-        return torch.zeros(len(batch.observation))
+        return torch.zeros(len(batch.observation), device=batch.observation.device)
 
     def refresh(self) -> None:
         """Nothing depends on parameters."""

@@ -11,6 +11,7 @@ action_size            dimensions of a continuous action; 0 where actions are di
 n_targets              classes of `target`, or its width where observations are continuous
 reset_noise            uniform numbers in [0, 1) that a reset needs for each episode
 step_noise             uniform numbers in [0, 1) that a step needs for each episode
+device                 where states and tables are
 =====================  ============================================================================================
 
 and these methods

@@ -9,8 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jsae.errors import JsaeError
-
 # One row holds all that a step reads and writes, in MuJoCo's order: positions, velocities, warm start, controls.
 ROW = int(
     mujoco.mjtState.mjSTATE_QPOS
@@ -69,6 +67,7 @@ class HalfCheetah:
     n_targets = 17
     reset_noise = 18
     step_noise = 0
+    device = torch.device("cpu")
 
     def __init__(
         self,
@@ -86,18 +85,19 @@ class HalfCheetah:
         self.reset_noise_scale = reset_noise_scale
         self.model = _load_model()
         self._data = mujoco.MjData(self.model)
+        self._start = torch.from_numpy(self.model.qpos0)
         self._seconds = self.model.opt.timestep * frame_skip
 
     def to(self, device: torch.device | str) -> Self:
-        """Returns self on the CPU; raises JsaeError elsewhere."""
-        if torch.device(device).type != "cpu":
-            raise JsaeError(f"half-cheetah: MuJoCo runs on the CPU only; set the device to cpu instead of {device}")
+        """Keep states on a device; returns self. MuJoCo steps them on the CPU all the same."""
+        self.device = torch.device(device)
+        self._start = self._start.to(device)
         return self
 
     def reset(self, uniforms: Tensor) -> Tensor:
         """Start states [P, N, 27] from uniform numbers [P, N, 18] in [0, 1), float64."""
         uniforms = uniforms.double()
-        positions = torch.from_numpy(self.model.qpos0) + self.reset_noise_scale * (2 * uniforms[..., :9] - 1)
+        positions = self._start + self.reset_noise_scale * (2 * uniforms[..., :9] - 1)
         smallest = 2.0**-54  # below it a normal number would be infinite
         velocities = self.reset_noise_scale * torch.special.ndtri(uniforms[..., 9:].clamp(min=smallest))
         return torch.cat([positions, velocities, torch.zeros_like(positions)], dim=-1)
@@ -105,13 +105,13 @@ class HalfCheetah:
     def step(self, state: Tensor, action: Tensor, uniforms: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """States [P, N, 27] and torques [P, N, 6] to next states, rewards [P, N] and terminated [P, N]."""
         action = action.double().clamp(-1, 1)
-        rows = torch.cat([state, action], dim=-1).flatten(0, -2).numpy()
+        rows = torch.cat([state, action], dim=-1).flatten(0, -2).cpu().numpy()
         next_rows = np.empty_like(rows)
         for row, next_row in zip(rows, next_rows, strict=True):
             mujoco.mj_setState(self.model, self._data, row, ROW)
             mujoco.mj_step(self.model, self._data, nstep=self.frame_skip)
             mujoco.mj_getState(self.model, self._data, next_row, ROW)
-        next_state = torch.from_numpy(next_rows)[:, :27].view_as(state)
+        next_state = torch.from_numpy(next_rows)[:, :27].to(state.device).view_as(state)
         velocity = (next_state[..., 0] - state[..., 0]) / self._seconds
         reward = self.forward_reward * velocity - self.control_cost * action.square().sum(-1)
         return next_state, reward.float(), torch.zeros_like(reward, dtype=torch.bool)

@@ -35,6 +35,7 @@ class Recommender:
     discrete_observations = True
     action_size = 0
     step_noise = 3
+    device = torch.device("cpu")
 
     def __init__(self, model_path: Path, *, boost: float, bonus: float, start: Start, episode_length: int) -> None:
         if boost < 1 or bonus < 0:
@@ -66,7 +67,8 @@ class Recommender:
         self._equal_weights = torch.full((n,), 1 / n, dtype=torch.float64)
 
     def to(self, device: torch.device | str) -> Self:
-        """Move the model's tables to a device."""
+        """Move the model's tables to a device; returns self."""
+        self.device = torch.device(device)
         self._keys = [keys.to(device) for keys in self._keys]
         for name, value in vars(self).items():
             if isinstance(value, Tensor):

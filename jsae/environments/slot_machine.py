@@ -57,6 +57,7 @@ class SlotMachine:
     action_size = 0
     reset_noise = 0
     step_noise = 0
+    device = torch.device("cpu")
 
     def __init__(
         self,
@@ -93,6 +94,7 @@ class SlotMachine:
 
     def to(self, device: torch.device | str) -> Self:
         """Move the tables to a device; returns self."""
+        self.device = torch.device(device)
         for name, value in vars(self).items():
             if isinstance(value, Tensor):
                 setattr(self, name, value.to(device))
