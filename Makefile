@@ -14,11 +14,12 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 set_scale = sed 's/^scale: *[a-z]*/scale: $(1)/' params.yaml >params.yaml.new && mv params.yaml.new params.yaml && echo 'params.yaml: scale is now $(1)'
 
 # Parameters are checked first. On a terminal Snakemake shows a live view, else lines.
-run_stages = { python -m jsae.parameters >/dev/null && snakemake --profile workflow/profiles/$(PROFILE) \
+# $(call run_stages,GRAPH)
+run_stages = { python -m jsae.parameters >/dev/null && snakemake --profile workflow/profiles/$(PROFILE) --config graph=$(1) \
 	$(if $(filter local,$(PROFILE)),--cores $(JOBS)) $$(test -t 2 && echo --logger rich); }
 
 .DEFAULT_GOAL := help
-.PHONY: help setup environment reproduce paper preview publish readme status params test check format lock peers benchmark crosscheck audit clean clean-all
+.PHONY: help setup environment reproduce paper preview search choose publish readme status params test check format lock peers benchmark crosscheck audit clean clean-all
 
 help:  ## explain all targets
 	@echo 'Usage: make TARGET [PYTHON=python3.12] [TORCH=auto|cpu|cuda] [EXTRA_INDEX=URL] [JOBS=n]'
@@ -34,7 +35,7 @@ environment:
 	@requirements/install.sh
 
 reproduce: environment  ## run every stage whose inputs changed, in parallel, then say where the report is (JOBS=n: cores)
-	@python -m workflow.status --quiet && echo 'Every stage is up to date.' || $(run_stages)
+	@python -m workflow.status --quiet && echo 'Every stage is up to date.' || $(call run_stages,dvc.yaml)
 	@scale=$$(sed -n 's/^scale: *\([a-z]*\).*/\1/p' params.yaml); echo; echo "Report: $(CURDIR)/report/$$scale/report.html"
 
 paper: environment  ## set the scale to paper (the paper's budgets: hours), then reproduce
@@ -44,6 +45,12 @@ paper: environment  ## set the scale to paper (the paper's budgets: hours), then
 preview: environment  ## set the scale back to preview (minutes), then reproduce
 	@$(call set_scale,preview)
 	@$(MAKE) --no-print-directory reproduce
+
+search: environment  ## search the hyper-parameters of every cell of Figure 2 (hours), in parallel
+	@$(call run_stages,search/dvc.yaml)
+
+choose: environment  ## write the best settings found to search/best.yaml, which go over params.yaml, for git
+	@python -m stages.choose
 
 publish: environment  ## copy what a reader of the paper-scale study needs without computing to published/, for git
 	@python -m stages.publish

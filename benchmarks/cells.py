@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.data import made_purchases
-from jsae import ngram, parameters
+from jsae import ngram, parameters, search
 from jsae.curves import Cell
 from jsae.embeddings.learning import embed
 from jsae.parameters import Parameters
 from jsae.rollout import Environment, build
-from jsae.training import Trainer
+from jsae.training import Settings, Trainer
 from stages import paths
-from stages.train import hyper_parameters
+from stages._trainings import training_call
 
 ITEMS, PURCHASES = 835, 250_000
 """Size of the paper's store (A.4.1)."""
@@ -65,7 +65,9 @@ def trainer(
     """
     chosen = settings().environments[cell.environment]
     world = (world or environment(cell.environment)).to(device)
-    values = hyper_parameters(settings(), chosen, cell, len(seeds))
+    stated = [search.values(settings(), cell)] * len(seeds)
+    unused = {"pretrained": Path(), "rows": [], "epochs": 0}
+    values: Settings = training_call(settings(), chosen, cell, seeds, stated, **unused)["settings"]
     same_work = {"start_steps": 0, "update_after": 0} if cell.agent == "sac" else {"kl_limit": None}
     values = values._replace(agent=values.agent | same_work, hidden_sizes=hidden_sizes or values.hidden_sizes)
     embedding = embed(cell.embedding, world, seeds, chosen.state_embedding_size, chosen.action_embedding_size)

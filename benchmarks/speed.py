@@ -172,7 +172,7 @@ def _idle() -> float:
 def _train(cell: Cell) -> float:
     torch.set_num_threads(1)
     start = time.perf_counter()
-    trainer = cells.trainer(cell, range(cells.settings().training.members_per_shard))
+    trainer = cells.trainer(cell, range(cells.settings().training.members_per_shard.paper))
     for _ in range(2):
         trainer.run_epoch()
     return time.perf_counter() - start

@@ -87,7 +87,7 @@ def compare(cell: Cell, rounds: int) -> Comparison:
 
 def epoch(cell: Cell, seeds: Sequence[int], members: int | None = None) -> Callable[[], None]:
     """An epoch of all seeds, shard after shard."""
-    size = members or cells.settings().training.members_per_shard
+    size = members or cells.settings().training.members_per_shard.paper
     trainers = [cells.trainer(cell, block) for block in shards(seeds, size)]
 
     def run() -> None:

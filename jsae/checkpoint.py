@@ -87,6 +87,11 @@ def under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(f"{prefix}."): t for name, t in tensors.items() if name.startswith(f"{prefix}.")}
 
 
+def rows(tensors: dict[str, Tensor], members: list[int]) -> dict[str, Tensor]:
+    """Of every tensor the rows of these members."""
+    return {name: tensor[members] for name, tensor in tensors.items()}
+
+
 def stack(parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:
     """Tensors of several shards joined along the members' axis."""
     return {name: torch.cat([part[name] for part in parts]) for name in (parts[0] if parts else ())}

@@ -60,6 +60,8 @@ SEARCHED = {
     "action_embedding_size": "Size of action embedding",
     "hidden_sizes": "Hidden units",
     "entropy_weight": "Entropy weight α",
+    "policy_steps": "Policy steps an epoch",
+    "update_steps": "Update steps an epoch",
 }
 """Hyper-parameters that the search varies: columns of search/settings.csv, and how prose calls them."""
 VERDICTS = ("supported", "inconclusive", "contradicted")

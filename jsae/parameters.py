@@ -245,7 +245,9 @@ class Vpg(Strict):
     policy_steps: int = parameter("gradient steps an epoch", "not stated: Spinning Up's 1", ge=1)
     critic_steps: int = parameter("gradient steps an epoch", "not stated: Spinning Up's 80", ge=1)
     kl_limit: float | None = parameter(
-        "policy steps end when E[ln π_old − ln π] exceeds it; null: never", "not stated: Spinning Up has none", gt=0
+        "policy steps after the first end when E[ln π_old − ln π] exceeds it; null: never",
+        "not stated: Spinning Up, with one step, has none; here that of PPO, where an environment has more",
+        gt=0,
     )
 
 
@@ -296,18 +298,25 @@ class Agents(Strict):
     sac: Sac
 
 
-class Training(Strict):
-    device: Literal["auto", "cpu", "cuda"] = parameter(
-        "where embeddings and agents learn: cpu; cuda, a GPU, whose numbers differ from the CPU's by rounding, which "
-        "training magnifies; auto: cuda where there is one",
-        "this project",
+class MembersByScale(ByScale):
+    preview: int = parameter(
+        "seeds that one process trains as one tensor: two processes for five seeds", "this project", ge=1
     )
-    members_per_shard: int = parameter(
-        "seeds that one process trains as one tensor; results depend on it in their last bits only; on a GPU, as many "
-        "as its memory holds",
-        "this project",
+    paper: int = parameter(
+        "the same at the paper's scale, where cells run side by side; it changes results in their last bits only; on a "
+        "GPU, as many as its memory holds",
+        "this project: one process for five seeds is the fastest",
         ge=1,
     )
+
+
+class Training(Strict):
+    device: Literal["auto", "cpu", "cuda"] = parameter(
+        "where embeddings and agents learn: cpu; cuda, a GPU, whose numbers differ from the CPU's, and from one run to "
+        "the next, by rounding, which training magnifies; auto: cuda where there is one",
+        "this project",
+    )
+    members_per_shard: MembersByScale
 
 
 class Quality(Strict):
@@ -377,17 +386,46 @@ class Study(Strict):
     recommender_ablations: Family = Field(alias="recommender-ablations")
 
 
-Grid = dict[str, list[Any]]
+Searchable = Literal[
+    "actor_learning_rate",
+    "critic_learning_rate",
+    "initial_standard_deviation",
+    "hidden_sizes",
+    "state_embedding_size",
+    "action_embedding_size",
+    "entropy_weight",
+    "policy_steps",
+    "update_steps",
+]
+"""Hyper-parameters that a search can vary."""
+
+Grid = dict[Searchable, list[Any]]
 
 
 class Search(Strict):
-    actor_learning_rate: list[float] = parameter("grid", "A.4.2")
-    critic_learning_rate: list[float] = parameter("grid", "A.4.2")
-    initial_standard_deviation: list[float] = parameter("grid", "A.4.2")
-    entropy_weight: list[float] = parameter("grid of α of soft actor-critic", "A.4.2")
+    cohort: str = parameter("seeds that choose, and that no run of the study uses", "this project")
+    vary: list[Searchable] = parameter("hyper-parameters that are tried in all values of their grids", "this project")
+    share_of_epochs: float = parameter(
+        "how long the settings that go on to the end are trained, as a share of the paper's epochs",
+        "not stated: 1 is the whole training",
+        gt=0,
+        le=1,
+    )
+    rungs: int = parameter(
+        "how often settings are compared; 1: all are trained to the end, the full grid", "this project", ge=1, le=6
+    )
+    factor: int = parameter("of the settings, one in so many goes on from a rung to the next", "this project", ge=2)
+    members_per_shard: int = parameter(
+        "settings × seeds of the same shapes that one process trains as one tensor", "this project", ge=1
+    )
+    same_as: dict[str, str] = parameter("environments that take what was found in another", "this project")
+    grid: Grid = parameter("values of each hyper-parameter", "A.4.2; steps an epoch are not stated")
     slot_machine: Grid = Field(alias="slot-machine", description="grid", json_schema_extra={"source": "A.4.2"})
     half_cheetah: Grid = Field(alias="half-cheetah", description="grid", json_schema_extra={"source": "A.4.2"})
     recommender: Grid = Field(description="grid", json_schema_extra={"source": "A.4.2"})
+
+
+SEARCHED_FAMILIES = ("gridworld", "slot-machine", "half-cheetah", "recommender")
 
 
 class Parameters(Strict):
@@ -422,6 +460,11 @@ class Parameters(Strict):
         covered = sorted(itertools.chain.from_iterable(map(seeds_of, self.cohorts)))
         if len(covered) != len(set(covered)):
             raise ValueError("cohorts: a seed stands in two of them")
+        if set(covered) & set(seeds_of(self.search.cohort)):
+            raise ValueError("search.cohort: it shares seeds with cohorts: what chooses must not be what is reported")
+        for name in itertools.chain.from_iterable(self.search.same_as.items()):
+            if name not in self.environments:
+                raise ValueError(f"search.same_as: {name!r} is not among environments")
         return self
 
     def agent(self, environment: str, name: str) -> dict[str, Any]:
@@ -437,6 +480,12 @@ class Parameters(Strict):
         """Every (environment, agent, embedding) of the study."""
         for _, family in self.families():
             yield from itertools.product(family.environments, family.agents, family.embeddings)
+
+    def searched_cells(self) -> Iterator[tuple[str, str, str]]:
+        """Those of Figure 2 that the search looks at: all but transfers and ablations."""
+        for name, family in self.families():
+            if name in SEARCHED_FAMILIES:
+                yield from itertools.product(family.environments, family.agents, family.embeddings)
 
 
 def _check_changes(place: str, agent: Strict, changes: dict[str, Any]) -> None:

@@ -21,14 +21,15 @@ from tqdm import tqdm
 from jsae.errors import JsaeError
 
 Result = TypeVar("Result")
+Member = TypeVar("Member")
 Progress = Callable[[int], None]
 
 _GO_ON = "run again to go on from its last checkpoint, with JSAE_WORKERS=1 if memory is short"
 
 
-def shards(seeds: Sequence[int], members: int) -> list[list[int]]:
-    """Cut seeds into blocks of at most `members`."""
-    return [list(seeds[start : start + members]) for start in range(0, len(seeds), members)]
+def shards(population: Sequence[Member], members: int) -> list[list[Member]]:
+    """Cut a population (its seeds) into blocks of at most `members`."""
+    return [list(population[start : start + members]) for start in range(0, len(population), members)]
 
 
 def workers() -> int:
@@ -70,6 +71,11 @@ def run_shards(
             if _is_lack_of_memory(error):
                 raise JsaeError(f"{label}: a worker process ran out of memory; {_GO_ON}") from error
             raise
+
+
+def runner(device: str) -> Callable[..., list[Any]]:
+    """What runs shards on this type of device."""
+    return run_shards if device == "cpu" else run_shards_in_turn
 
 
 def run_shards_in_turn(

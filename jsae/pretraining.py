@@ -81,7 +81,7 @@ def pretrain_shard(
     sizes: tuple[int, int],
     samples: Path,
     source: Path | None,
-    rows: tuple[int, int],
+    rows: list[int],
     seeds: Sequence[int],
     learning_rate: float,
     weight_decay: float,
@@ -92,7 +92,7 @@ def pretrain_shard(
     device: torch.device,
     progress: Callable[[int], None],
 ) -> tuple[dict[str, Tensor], list[tuple[list[float], list[float]]]]:
-    """Pre-train one shard's embeddings on rows `rows[0]:rows[1]` of the file `samples`, one row a member.
+    """Pre-train one shard's embeddings on `rows` of the file `samples`, one row a member.
 
     The same rows of the file `source` hold the embeddings that parts are taken over from, where any are.
     Returns parameters `[P, ...]` and, for each pass, the members' training and held-out losses.
@@ -101,8 +101,8 @@ def pretrain_shard(
     if not built.parameters:
         return {}, []
     if source is not None:
-        transfer(built, {name: parameter[slice(*rows)] for name, parameter in checkpoint.load(source)[0].items()})
-    data = Transitions(*(field[slice(*rows)].to(device) for field in load_samples(samples)))
+        transfer(built, {name: parameter[rows] for name, parameter in checkpoint.load(source)[0].items()})
+    data = Transitions(*(field[rows].to(device) for field in load_samples(samples)))
     learner = Learner(
         built,
         Streams(seeds, "pre-training", device),

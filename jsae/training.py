@@ -62,6 +62,7 @@ class Trainer:
     """The state of a training, epoch by epoch; `tensors` and `load` make it resumable bit for bit.
 
     It all is where the environment is, but for the history and the random generators, which are on the CPU.
+    strict: a number that stops being finite is an error; else that member goes on in vain, with NaN as its mean_return.
     """
 
     def __init__(
@@ -71,8 +72,11 @@ class Trainer:
         agent: str,
         seeds: Sequence[int],
         settings: Settings,
+        *,
+        strict: bool = True,
     ):
         self.environment, self.embedding, self.seeds, self.settings = environment, embedding, seeds, settings
+        self._strict = strict
         members = len(seeds)
         self.agent = getattr(importlib.import_module(f"jsae.agents.{agent}"), agent.upper()).build(
             seeds,
@@ -152,14 +156,16 @@ class Trainer:
         """Check and keep what an epoch has measured; one copy brings all of it from the device."""
         measured = torch.stack([values.detach().double() for values in metrics.values()]).cpu()
         found = dict(zip(metrics, measured, strict=True))
-        for metric, values in found.items():
-            finite = torch.isfinite(values)
-            if not bool(finite.all()):
-                seed = self.seeds[int((~finite).nonzero()[0, 0])]
-                raise JsaeError(
-                    f"seed {seed}, epoch {self.epoch + 1}: {metric} is {float(values[~finite][0])}; "
-                    "lower agents.common.actor_learning_rate, critic_learning_rate or the environment's reward_scale"
-                )
+        sound = measured.isfinite()
+        if not self._strict:
+            found["mean_return"] = found["mean_return"].where(sound.all(0), torch.nan)
+        elif not bool(sound.all()):
+            number, member = (~sound).nonzero()[0].tolist()
+            raise JsaeError(
+                f"seed {self.seeds[member]}, epoch {self.epoch + 1}: {list(metrics)[number]} is "
+                f"{float(measured[number, member])}; "
+                "lower agents.common.actor_learning_rate, critic_learning_rate or the environment's reward_scale"
+            )
         unmeasured = torch.full_like(measured[0], torch.nan)
         for metric, history in self._history.items():
             history.append(found.get(metric, unmeasured))
@@ -174,7 +180,7 @@ class Trainer:
         return {**self.agent.weights(), **checkpoint.prefixed("embedding", learnt)}
 
     def tensors(self) -> dict[str, Tensor]:
-        """The whole state."""
+        """The whole state; the members are the first axis of every tensor, as checkpoint.rows needs it."""
         state = {"recent": self._recent, **checkpoint.prefixed("history", self.history())}
         state |= checkpoint.prefixed("weights", self.weights())
         state |= checkpoint.prefixed("agent", self.agent.tensors())
@@ -230,7 +236,7 @@ def train_shard(
     embedding: str,
     sizes: tuple[int, int],
     pretrained: Path,
-    rows: tuple[int, int],
+    rows: list[int],
     agent: str,
     seeds: Sequence[int],
     settings: Settings,
@@ -239,18 +245,20 @@ def train_shard(
     saved: Path,
     source: Path | None,
     progress: Callable[[int], None],
+    strict: bool = True,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> None:
-    """Train one shard, whose embeddings are rows `rows[0]:rows[1]` of the file `pretrained`, up to `epochs`.
+    """Train one shard, whose members' embeddings are `rows` of the file `pretrained`, up to `epochs`.
 
     Its agents start from the same rows of the file `source`, if there is one: the weights of another training.
-    The finished state stands in `saved`. Raises JsaeError naming the seed and epoch if a number stops being finite.
+    The finished state stands in `saved`. Raises JsaeError naming the seed and epoch if a number stops being finite,
+    unless `strict` is off.
     """
     environment = build(module, dynamics, device)
     built = embed(embedding, environment, seeds, *sizes)
     parameters, _ = checkpoint.load(pretrained)
-    restore(built, {name: parameter[slice(*rows)] for name, parameter in parameters.items()})
-    trainer = Trainer(environment, built, agent, seeds, settings)
+    restore(built, {name: parameter[rows] for name, parameter in parameters.items()})
+    trainer = Trainer(environment, built, agent, seeds, settings, strict=strict)
     if source is not None:
-        trainer.start_from({name: weight[slice(*rows)] for name, weight in checkpoint.load(source)[0].items()})
+        trainer.start_from({name: weight[rows] for name, weight in checkpoint.load(source)[0].items()})
     train(trainer, epochs, saved, progress, checkpoint_seconds)

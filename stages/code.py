@@ -33,7 +33,7 @@ NOT_INPUTS = {
 """Files that stages import and that cannot change a result: editing one reruns nothing."""
 LOCKS = {
     **dict.fromkeys(
-        ("download", "filter", "transitions", "bounds", "theory", "quality", "maps", "aggregate"), "compute"
+        ("settings", "download", "filter", "transitions", "bounds", "theory", "quality", "maps", "aggregate"), "compute"
     ),
     **dict.fromkeys(("figures", "report"), "study"),
 }
@@ -54,12 +54,15 @@ def stages(settings: parameters.Parameters) -> Iterator[tuple[str, str, list[str
     """Each stage's name, with the names that choose its modules; its lock; the files that it starts from."""
     for name, lock in LOCKS.items():
         yield name, lock, [f"stages/{name}.py"]
+    searched = set(settings.searched_cells())
     for environment, agent, embedding in settings.cells():
         world = f"jsae/environments/{settings.environments[environment].module}.py"
         learnt, learner = f"jsae/embeddings/{embedding}.py", f"jsae/agents/{agent}.py"
         yield f"collect/{environment}", "compute", ["stages/collect.py", world]
         yield f"pretrain/{environment}-{embedding}", "compute", ["stages/pretrain.py", world, learnt]
         yield f"train/{environment}-{agent}-{embedding}", "compute", ["stages/train.py", world, learner, learnt]
+        if (environment, agent, embedding) in searched:
+            yield f"search/{environment}-{agent}-{embedding}", "compute", ["stages/search.py", world, learner, learnt]
 
 
 def import_closure(scripts: Iterable[str], root: Path = Path()) -> set[str]:

@@ -1,6 +1,6 @@
 """Map the gridworlds of Figures 2a and 2b as the trained agents see them (jsae.maps).
 
-inputs   params.yaml: maps, cohorts, study.gridworld, the environments' dynamics and sizes;
+inputs   params.yaml: maps, cohorts, study.gridworld, the environments' dynamics; sizes, under results/shared/settings;
          results/SCALE/runs/ENVIRONMENT/AGENT-EMBEDDING/COHORT.safetensors of each cell and cohort
 outputs  results/SCALE/maps.parquet: a row per environment, agent, embedding and bin, with the critic's value of its
          centre and the share of steps spent in it, means over `seeds` seeds
@@ -21,7 +21,7 @@ from jsae.environments.gridworld import Gridworld
 from jsae.files import write_atomically
 from jsae.maps import TrainedAgents
 from jsae.rollout import build
-from stages import _environments, _main, paths
+from stages import _environments, _main, _pretrainings, paths
 
 MAPS: dict[str, Any] = {
     "environment": pl.String,
@@ -39,7 +39,6 @@ MAPS: dict[str, Any] = {
 def main(arguments: Sequence[str]) -> None:
     scale = _main.parser(__doc__, "scale").parse_args(arguments).scale
     with provenance.recorded(paths.record("maps", scale=scale), "maps"):
-        torch.set_num_threads(1)
         draw(scale, parameters.load(paths.PARAMETERS))
 
 
@@ -70,8 +69,11 @@ def of_cohorts(
         path = paths.weights(scale, environment, agent, name, cohort)
         if isinstance(world, Gridworld) and path.exists():
             seeds = parameters.seeds_of(cohort)
-            embedding = learning.embed(name, world, seeds, section.state_embedding_size, section.action_embedding_size)
-            agents = TrainedAgents(world, world.bins, embedding, seeds, section.hidden_sizes, checkpoint.load(path)[0])
+            values = _pretrainings.read_values(paths.settings("train", environment, agent, name))
+            embedding = learning.embed(name, world, seeds, *_pretrainings.sizes(values))
+            agents = TrainedAgents(
+                world, world.bins, embedding, seeds, values["hidden_sizes"], checkpoint.load(path)[0]
+            )
             yield agents.values(), agents.visits(settings.maps.episodes)
 
 

@@ -9,11 +9,23 @@ CLAIMS = Path("report/claims.yaml")
 CODE = Path("results/shared/code")
 PUBLISHED = Path("published")
 SEARCH = Path("search/settings.csv")
+BEST = Path("search/best.yaml")
+SETTINGS = Path("results/shared/settings")
 
 
 def code(stage: str) -> Path:
     """Which files a stage runs; `stage` names it and what chooses its modules, as train/slot-machine-vpg-jsae."""
     return CODE / f"{stage}.txt"
+
+
+def settings(stage: str, *names: str) -> Path:
+    """Hyper-parameters of a cell, by the names that choose it."""
+    return SETTINGS / stage / f"{'-'.join(names)}.json"
+
+
+def searched(environment: str, agent: str, embedding: str) -> Path:
+    """Every setting of a cell that the search has tried."""
+    return Path("results/search") / environment / f"{agent}-{embedding}.parquet"
 
 
 def raw(source: str) -> Path:

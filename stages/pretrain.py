@@ -1,6 +1,7 @@
 """Pre-train the embeddings of a cohort on random transitions (appendix A.4.2).
 
-inputs   params.yaml: environments.ENVIRONMENT, embeddings; data/processed/samples/ENVIRONMENT/COHORT.safetensors;
+inputs   params.yaml: environments.ENVIRONMENT, embeddings; embedding sizes, under results/shared/settings;
+         data/processed/samples/ENVIRONMENT/COHORT.safetensors;
          for a transfer, the embeddings of transfer.environment
 outputs  results/SCALE/embeddings/ENVIRONMENT/EMBEDDING/COHORT.safetensors, and its losses as .parquet
 """
@@ -13,9 +14,9 @@ import torch
 from jsae import checkpoint, devices, parameters, provenance
 from jsae.embeddings.learning import kind
 from jsae.files import write_atomically
-from jsae.population import run_shards, run_shards_in_turn, shards
+from jsae.population import runner, shards
 from jsae.pretraining import pretrain_shard
-from stages import _environments, _main, paths
+from stages import _environments, _main, _pretrainings, paths
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -40,31 +41,26 @@ def pretrain(
     """Write the pre-trained parameters and the losses of every seed and pass."""
     seeds = parameters.seeds_of(cohort)
     passes = environment.pretraining_passes.at(scale)
-    learning, old = settings.embeddings, settings.transfer
-    blocks = shards(seeds, settings.training.members_per_shard) if kind(embedding).learnt else []
+    values, old = _pretrainings.read_values(paths.settings("pretrain", name, embedding)), settings.transfer
+    blocks = shards(seeds, settings.training.members_per_shard.at(scale)) if kind(embedding).learnt else []
     source = paths.embedding(scale, old.environment, old.embedding, cohort) if kind(embedding).transferred else None
     calls = [
-        {
-            "module": environment.module,
-            "dynamics": _environments.arguments(environment),
-            "embedding": embedding,
-            "sizes": (environment.state_embedding_size, environment.action_embedding_size),
-            "samples": paths.samples(name, cohort),
-            "source": source,
-            "rows": (seeds.index(block[0]), seeds.index(block[-1]) + 1),
-            "seeds": block,
-            "learning_rate": learning.learning_rate,
-            "weight_decay": learning.weight_decay,
-            "passes": passes,
-            "batch_size": learning.batch_size,
-            "validation_share": learning.validation_share,
-            "patience": learning.patience,
-            "device": device,
-        }
+        _pretrainings.pretraining_call(
+            settings,
+            environment,
+            embedding,
+            block,
+            values,
+            samples=paths.samples(name, cohort),
+            rows=[seeds.index(seed) for seed in block],
+            passes=passes,
+            source=source,
+        )
+        | {"device": device}
         for block in blocks
     ]
-    run = run_shards if device.type == "cpu" else run_shards_in_turn
-    results = run(pretrain_shard, calls, total=passes * len(blocks), label=f"pretrain {name} {embedding}")
+    label = f"pretrain {name} {embedding}"
+    results = runner(device.type)(pretrain_shard, calls, total=passes * len(blocks), label=label)
     checkpoint.save(paths.embedding(scale, name, embedding, cohort), checkpoint.stack([r[0] for r in results]))
     rows = [
         (name, embedding, seed, number, training[i], held_out[i])

@@ -1,6 +1,7 @@
 """Measure every pre-trained embedding of the study (jsae.quality).
 
-inputs   params.yaml: quality, cohorts, environments, study; the transition model, for the recommender;
+inputs   params.yaml: quality, cohorts, environments, study; embedding sizes, under results/shared/settings; the
+         transition model, for the recommender;
          results/SCALE/embeddings/ENVIRONMENT/EMBEDDING/COHORT.safetensors of each cell and cohort
 outputs  results/SCALE/quality/embeddings.parquet: a row per environment, embedding and seed;
          results/SCALE/quality/actions.parquet: the action embeddings of the first seed in the gridworlds, with the
@@ -12,14 +13,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
-import torch
 
 from jsae import checkpoint, parameters, provenance, quality
 from jsae.embeddings import learning
 from jsae.environments.gridworld import Gridworld, motions
 from jsae.files import write_atomically
 from jsae.rollout import Environment, build
-from stages import _environments, _main, paths
+from stages import _environments, _main, _pretrainings, paths
 
 EMBEDDINGS: dict[str, Any] = {
     "environment": pl.String,
@@ -48,7 +48,6 @@ ACTIONS: dict[str, Any] = {
 def main(arguments: Sequence[str]) -> None:
     scale = _main.parser(__doc__, "scale").parse_args(arguments).scale
     with provenance.recorded(paths.record("quality", scale=scale), "quality"):
-        torch.set_num_threads(1)
         measure(scale, parameters.load(paths.PARAMETERS))
 
 
@@ -67,8 +66,8 @@ def measure(scale: str, settings: parameters.Parameters) -> None:
                 if not path.exists():
                     continue
                 seeds = parameters.seeds_of(cohort)
-                sizes = section.state_embedding_size, section.action_embedding_size
-                embedding = learning.embed(name, built, seeds, *sizes)
+                values = _pretrainings.read_values(paths.settings("pretrain", environment, name))
+                embedding = learning.embed(name, built, seeds, *_pretrainings.sizes(values))
                 learning.restore(embedding, checkpoint.load(path)[0])
                 loss, action_error = quality.model_losses(embedding, held)
                 for i, seed in enumerate(seeds):

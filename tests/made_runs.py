@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from jsae import parameters
+from jsae import parameters, search
 from jsae.curves import CURVES, Cell
 from stages import paths
 
@@ -122,11 +122,10 @@ def write_maps() -> None:
 def write_search(rows: int = 0) -> None:
     """Write the outcome of a search of so many settings of two embeddings in the slot machine."""
     rng = np.random.default_rng(0)
-    text = "environment,agent,embedding,actor_learning_rate,critic_learning_rate,initial_standard_deviation,"
-    text += "state_embedding_size,action_embedding_size,hidden_sizes,entropy_weight,seeds,epochs,score\n"
+    text = ",".join(search.OUTCOME) + "\n"
     for row in range(rows):
         embedding, rate = ("jsae", "none")[row % 2], (0.001, 0.0003, 0.0001)[row % 3]
-        text += f"slot-machine,vpg,{embedding},{rate},0.001,{(0.3, 0.6, 0.8)[row // 3 % 3]},16,4,64 64,,2,"
+        text += f"slot-machine,vpg,{embedding},{rate},0.001,{(0.3, 0.6, 0.8)[row // 3 % 3]},16,4,64-64,,,,10-11,"
         text += f"{(500, 2500)[row % 5 > 0]},{100 + 200 * rng.random():.4f}\n"
     paths.SEARCH.parent.mkdir(exist_ok=True)
     paths.SEARCH.write_text(text)

@@ -13,7 +13,7 @@ import pytest
 from dvc.repo import Repo
 
 from jsae import parameters
-from stages import code, paths
+from stages import code, paths, settings
 
 ROOT = Path(__file__).resolve().parent.parent
 COPIED = ("dvc.yaml", "params.yaml", ".dvcignore", "jsae", "stages", "report", "requirements", "search",
@@ -52,15 +52,26 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             if Path(out.fs_path).is_dir() and not any(Path(out.fs_path).iterdir()):
                 (Path(out.fs_path) / "content").write_text(out.def_path)
         code.main([])
+        settings.main([])
         repo.commit(force=True)
     return root
 
 
 def changed(root: Path) -> set[str]:
-    """Names of the stages whose parameters, dependencies or definition differ from dvc.lock, once `code` has run."""
+    """Stages whose parameters, dependencies or definition differ from dvc.lock, once `code` and `settings` have run."""
+    return {name for name in _changed(root) if not name.startswith("search/")} - {"code", "settings"}
+
+
+def changed_searches(root: Path) -> set[str]:
+    """The same of the search, without the name of its file."""
+    return {name.partition(":")[2] for name in _changed(root) if name.startswith("search/")}
+
+
+def _changed(root: Path) -> set[str]:
     with opened(root) as repo:
         code.main([])
-        return set(repo.status()) - {"code"}
+        settings.main([])
+        return set(repo.status())
 
 
 def downstream(root: Path, stages: set[str]) -> set[str]:
@@ -99,7 +110,7 @@ def code_file(stage: object) -> str:
     script = re.search(r"-m stages\.(\w+)", command)
     assert script, command
     options = dict(re.findall(r"--(environment|agent|embedding) (\S+)", command))
-    chosen = "-".join(options.values()) if script[1] in ("collect", "pretrain", "train") else ""
+    chosen = "-".join(options.values()) if script[1] in ("collect", "pretrain", "train", "search") else ""
     return paths.code(f"{script[1]}/{chosen}" if chosen else script[1]).as_posix()
 
 
@@ -146,16 +157,29 @@ def test_files_that_are_no_inputs_exist() -> None:
 
 
 def test_every_cell_of_the_study_is_a_stage() -> None:
-    settings = parameters.load(ROOT / paths.PARAMETERS)
+    stated = parameters.load(ROOT / paths.PARAMETERS)
     with opened(ROOT) as repo:
         outs = {out.def_path for out in repo.index.outs}
     expected = {
-        paths.curves(settings.scale, *cell, cohort).as_posix()
-        for cell in settings.cells()
-        for cohort in settings.cohorts
+        paths.curves(stated.scale, *cell, cohort).as_posix() for cell in stated.cells() for cohort in stated.cohorts
     }
     assert expected <= outs
     assert {out for out in outs if "/runs/" in out and out.endswith(".parquet")} == expected
+    expected = {paths.searched(*cell).as_posix() for cell in stated.searched_cells()}
+    assert {out for out in outs if out.startswith("results/search/")} == expected
+
+
+@pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # pygtrie's, called by DVC
+def test_the_search_reads_nothing_that_it_leads_to() -> None:
+    """What a search stage depends on, directly or not, is not what the search has found before."""
+    with opened(ROOT) as repo:
+        graph = repo.index.graph
+        searches = [stage for stage in graph if stage.path_in_repo == "search/dvc.yaml"]
+        read = {dep.def_path for stage in searches for up in (stage, *networkx.descendants(graph, stage))
+                for dep in up.deps}  # fmt: skip
+        names = [stage.name for stage in graph]
+    assert len(names) == len(set(names))  # of both graphs: the bridge tells stages apart by them
+    assert read & {paths.BEST.as_posix(), paths.SEARCH.as_posix()} == set()
 
 
 def test_a_recorded_study_is_up_to_date(study: Path) -> None:
@@ -189,6 +213,28 @@ def test_a_learning_rate_retrains_and_collects_nothing(edited: Path) -> None:
     direct = kinds(changed(edited))
     assert {kind for kind in direct if not kind.startswith("train-")} == {"report"}
     assert {"train-gridworld", "train-slot-machine", "train-recommender"} <= direct
+
+
+def test_a_learning_rate_that_was_found_retrains_its_cell_and_those_that_take_it_over(edited: Path) -> None:
+    found = "agents: {gridworld-discrete: {vpg: {ra: {actor_learning_rate: 0.5}, jsae: {critic_learning_rate: 0.5}}}}"
+    (edited / "search/best.yaml").write_text(found)
+    direct = {stage.partition("0-4-")[2] for stage in changed(edited) if stage.startswith("train-")}
+    assert "gridworld-discrete-vpg-ra" in direct
+    assert direct - {"gridworld-discrete-vpg-ra"} == {
+        f"{environment}-vpg-{embedding}"
+        for environment, agent, embedding in parameters.load(ROOT / paths.PARAMETERS).cells()
+        if environment in ("gridworld-discrete", "gridworld-512", "gridworld-2048") and embedding not in ("none", "ra")
+    }
+    edit(edited, "params.yaml", "actor_learning_rate: 0.001", "actor_learning_rate: 0.002")
+    assert "train-gridworld@preview-0-4-gridworld-discrete-vpg-none" in changed(edited)
+    before = paths.settings("train", "gridworld-discrete", "vpg", "ra")
+    assert '"actor_learning_rate": 0.5' in (edited / before).read_text()
+
+
+def test_another_grid_searches_again_and_retrains_nothing(edited: Path) -> None:
+    edit(edited, "params.yaml", "    initial_standard_deviation: [0.3", "    initial_standard_deviation: [0.2")
+    assert kinds(changed(edited)) == {"report"}
+    assert {stage.split("-")[0] for stage in changed_searches(edited)} == {"search"}
 
 
 def test_the_epochs_of_one_scale_and_environment_retrain_just_that(edited: Path) -> None:
@@ -244,7 +290,7 @@ def test_the_scales_lie_side_by_side(edited: Path) -> None:
     with opened(edited) as repo:
         paper = {out.def_path for out in repo.index.outs}
     shared = preview & paper
-    assert all(out.startswith(("data/", "results/shared/")) for out in shared)
+    assert all(out.startswith(("data/", "results/shared/", "results/search/")) for out in shared)
     assert all("/paper/" in out for out in paper - shared)
 
 

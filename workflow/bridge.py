@@ -34,11 +34,13 @@ from stages import end_with_parent
 HOME = Path(".snakemake/jsae")
 PLAN, LOCK, RECEIPTS = HOME / "plan.json", HOME / "lock", HOME / "receipts"
 PARAMETERS = "params.yaml"
+GRAPH = "dvc.yaml"
+"""The graph of the study; search/dvc.yaml is that of the search, which is run when it is asked for only."""
 FAILED = "failed: "
 """How the last line of a failed stage's log starts."""
 AFTER = "after "
 """How the reason starts of a stage in which nothing has changed, but in one before it."""
-SCOUTS = ("code",)
+SCOUTS = ("code", "settings")
 """Kinds of quick stages that run while the plan is made: they decide about most others."""
 
 Plan = dict[str, dict[str, Any]]
@@ -75,8 +77,8 @@ def _use_this_python() -> None:
 # ---- in the main process: with DVC -----------------------------------------------------------------------------------
 
 
-def begin(*, dry: bool) -> Plan:
-    """What Snakemake has to run, in DVC's order; a dry call changes nothing.
+def begin(graph: str = GRAPH, *, dry: bool) -> Plan:
+    """What Snakemake has to run of a graph and of what it needs, in DVC's order; a dry call changes nothing.
 
     Raises BridgeError if another run is at work here, or if DVC cannot read the project.
     """
@@ -87,7 +89,7 @@ def begin(*, dry: bool) -> Plan:
         if not dry:
             _keep_dvc_off(repo)
             _record(repo)
-        plan = _plan(repo, dry)
+        plan = _plan(repo, graph, dry)
         if not dry:
             _write(PLAN, json.dumps(plan, indent=1, ensure_ascii=False))
     for stage, entry in plan.items():
@@ -117,11 +119,12 @@ def opened() -> Iterator[Any]:
         raise BridgeError(f"DVC: {error}") from error
 
 
-def ordered(repo: Any) -> list[Any]:
-    """Stages in the order in which `dvc repro` runs them."""
+def ordered(repo: Any, graph: str = GRAPH) -> list[Any]:
+    """Stages of a graph, and those of others that it needs, in the order in which `dvc repro GRAPH` runs them."""
     from dvc.repo.reproduce import plan_repro
 
-    return [stage for stage in plan_repro(repo.index.graph) if stage.cmd]
+    wanted = [stage for stage in repo.index.stages if stage.path_in_repo == graph]
+    return [stage for stage in plan_repro(repo.index.graph, wanted) if stage.cmd]
 
 
 def why(stage: Any) -> str:
@@ -140,31 +143,31 @@ def why(stage: Any) -> str:
     return "; ".join([*found[:3], *([f"and {len(found) - 3} more"] if len(found) > 3 else [])])
 
 
-def _plan(repo: Any, dry: bool) -> Plan:
+def _plan(repo: Any, which: str, dry: bool) -> Plan:
     """Every stage that is stale or comes after one, but for those that the run-cache has: they are restored."""
     plan: Plan = {}
     restored: dict[str, Any] = {}  # and the scouts
     graph = repo.index.graph
-    for stage in ordered(repo):
-        ahead = sorted(up.addressing for up in graph.successors(stage))
+    for stage in ordered(repo, which):
+        ahead = sorted(up.name for up in graph.successors(stage))
         needs = [name for name in ahead if name in plan]
         unsure = [name for name in ahead if name in restored] if dry else []
         changed = why(stage)
         if not (needs or unsure or changed):
             continue
         if not needs and changed and _in_run_cache(stage):
-            restored[stage.addressing] = stage
-            say(f"{'would be restored' if dry else 'restored'} from the run-cache: {stage.addressing} ({changed})")
+            restored[stage.name] = stage
+            say(f"{'would be restored' if dry else 'restored'} from the run-cache: {stage.name} ({changed})")
             if not dry:
                 stage.run()
             continue
-        if kind(stage.addressing) in SCOUTS and not needs and not dry:
-            say(f"runs first: {stage.addressing} ({changed})")
+        if kind(stage.name) in SCOUTS and not needs and not dry:
+            say(f"runs first: {stage.name} ({changed})")
             stage.run()
-            restored[stage.addressing] = stage
+            restored[stage.name] = stage
             continue
         later = f"{AFTER}{(needs + unsure)[0]}" if needs or unsure else ""
-        plan[stage.addressing] = _frozen(stage, needs, "; ".join(filter(None, [changed, later])))
+        plan[stage.name] = _frozen(stage, needs, "; ".join(filter(None, [changed, later])))
     if not dry:
         _lock(repo, restored)
     return plan
@@ -206,9 +209,9 @@ def _in_run_cache(stage: Any) -> bool:
 def _record(repo: Any) -> None:
     """Put the stages whose receipts hold true into the cache and into dvc.lock; the other receipts are void."""
     done = {}
-    for stage in ordered(repo):
-        name = stage.addressing
-        if not Path(receipt(name)).exists():
+    for stage in repo.index.stages:
+        name = stage.name
+        if not (stage.cmd and Path(receipt(name)).exists()):
             continue
         present = all(item.exists for item in (*stage.deps, *stage.outs))
         if present and Path(receipt(name)).read_text() == _digest(stage, recorded=False):
@@ -225,17 +228,17 @@ def _record(repo: Any) -> None:
 
 
 def _lock(repo: Any, stages: dict[str, Any]) -> None:
-    """Enter stages in dvc.lock, in the order in which `dvc repro` of a fresh clone enters them."""
+    """Enter stages in the lock beside their graph, in the order in which `dvc repro` of a fresh clone enters them."""
     from dvc.stage.serialize import to_single_stage_lockfile
     from dvc.utils.serialize import modify_yaml
 
-    if not stages:
-        return
-    with modify_yaml("dvc.lock") as lock:
-        lock.setdefault("schema", "2.0")
-        entries = {**lock.get("stages", {}), **{name: to_single_stage_lockfile(s) for name, s in stages.items()}}
-        names = [stage.addressing for stage in ordered(repo)]
-        lock["stages"] = {name: entries[name] for name in dict.fromkeys([*names, *entries]) if name in entries}
+    for graph in sorted({stage.path_in_repo for stage in stages.values()}):
+        made = {name: to_single_stage_lockfile(s) for name, s in stages.items() if s.path_in_repo == graph}
+        names = [stage.name for stage in ordered(repo, graph) if stage.path_in_repo == graph]
+        with modify_yaml(str(Path(graph).with_suffix(".lock"))) as lock:
+            lock.setdefault("schema", "2.0")
+            entries = {**lock.get("stages", {}), **made}
+            lock["stages"] = {name: entries[name] for name in dict.fromkeys([*names, *entries]) if name in entries}
 
 
 def _digest(stage: Any, *, recorded: bool) -> str:

@@ -53,8 +53,8 @@ def states() -> dict[str, State]:
     plan = read_plan() if running() else {}
     with opened() as repo:
         for stage in ordered(repo):
-            name, reason = stage.addressing, why(stage)
-            ahead = [up.addressing for up in repo.index.graph.successors(stage)]
+            name, reason = stage.name, why(stage)
+            ahead = [up.name for up in repo.index.graph.successors(stage)]
             ahead = sorted(up for up in ahead if found[up].word not in ("fresh", "done"))
             word = "stale" if all(out.exists for out in stage.outs) else "missing"
             if not reason:

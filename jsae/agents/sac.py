@@ -148,12 +148,13 @@ class Replay:
 
     def tensors(self) -> dict[str, Tensor]:
         """What has been filled, for a checkpoint."""
-        counts = torch.tensor([self._epochs, self._steps, self._lanes])
-        return {"counts": counts} | {name: field[:, : self._filled] for name, field in self._fields.items()}
+        kept = {name: field[:, : self._filled] for name, field in self._fields.items()}
+        members = len(next(iter(kept.values()))) if kept else 1
+        return {"counts": torch.tensor([[self._epochs, self._steps, self._lanes]] * members)} | kept
 
     def load(self, tensors: dict[str, Tensor]) -> None:
         """Go on where `tensors()` was taken."""
-        self._epochs, self._steps, self._lanes = tensors["counts"].tolist()
+        self._epochs, self._steps, self._lanes = tensors["counts"][0].tolist()
         self._fields = {name: self._allocate(rows) for name, rows in tensors.items() if name != "counts"}
         for name, field in self._fields.items():
             field[:, : self._filled] = tensors[name]
@@ -395,7 +396,8 @@ class SAC:
         self.replay.load(checkpoint.under("replay", tensors))
 
     def _optimisers(self) -> dict[str, Tensor]:
+        twins = {name: tensor.unflatten(0, (-1, 2)) for name, tensor in self._critic_adam.tensors().items()}
         return {
             **checkpoint.prefixed("actor_adam", self._actor_adam.tensors()),
-            **checkpoint.prefixed("critic_adam", self._critic_adam.tensors()),
+            **checkpoint.prefixed("critic_adam", twins),
         }
