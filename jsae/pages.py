@@ -99,13 +99,15 @@ def runs_html(
     curves: pl.DataFrame,
     final: pl.DataFrame,
     commands: Mapping[Cell, Sequence[str]],
+    settings: Mapping[Cell, Sequence[tuple[str, str, str]]],
     parameters: Sequence[tuple[str, str, str, str]],
     sources: Path,
     stamp: str = "",
 ) -> str:
     """A page to browse every run: the matrix of cells, each seed's curve, parameters and command.
 
-    cells: of the study, with or without runs. parameters: rows (name, value, meaning, source).
+    cells: of the study, with or without runs. settings: rows (name, value, where it comes from) of what each cell is
+    trained with. parameters: rows (name, value, meaning, source).
     """
     listed = []
     for cell in cells:
@@ -119,12 +121,8 @@ def runs_html(
                 "random": _known(runs[0]["random_return"]) if runs else None,
                 "optimal": _known(runs[0]["optimal_return"]) if runs else None,
                 "commands": list(commands[cell]),
-                "prefixes": [
-                    f"environments.{cell.environment}.",
-                    "agents.common.",
-                    f"agents.{cell.agent}.",
-                    "embeddings.",
-                ],
+                "settings": settings[cell],
+                "prefixes": [f"environments.{cell.environment}.", f"agents.{cell.agent}.", "embeddings."],
                 "runs": [
                     {
                         "seed": run["seed"],

@@ -156,31 +156,35 @@ def _distinct(found: Iterable[Values]) -> list[Values]:
     return seen
 
 
-def choose(outcome: pl.DataFrame) -> Best:
-    """The best settings, from a table with a row a setting, as search/settings.csv.
+def chosen_rows(outcome: pl.DataFrame) -> list[Values]:
+    """The row of each cell's best setting, from a table with a row a setting, as search/settings.csv.
 
     The steps an epoch are one value for an environment's agent, embedding sizes one for an environment's embedding:
     those whose best settings are best on average over the cells that share them. Only settings of the last rung count.
     Raises JsaeError if none of a cell's came through.
     """
     complete = outcome.filter(pl.col("epochs") == pl.col("epochs").max().over("environment", "agent", "embedding"))
-    complete = complete.filter(pl.col("score").is_not_null())
-    rows = complete.rows(named=True)
-    cells = {Cell(row["environment"], row["agent"], row["embedding"]): None for row in outcome.rows(named=True)}
+    rows = complete.filter(pl.col("score").is_not_null()).rows(named=True)
+    cells = list(dict.fromkeys(map(_cell, outcome.rows(named=True))))
     for cell in cells:
         if not any(_cell(row) == cell for row in rows):
             raise JsaeError(f"search: no setting of {cell} came to the end: look at its scores in results/search")
     for names, keys in ((STEPS, ("environment", "agent")), (SIZES, ("environment", "embedding"))):
         rows = [row for group in _grouped(rows, keys) for row in _with_best_shared(group, names)]
+    return [max((row for row in rows if _cell(row) == cell), key=lambda row: row["score"]) for cell in cells]
+
+
+def choose(outcome: pl.DataFrame) -> Best:
+    """The best settings, from the same table; see `chosen_rows`."""
     best = Best({}, {})
-    for cell in cells:
-        found = max((row for row in rows if _cell(row) == cell), key=lambda row: row["score"])
-        varied = {name: found[name] for name in VARIED if found[name] is not None}
+    for row in chosen_rows(outcome):
+        cell = _cell(row)
+        varied = {name: row[name] for name in VARIED if row[name] is not None}
         if "hidden_sizes" in varied:
             varied["hidden_sizes"] = [int(size) for size in varied["hidden_sizes"].split("-")]
-        sizes = {name: varied.pop(name) for name in SIZES if name in varied}
-        if sizes:
-            best.embeddings[cell.environment, cell.embedding] = sizes
+        sizes_found = {name: varied.pop(name) for name in SIZES if name in varied}
+        if sizes_found:
+            best.embeddings[cell.environment, cell.embedding] = sizes_found
         best.agents[cell] = varied
     return best
 

@@ -35,6 +35,7 @@ from IPython.display import publish_display_data
 from ruamel.yaml import YAML
 
 from jsae import document, names, parameters, provenance
+from jsae import search as searching
 from jsae.document import number
 
 
@@ -118,10 +119,21 @@ for name in settings.environments:
 left = purchases["rules"][-1] if purchases else dict.fromkeys(("rows", "items", "users"))
 shown = {f"purchases.{key}": "unknown" if left[key] is None else f"{left[key]:,}" for key in ("rows", "items", "users")}
 show(document.values(**shown))
-searched = "Not measured: the search has not run."
-if not tried.is_empty():
-    searched = "The section on the search shows what each hyper-parameter does."
-show(document.values(**{"search.effect": searched}))
+best = searching.chosen_rows(tried)
+searched = {
+    "ours": "One setting for every cell, the same for each embedding.",
+    "effect": "Not measured: the search has not run.",
+}
+if best:
+    searched = {
+        "ours": f"Halving, with the seeds {settings.search.cohort}, of the grids of "
+        + ", ".join(names.SEARCHED[name].lower() for name in settings.search.vary)
+        + f"; one setting in {settings.search.factor} goes on, the last to "
+        f"{100 * settings.search.share_of_epochs:g} % of the epochs. {len(best)} cells were searched; ablations and "
+        "transfers take what was found for JSAE.",
+        "effect": "The section on the search shows what each hyper-parameter does.",
+    }
+show(document.values(**{f"search.{name}": text for name, text in searched.items()}))
 show(
     document.values(
         scale=scale,
@@ -730,12 +742,6 @@ if tried.is_empty():
     )
 else:
     varied = [name for name in names.SEARCHED if tried[name].drop_nulls().n_unique() > 1]
-    best = (
-        tried.sort("epochs", "score", descending=True)
-        .group_by("environment", "agent", "embedding", maintain_order=True)
-        .first()
-        .rows(named=True)
-    )
     show(
         document.figures(
             [
@@ -770,7 +776,8 @@ else:
                 )
                 for row in best
             ],
-            "The best setting of each cell, among those trained longest.",
+            "The setting that each cell is trained with: the best of those trained longest. Steps an epoch are one "
+            "value for all representations, sizes of embeddings one for all agents.",
             numbers=["Epochs", "Score"],
             wide=True,
         )

@@ -1,7 +1,7 @@
 """Make the report: run the notebook, turn what it shows into pages.
 
 inputs   params.yaml, results/SCALE/{tables,figures,quality,maps.parquet,claims.json,theory.json}, search/settings.csv,
-         data/processed/{purchases,transitions}.json, report/*, requirements/*.lock
+         search/best.yaml, data/processed/{purchases,transitions}.json, report/*, requirements/*.lock
 outputs  report/SCALE/report.html, report/SCALE/paper.pdf, report/SCALE/runs.html
 beside   report/SCALE/provenance.html, which is no output of the stage
 
@@ -23,7 +23,7 @@ import typst
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
-from jsae import pages, parameters, plots, provenance
+from jsae import pages, parameters, plots, provenance, search
 from jsae.curves import Cell
 from jsae.errors import JsaeError
 from jsae.files import write_atomically
@@ -67,9 +67,21 @@ def make(scale: str) -> None:
 
     curves, final = (pl.read_parquet(paths.tables(scale) / f"{name}.parquet") for name in ("curves", "final"))
     commands = {Cell(*names): cell_commands(scale, settings, Cell(*names)) for names in settings.cells()}
+    best = search.read_best(paths.BEST)
+    trained_with = {cell: hyper_parameters(settings, cell, best) for cell in commands}
     rows = parameters.table(settings)
+    text = pages.runs_html(list(commands), curves, final, commands, trained_with, rows, SOURCES, " ".join(stamp))
     with write_atomically(paths.run_browser(scale)) as temporary:
-        temporary.write_text(pages.runs_html(list(commands), curves, final, commands, rows, SOURCES, " ".join(stamp)))
+        temporary.write_text(text)
+
+
+def hyper_parameters(settings: parameters.Parameters, cell: Cell, best: search.Best) -> list[tuple[str, str, str]]:
+    """What a cell is trained with: rows (name, value, where it comes from)."""
+    stated, found = search.values(settings, cell), search.values(settings, cell, best)
+    return [
+        (name, str(value), f"the search ({stated[name]} in params.yaml)" if value != stated[name] else "params.yaml")
+        for name, value in found.items()
+    ]
 
 
 def cell_commands(scale: str, settings: parameters.Parameters, cell: Cell) -> list[str]:

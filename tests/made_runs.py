@@ -129,6 +129,7 @@ def write_search(rows: int = 0) -> None:
         text += f"{(500, 2500)[row % 5 > 0]},{100 + 200 * rng.random():.4f}\n"
     paths.SEARCH.parent.mkdir(exist_ok=True)
     paths.SEARCH.write_text(text)
+    paths.BEST.write_text("")
 
 
 def write_data() -> None:

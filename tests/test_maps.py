@@ -12,7 +12,8 @@ from jsae.environments.gridworld import Gridworld
 from jsae.training import Settings, Trainer
 from stages import maps as stage
 from stages import paths
-from tests import made_worlds
+from stages import settings as settings_stage
+from tests import made_runs, made_worlds
 
 ROOT = Path(__file__).parent.parent
 BINS = 40
@@ -66,6 +67,8 @@ def test_the_stage_maps_what_training_left_and_only_that(tmp_path: Path, monkeyp
         checkpoint.save(paths.weights("preview", "gridworld-discrete", "vpg", "jsae", cohort), trainer.weights())
         centre = world.observe(torch.tensor([[[0.5125, 0.2125]]] * 2))
         expected.append(trainer.agent.critic(embedding.represent(centre)).detach().double())
+    made_runs.write_search()
+    settings_stage.main([])
     stage.draw("preview", settings)
     table = pl.read_parquet(paths.maps("preview"))
     keys = table.select("environment", "agent", "embedding", "seeds").unique().rows()
