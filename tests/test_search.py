@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from jsae import parameters, search
 from jsae.curves import Cell
 from jsae.errors import JsaeError
+from jsae.population import run_shards
 from jsae.search import Best, Trial
 from stages import choose, collect, paths
 from stages import search as stage
@@ -187,18 +188,19 @@ def test_a_search_broken_off_goes_on_to_the_same_table(
 ) -> None:
     whole = searched()
     paths.searched(CELL.environment, CELL.agent, CELL.embedding).unlink()
-    train, calls = stage.run_shards, []
+    calls = []
 
     def once(*arguments: Any, **options: Any) -> Any:
         calls.append(options["label"])
-        if len(calls) == 2:  # after the first rung
+        if len(calls) == 3:  # after pre-training and the first rung
             raise KeyboardInterrupt
-        return train(*arguments, **options)
+        return run_shards(*arguments, **options)
 
-    monkeypatch.setattr(stage, "run_shards", once)
-    with pytest.raises(KeyboardInterrupt):
-        searched()
-    monkeypatch.setattr(stage, "run_shards", train)
+    with monkeypatch.context() as broken:
+        broken.setattr(stage, "runner", lambda device: once)
+        with pytest.raises(KeyboardInterrupt):
+            searched()
+    assert calls[-1].endswith("6 settings to epoch 9")
     assert searched().equals(whole)
 
 
