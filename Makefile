@@ -10,8 +10,10 @@ export DVC_NO_ANALYTICS := 1
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-# $(call set_scale,NAME) rewrites the one line of params.yaml that chooses the scale.
-set_scale = sed 's/^scale: *[a-z]*/scale: $(1)/' params.yaml >params.yaml.new && mv params.yaml.new params.yaml && echo 'params.yaml: scale is now $(1)'
+# $(call set_scale,NAME,ENVIRONMENTS) rewrites the line of params.yaml that chooses the scale, and the one of the family
+# that belongs to the paper's scale only.
+set_scale = sed -e 's/^scale: *[a-z]*/scale: $(1)/' \
+	-e 's/^\(  recommender-synthetic: {environments: \)\[[^]]*\]/\1[$(2)]/' params.yaml >params.yaml.new && mv params.yaml.new params.yaml && echo 'params.yaml: scale is now $(1)'
 
 # Parameters are checked first. On a terminal Snakemake shows a live view, else lines.
 # $(call run_stages,GRAPH)
@@ -39,11 +41,11 @@ reproduce: environment  ## run every stage whose inputs changed, in parallel, th
 	@scale=$$(sed -n 's/^scale: *\([a-z]*\).*/\1/p' params.yaml); echo; echo "Report: $(CURDIR)/report/$$scale/report.html"
 
 paper: environment  ## set the scale to paper (the paper's budgets: hours), then reproduce
-	@$(call set_scale,paper)
+	@$(call set_scale,paper,recommender-synthetic)
 	@$(MAKE) --no-print-directory reproduce
 
 preview: environment  ## set the scale back to preview (minutes), then reproduce
-	@$(call set_scale,preview)
+	@$(call set_scale,preview,)
 	@$(MAKE) --no-print-directory reproduce
 
 search: environment  ## search the hyper-parameters of every cell of Figure 2 (hours), in parallel

@@ -93,7 +93,7 @@ def peak_memory() -> float:
 
 def synthetic_log(log: Path, rows: int) -> float:
     start = time.perf_counter()
-    synthetic.generate(log, CALIBRATION, rows=rows, seed=0)
+    synthetic.generate(log, CALIBRATION, rows=rows, seed=0, events="all")
     return time.perf_counter() - start
 
 

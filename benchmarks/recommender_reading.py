@@ -4,8 +4,8 @@
 
 The paper leaves the details open on which its recommender's learning signal hangs. Each reading is trained with three
 seeds that no run of the study uses, and no embedding, so that nothing is tuned towards one; returns are set beside the
-exact bounds of that reading. Interrupted, it goes on from its checkpoints. Needs data/processed/transitions.safetensors
-(`dvc repro transitions`).
+exact bounds of that reading. Interrupted, it goes on from its checkpoints. Needs the n-gram model of a store
+(`dvc repro transitions@completejourney`).
 """
 
 import argparse
@@ -105,7 +105,9 @@ def table(found: list[Reading], bounds: dict[Reading, exact.Bounds], window: int
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--store", default="data/processed/transitions.safetensors", help="the n-gram model")
+    parser.add_argument(
+        "--store", default="data/processed/completejourney/transitions.safetensors", help="the n-gram model"
+    )
     parser.add_argument("--reward-scale", type=float, default=1.0, help="what rewards are multiplied by for learning")
     parser.add_argument("--epochs", type=int, default=300)
     parser.add_argument("--window", type=int, default=100, help="epochs that a figure of the table is the mean of")

@@ -78,6 +78,25 @@ def load(path: Path) -> Claims:
     return claims
 
 
+def varied(claims: Claims, environment: str, variant: str) -> Claims:
+    """The comparisons that the paper makes in `environment`, in a `variant` that it does not have."""
+    found = [
+        claim.model_copy(
+            update={
+                "id": f"{variant}-{claim.id}",
+                "figure": "",
+                "first": (variant, first.agent, first.embedding),
+                "second": (variant, second.agent, second.embedding),
+            }
+        )
+        for claim in claims.claims
+        if claim.kind != "fact"
+        for first, second in [claim.cells]
+        if first.environment == second.environment == environment
+    ]
+    return claims.model_copy(update={"claims": found})
+
+
 def judge(
     claims: Claims, curves: pl.DataFrame, final: pl.DataFrame, theory: Mapping[str, Mapping[str, Any]]
 ) -> list[dict[str, Any]]:

@@ -62,7 +62,7 @@ def download_kechinov(
     """
     unknown = [month for month in months if month not in KECHINOV]
     if unknown and not local_path:
-        raise JsaeError(f"data.kechinov.months: no month {', '.join(unknown)} (published: {', '.join(KECHINOV)})")
+        raise JsaeError(f"data.kechinov.raw.months: no month {', '.join(unknown)} (published: {', '.join(KECHINOV)})")
     if not local_path:
         return [_fetch_month(month, folder, partial_folder, mirrors) for month in months]
     return [_copy_local(Path(local_path).expanduser(), month, folder) for month in months]
@@ -84,9 +84,9 @@ def _fetch_month(month: str, folder: Path, partial_folder: Path, mirrors: Sequen
 def fetch_from_kaggle(name: str, folder: Path) -> Path:
     """Copy a file of the set's Kaggle page to folder/name; the package kagglehub fetches it and has the credentials."""
     if name not in KAGGLE_FILES:
-        raise JsaeError(f"data.kechinov.mirrors: kaggle has {', '.join(KAGGLE_FILES)}, not {name}")
+        raise JsaeError(f"data.kechinov.raw.mirrors: kaggle has {', '.join(KAGGLE_FILES)}, not {name}")
     if importlib.util.find_spec("kagglehub") is None:
-        raise JsaeError("data.kechinov.mirrors: kaggle needs the package kagglehub: pip install kagglehub")
+        raise JsaeError("data.kechinov.raw.mirrors: kaggle needs the package kagglehub: pip install kagglehub")
     kagglehub = importlib.import_module("kagglehub")
     kinds = vars(importlib.import_module("kagglehub.exceptions")).values()
     failures: tuple[type[Exception], ...] = (
@@ -114,7 +114,7 @@ def _copy_local(source: Path, month: str, folder: Path) -> Path:
             with write_atomically(target) as temporary:
                 shutil.copyfile(source / f"{month}{suffix}", temporary)
             return target
-    raise JsaeError(f"data.kechinov.local_path: {source} holds neither {month}.csv.gz nor {month}.csv")
+    raise JsaeError(f"data.kechinov.raw.local_path: {source} holds neither {month}.csv.gz nor {month}.csv")
 
 
 def copy_completejourney(target: Path) -> Path:
@@ -179,7 +179,7 @@ def fetch(
     of = f" of {expected.size:,}" if expected.size else ""
     raise JsaeError(
         f"{target}: {have:,}{of} bytes; run the stage again to resume the download, or name a folder that has the file "
-        f"in data.kechinov.local_path. Last problems: {'; '.join(problems[-3:])}"
+        f"in data.kechinov.raw.local_path. Last problems: {'; '.join(problems[-3:])}"
     )
 
 

@@ -38,6 +38,8 @@ PANELS = {
     "figure_2f": "gridworld-2048",
 }
 """Base name of each panel of Figure 2 and its environment."""
+VARIANTS = {"recommender-literal": "recommender", "recommender-synthetic": "recommender"}
+"""Environments that the paper does not have, and the one of its own that each varies."""
 COLORS = {
     "jsae": "#0072B2",
     "ra": "#D55E00",

@@ -19,6 +19,7 @@ from ruamel.yaml.error import YAMLError
 from jsae.errors import JsaeError
 
 Scale = Literal["preview", "paper"]
+Store = Literal["completejourney", "kechinov", "synthetic"]
 Section = tuple[str | int, ...]
 
 
@@ -67,7 +68,7 @@ class EventLog(Strict):
     )
 
 
-class Kechinov(EventLog):
+class KechinovFiles(Strict):
     months: list[str] = parameter("months of the log, one file each", "A.4.1: October 2019", min_length=1)
     mirrors: list[str] = parameter(
         "folders that hold MONTH.csv.gz, tried in turn; kaggle: the publisher's page there",
@@ -77,12 +78,28 @@ class Kechinov(EventLog):
     local_path: str = parameter("folder that already holds the .csv.gz files; empty: download them", "convenience")
 
 
-class Synthetic(EventLog):
+class Kechinov(EventLog):
+    raw: KechinovFiles
+
+
+class SyntheticLog(Strict):
     rows: int = parameter("events of the log, views included", "42,448,764 is October 2019", ge=10_000)
     seed: int = parameter("of the generator", "this project", ge=0)
+    events: Literal["purchases", "all"] = parameter(
+        "what of the log is written; the purchases are the same", "the study reads purchases only"
+    )
+
+
+class Synthetic(EventLog):
+    raw: SyntheticLog
+
+
+class InstalledPackage(Strict):
+    """Nothing to choose: requirements/compute.lock names the version."""
 
 
 class CompleteJourney(Strict):
+    raw: InstalledPackage
     most_bought_items: int = parameter("the items kept", "A.4.1: as many items as the paper's shop", ge=2)
     minimum_user_purchases: int = parameter("households with fewer purchases are dropped", "A.4.1", ge=1)
 
@@ -104,9 +121,8 @@ class Transitions(Strict):
 
 
 class Data(Strict):
-    source: Literal["completejourney", "kechinov", "synthetic"] = parameter(
-        "where purchases come from", "A.4.1 uses kechinov; completejourney is real and needs no download"
-    )
+    """A section a store: `raw` is what its files are made from, the rest is what the filter does with them."""
+
     kechinov: Kechinov
     completejourney: CompleteJourney
     synthetic: Synthetic
@@ -165,7 +181,10 @@ class Environment(Strict):
     steps_per_epoch: int = parameter("environment steps an epoch; a multiple of the episode length", "A.4.2", ge=1)
     epochs: ByScale
     reward_scale: float = parameter(
-        "rewards are multiplied by it for learning, and reported raw", "1: as they are", gt=0
+        "rewards are multiplied by it for learning, and reported raw",
+        "1: as they are; in the synthetic store 7.37 / 2,526, the standard deviations of the random policy's return in "
+        "The Complete Journey and there, to one digit",
+        gt=0,
     )
     hidden_sizes: list[PositiveInt] = parameter("hidden units of actor and critic", "A.4.2", min_length=1)
     agents: AgentChanges
@@ -200,6 +219,10 @@ class SlotMachine(Environment):
 
 class Recommender(Environment):
     module: Literal["recommender"] = parameter("file of jsae/environments", "this project")
+    store: Store = parameter(
+        "whose purchases it draws from: a section of data",
+        "A.4.1 uses kechinov; completejourney is real and needs no download",
+    )
     dynamics: RecommenderDynamics
 
 
@@ -369,7 +392,7 @@ class Theory(Strict):
 
 
 class Family(Strict):
-    environments: list[str] = parameter("environments of the family", "Figure 2", min_length=1)
+    environments: list[str] = parameter("environments of the family; none listed: none runs", "Figure 2")
     agents: list[Literal["vpg", "ppo", "sac"]] = parameter("agents to train", "Figure 2", min_length=1)
     embeddings: list[EmbeddingName] = parameter("representations to train with; none listed: none runs", "Figure 2")
 
@@ -379,6 +402,7 @@ class Study(Strict):
     slot_machine: Family = Field(alias="slot-machine")
     half_cheetah: Family = Field(alias="half-cheetah")
     recommender: Family
+    recommender_synthetic: Family = Field(alias="recommender-synthetic")
     transfer_scratch: Family = Field(alias="transfer-scratch")
     transfer: Family
     gridworld_ablations: Family = Field(alias="gridworld-ablations")
@@ -452,6 +476,7 @@ class Parameters(Strict):
             for environment in family.environments:
                 if environment not in self.environments:
                     raise ValueError(f"study.{name}.environments: {environment!r} is not among environments")
+        self._check_stores()
         for name, section in self.environments.items():
             for agent, changes in section.agents:
                 _check_changes(f"environments.{name}.agents.{agent}", getattr(self.agents, agent), changes)
@@ -466,6 +491,20 @@ class Parameters(Strict):
             if name not in self.environments:
                 raise ValueError(f"search.same_as: {name!r} is not among environments")
         return self
+
+    def _check_stores(self) -> None:
+        """A family draws from the store of the environment that it is called after, as in dvc.yaml; no two from one."""
+        drawn: dict[str, str] = {}
+        for name, family in self.families():
+            home = name.removesuffix("-ablations")
+            store = getattr(self.environments.get(home), "store", None)
+            if store is None:
+                continue
+            for environment in family.environments:
+                if getattr(self.environments[environment], "store", None) != store:
+                    raise ValueError(f"study.{name}.environments: {environment!r} does not draw from {store}")
+            if drawn.setdefault(store, home) != home:
+                raise ValueError(f"environments.{home}.store: {drawn[store]} draws from {store} already; name another")
 
     def agent(self, environment: str, name: str) -> dict[str, Any]:
         """Parameters of agent `name` in `environment`: those of `agents`, with the environment's own put over them."""

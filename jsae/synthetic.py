@@ -9,7 +9,8 @@ next purchase is of the same product, else of the same cluster (id prefix and pr
 product by popularity. Nothing learned from a synthetic log says anything about real customers' item-to-item behaviour.
 
 The purchases (1.75 % of the rows) are drawn first and kept in memory; views and carts are made hour by hour and
-streamed. A log is a function of (rows, seed) alone.
+streamed. A log is a function of (rows, seed) alone. It can be written with its purchases only, the same rows: all that
+the recommender needs, in seconds where a whole log of the real size takes minutes.
 """
 
 import csv
@@ -19,6 +20,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -51,6 +53,7 @@ DEALT = 5_000  # products that get prefix and brand one by one; the others sell 
 FIRST_DAY = np.datetime64("2019-10-01")
 FIRST_USER, USER_STEP = 512_000_000, 14
 TYPES = ("view", "cart", "purchase")
+PURCHASE = TYPES.index("purchase")
 
 EVENT: dict[str, type[pl.DataType] | pl.DataType] = {
     "time": pl.Int64,  # seconds since the first day
@@ -60,6 +63,7 @@ EVENT: dict[str, type[pl.DataType] | pl.DataType] = {
     "session": pl.String,
 }
 
+Events = Literal["purchases", "all"]
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
@@ -321,7 +325,7 @@ def make_orders(
     buyers_of = _rounded(published[:, 1].astype(np.float64) * scale, generator)
     bought = generator.permutation(np.repeat(published[:, 0], buyers_of))  # [buyers] purchases of each
     if not len(bought) or len(bought) > users:
-        raise JsaeError("a synthetic log of so few rows has no purchases: raise data.synthetic.rows to 1,000 or more")
+        raise JsaeError("a synthetic log of so few rows has no purchases: raise data.synthetic.raw.rows to 10,000")
     buyer = np.repeat(np.arange(len(bought)), bought)  # [purchases]
     first = np.concatenate([[True], buyer[1:] != buyer[:-1]])
     u = generator.random((4, len(buyer)))
@@ -432,10 +436,11 @@ class _ClusterSampler:
 class _LogWriter:
     """The rows of a log, hour by hour, and counts of what was written."""
 
-    def __init__(self, calibration: Calibration, rows: int, seed: int) -> None:
+    def __init__(self, calibration: Calibration, rows: int, seed: int, events: Events) -> None:
         totals = calibration.totals
         generator = np.random.default_rng(seed)
         self.seed, self.scale = seed, rows / totals["rows"]
+        self.whole = events == "all"
         self.catalogue = make_catalogue(calibration, generator)
         self.users = int(totals["users"] * self.scale * 1.05) + 1  # some of them are drawn for no session
         self.orders = make_orders(calibration, self.catalogue, self.scale, self.users, generator)
@@ -449,7 +454,7 @@ class _LogWriter:
         self.cart_before = head & (generator.random(len(head)) < carted * len(head) / head.sum())
         planned = int(self.views_before.sum() + self.cart_before.sum()) + len(head)
         if planned > rows:
-            raise JsaeError(f"data.synthetic.rows: {rows:,} rows cannot hold the {planned:,} events around purchases")
+            raise JsaeError(f"data.synthetic.raw.rows: {rows:,} cannot hold the {planned:,} events around purchases")
         days = calibration.days
         weight = np.outer(days[:, 1] / days[:, 1].sum(), calibration.hours[:, 0] / calibration.hours[:, 0].sum())
         self.quota = _rounded(weight.ravel() * (rows - planned), generator)  # events of sessions without purchase
@@ -488,7 +493,11 @@ class _LogWriter:
         waiting = pl.DataFrame(schema=EVENT)
         for hour in range(len(self.quota)):
             generator = np.random.default_rng([self.seed, hour])
-            events = pl.concat([waiting, self._orders_of(hour, generator), self._visits_of(hour, generator)])
+            orders = self._orders_of(hour, generator)
+            if self.whole:
+                events = pl.concat([waiting, orders, self._visits_of(hour, generator)])
+            else:
+                events = pl.concat([waiting, orders.filter(pl.col("kind") == PURCHASE)])
             if hour == len(self.quota) - 1:  # sessions end with the month
                 events = events.with_columns(pl.col("time").clip(upper_bound=(hour + 1) * 3_600 - 1))
             events = events.sort("time", maintain_order=True)
@@ -598,18 +607,22 @@ def _session_names(count: int, generator: np.random.Generator) -> pl.Series:
     return pl.Series(pl.from_arrow(pa.Array.from_buffers(pa.string(), count, buffers)))
 
 
-def generate(output: Path, calibration_folder: Path, *, rows: int, seed: int) -> pl.DataFrame:
-    """Write a log of so many rows to `output` (.csv.gz) and return `compare`'s table: synthetic beside published."""
+def generate(output: Path, calibration_folder: Path, *, rows: int, seed: int, events: Events) -> pl.DataFrame:
+    """Write a log of so many rows to `output` (.csv.gz) and return `compare`'s table: synthetic beside published.
+
+    events: `all`, or of the same log the `purchases` only.
+    """
     if rows < 10_000:
-        raise JsaeError(f"data.synthetic.rows is {rows}: a log needs at least 10,000 rows to have purchases every day")
+        raise JsaeError(f"data.synthetic.raw.rows is {rows}: a log needs at least 10,000 rows to have sales every day")
     calibration = read_calibration(calibration_folder)
-    writer = _LogWriter(calibration, rows, seed)
+    writer = _LogWriter(calibration, rows, seed, events)
+    total = rows if writer.whole else len(writer.orders.item)
     with (
         write_atomically(output) as temporary,
         temporary.open("wb") as raw,
         # no name and no time in the header: the same log has the same bytes
         _gzip.GzipFile(filename="", mode="wb", compresslevel=1, fileobj=raw, mtime=0) as stream,
-        tqdm(total=rows, unit=" rows", unit_scale=True, desc=output.name, disable=None) as bar,
+        tqdm(total=total, unit=" rows", unit_scale=True, desc=output.name, disable=None) as bar,
     ):
         stream.write((",".join(EVENT_COLUMNS) + "\n").encode())
         for frame in writer.hours():
@@ -621,23 +634,20 @@ def generate(output: Path, calibration_folder: Path, *, rows: int, seed: int) ->
 def compare(calibration: Calibration, writer: _LogWriter) -> pl.DataFrame:
     """What was written beside what is published: columns measure, published, synthetic, ratio.
 
-    Counts that grow with the log are published · rows / 42,448,764; quantiles, shares and means do not.
+    Counts that grow with the log are published · rows / 42,448,764; quantiles, shares and means do not. A log of
+    purchases only has nothing to say of views, carts, visits without a purchase, and missing fields.
     """
     totals, scale, catalogue, orders = calibration.totals, writer.scale, writer.catalogue, writer.orders
     events = writer.written.sum(axis=0)
     user = orders.user[orders.session]
     bought = np.bincount(user)[user]  # purchases of the buyer of each purchase
     price = catalogue.price[orders.item]
-    sold = writer.by_product[2]
+    sold = writer.by_product[PURCHASE]
     codes, brands = np.array(catalogue.category_code), np.array(catalogue.brand)
     same_session = np.diff(orders.session) == 0
     day = orders.start // 86_400
-    lengths = np.concatenate(writer.lengths)
     rows: list[tuple[str, float, float]] = [
-        ("rows", totals["rows"] * scale, events.sum()),
-        *((f"{kind}s", totals[f"{kind}s"] * scale, count) for kind, count in zip(TYPES, events, strict=True)),
-        ("users", totals["users"] * scale, writer.user_seen.sum()),
-        ("sessions", totals["sessions"] * scale, writer.sessions),
+        ("purchases", totals["purchases"] * scale, sold.sum()),
         ("sessions with a purchase", totals["purchase_sessions"] * scale, len(orders.start)),
         ("buyers", totals["buyers"] * scale, len(np.unique(user))),
         ("buyers times days", totals["buyer_days"] * scale, len(np.unique(orders.user * 32 + day))),
@@ -652,24 +662,35 @@ def compare(calibration: Calibration, writer: _LogWriter) -> pl.DataFrame:
            np.quantile(price[bought == 1], q / 100)) for q in (10, 25, 50, 75, 90)),
         ("mean price of one-time buyers", totals["one_time_price_mean"], price[bought == 1].mean()),
         ("mean price of users with 3", totals["repeat_buyer_price_mean"], price[bought >= 3].mean()),
-        *((f"session length, quantile 0.{q}", totals[f"session_length_p{q}"], np.quantile(lengths, q / 100))
-          for q in (50, 75, 90, 99)),
         *((f"purchases of product {row['product_id']}", float(row["purchases_oct"]) * scale, sold[rank])
           for rank, row in enumerate(calibration.top_products) if row["purchases_oct"]),
         *((f"purchases in {row['category_code']}", float(row["purchases"]) * scale,
            sold[codes == row["category_code"]].sum()) for row in calibration.categories),
         *((f"purchases of brand {brand}", _brand_total(calibration, brand) * scale, sold[brands == brand].sum())
           for brand in sorted({row["brand"] for row in calibration.brands})),
-        *((f"purchases at {hour:02d} h UTC", calibration.hours[hour, 1] * scale, writer.written[hour, 2])
-          for hour in range(24)),
-        *((f"views at {hour:02d} h UTC", calibration.hours[hour, 0] * scale, writer.written[hour, 0])
+        *((f"purchases at {hour:02d} h UTC", calibration.hours[hour, 1] * scale, writer.written[hour, PURCHASE])
           for hour in range(24)),
         *((f"sessions with a purchase on day {index + 1}", published * scale, count) for index, (published, count)
           in enumerate(zip(calibration.days[:, 0], np.bincount(day, minlength=31), strict=True))),
-        ("rows without brand", totals["rows_without_brand"] * scale, writer.by_product[:, brands == ""].sum()),
-        ("rows without category", totals["rows_without_category"] * scale, writer.by_product[:, codes == ""].sum()),
-        ("rows of price 0", totals["rows_of_price_0"] * scale, writer.by_product[:, catalogue.price == 0].sum()),
     ]  # fmt: skip
+    if writer.whole:
+        lengths = np.concatenate(writer.lengths)
+        rows += [
+            ("rows", totals["rows"] * scale, events.sum()),
+            ("views", totals["views"] * scale, events[0]),
+            ("carts", totals["carts"] * scale, events[1]),
+            ("users", totals["users"] * scale, writer.user_seen.sum()),
+            ("sessions", totals["sessions"] * scale, writer.sessions),
+            *((f"session length, quantile 0.{q}", totals[f"session_length_p{q}"], np.quantile(lengths, q / 100))
+              for q in (50, 75, 90, 99)),
+            *((f"views at {hour:02d} h UTC", calibration.hours[hour, 0] * scale, writer.written[hour, 0])
+              for hour in range(24)),
+            ("rows without brand", totals["rows_without_brand"] * scale, writer.by_product[:, brands == ""].sum()),
+            ("rows without category", totals["rows_without_category"] * scale,
+             writer.by_product[:, codes == ""].sum()),
+            ("rows of price 0", totals["rows_of_price_0"] * scale,
+             writer.by_product[:, catalogue.price == 0].sum()),
+        ]  # fmt: skip
     table = pl.DataFrame(
         rows, schema={"measure": pl.String, "published": pl.Float64, "synthetic": pl.Float64}, orient="row"
     )

@@ -57,11 +57,16 @@ paper, deviations, book = (read_yaml(name) for name in ("paper.yaml", "deviation
 final = pl.read_parquet(f"{results}/tables/final.parquet")
 aggregates = pl.read_parquet(f"{results}/tables/aggregates.parquet")
 missing, verdicts = read_json(f"{results}/tables/missing.json"), read_json(f"{results}/claims.json")
+beside = read_json(f"{results}/tables/variants.json")
 tried = pl.read_csv(search, infer_schema_length=None)
 measured = pl.DataFrame()
 if Path(f"{results}/quality/embeddings.parquet").exists():
     measured = pl.read_parquet(f"{results}/quality/embeddings.parquet")
-purchases, model = read_json(f"{data}/purchases.json"), read_json(f"{data}/transitions.json")
+shops = {name: section.store for name, section in settings.environments.items() if section.module == "recommender"}
+purchases, models = (
+    {store: read_json(f"{data}/{store}/{file}.json") for store in dict.fromkeys(shops.values())}
+    for file in ("purchases", "transitions")
+)
 
 
 def level(column, rows):
@@ -116,7 +121,8 @@ show(
 for name in settings.environments:
     for agent in names.AGENTS:
         show(document.values(**{f"{name}.{agent}.{key}": value for key, value in settings.agent(name, agent).items()}))
-left = purchases["rules"][-1] if purchases else dict.fromkeys(("rows", "items", "users"))
+filtered = purchases[shops["recommender"]]
+left = filtered["rules"][-1] if filtered else dict.fromkeys(("rows", "items", "users"))
 shown = {f"purchases.{key}": "unknown" if left[key] is None else f"{left[key]:,}" for key in ("rows", "items", "users")}
 show(document.values(**shown))
 best = searching.chosen_rows(tried)
@@ -338,7 +344,7 @@ def spaces(environment):
                 shown *= len(reel)
             return f"{shown:,}", f"{world.moves ** len(world.reels):,}"
         case "recommender":
-            items = (model or {}).get("items")
+            items = (models[environment.store] or {}).get("items")
             order = settings.data.transitions.order
             return (f"{items**order:,}", f"{items:,}") if items else ("not known", "not known")
         case _:
@@ -467,6 +473,40 @@ for name in drawn:
                 "[the reasons are listed below](#claims-that-were-not-tested)."
             )
         )
+
+# %% [markdown]
+# ## Variants that the paper does not have
+#
+# The paper's comparisons, made in environments of this study's own: they judge no claim of the paper and stand in no
+# count of verdicts.
+
+# %%
+for variant, own in names.VARIANTS.items():
+    here = [record for record in beside if record["first"][0] == variant]
+    tested = [record for record in here if record["low"] is not None]
+    if not here:
+        continue
+    show(document.heading(names.environment(variant), 3))
+    show(
+        document.figures(
+            [(f"{figures}/figure_variant_{variant}.svg", describe(variant), "")],
+            f"**{names.environment(variant)}**, {budget[variant]:,} of {full[variant]:,} epochs.",
+            name=f"figure-{variant}",
+            wide=True,
+        )
+    )
+    if tested:
+        show(claims_table(tested, f"The paper's comparisons in the {names.environment(own).lower()}, made here."))
+    if len(tested) < len(here):
+        show(document.note(f"{len(here) - len(tested)} of its {len(here)} comparisons cannot be made with these runs."))
+without = [names.environment(name) for name in names.VARIANTS if name not in {e for e, _, _ in settings.cells()}]
+if without:
+    show(
+        document.note(
+            f"Not part of this study at the scale “{scale}”, as `study` in params.yaml lists no cell of them: "
+            f"{'; '.join(without)}."
+        )
+    )
 
 # %% [markdown]
 # ## Theory
@@ -841,24 +881,10 @@ show(
 # %% [markdown]
 # ## Data
 #
-# The recommender system draws from an n-gram model of real purchases, as Shani et al. build it. The source of this
-# study is `{{data.source}}`; `data/README.md` has each source's publisher, licence, columns and units. No raw row of
-# any source is redistributed with this report.
+# The recommender system draws from an n-gram model of a store's purchases, as Shani et al. build it. `data/README.md`
+# has each store's publisher, licence, columns and units. No raw row of any store is redistributed with this report.
 
 # %%
-if purchases:
-    show(
-        document.table(
-            ["Rule", "Rows", "Items", "Users"],
-            [tuple(f"{v:,}" if isinstance(v, int) else v for v in rule.values()) for rule in purchases["rules"]],
-            f"Purchases before and after each rule; the source has {purchases['rows']:,} rows.",
-            numbers=["Rows", "Items", "Users"],
-        )
-    )
-else:
-    show(document.note("The summary of the purchases is missing: the stage filter has not run here."))
-
-calibration = (purchases or {}).get("calibration") or []
 many = {
     "purchases of product": "each of the most bought products",
     "purchases in": "each category",
@@ -882,43 +908,68 @@ def calibrated(said, rows):
     return said, *(number(rows[0][name], 4) for name in ("published", "synthetic")), number(ratios[0])
 
 
-if calibration:
+def rules_table(store, summary):
+    """What the filter left of a store's purchases."""
+    return document.table(
+        ["Rule", "Rows", "Items", "Users"],
+        [tuple(f"{v:,}" if isinstance(v, int) else v for v in rule.values()) for rule in summary["rules"]],
+        f"Purchases before and after each rule; the file of {store} has {summary['rows']:,} rows.",
+        numbers=["Rows", "Items", "Users"],
+    )
+
+
+def calibration_table(calibration):
+    """A synthetic log beside what is published of the real one."""
     of_kind = {said: [row for row in calibration if kind_of(row["measure"]) == said]
                for said in dict.fromkeys(kind_of(row["measure"]) for row in calibration)}  # fmt: skip
-    show(
-        document.table(
-            ["Measure", "Published", "Synthetic", "Ratio"],
-            [calibrated(said, rows) for said, rows in of_kind.items()],
-            "The synthetic log beside the published aggregates of the paper's store (`data/calibration`), counts "
-            "brought to the size of the log; of what there are many, the range. Which item follows which is not "
-            "published and is assumed.",
-            numbers=["Published", "Synthetic", "Ratio"],
-            name="calibration",
-        )
+    return document.table(
+        ["Measure", "Published", "Synthetic", "Ratio"],
+        [calibrated(said, rows) for said, rows in of_kind.items()],
+        "The synthetic log beside the published aggregates of the paper's store (`data/calibration`), counts brought "
+        "to the size of the log; of what there are many, the range. Which item follows which is not published and is "
+        "assumed.",
+        numbers=["Published", "Synthetic", "Ratio"],
+        name="calibration",
     )
-if model and "components" in model:
-    show(
-        document.table(
-            ["Model", "Skipping", "Similarity", "Perplexity", "Never seen"],
-            [
-                (
-                    row["component"],
-                    f"{row['skip_window']} ahead" if row["skip_window"] else "no",
-                    "yes" if row["similarity"] else "no",
-                    number(row["perplexity"]),
-                    f"{number(100 * row['never_seen'], 2)} %",
-                )
-                for row in model["components"]
-            ],
-            f"How well parts of the n-gram model foretell {model['held_out_purchases']:,} purchases of "
-            f"{model['held_out_users']:,} users that were left out of the counts; a guess without any knowledge has a "
-            f"perplexity of {model['items']:,}. Never seen: purchases to which the counts alone give no chance.",
-            numbers=["Perplexity", "Never seen"],
-            name="perplexity",
-        )
+
+
+def perplexity_table(store, model):
+    """How well the parts of a store's n-gram model foretell purchases that it has not seen."""
+    return document.table(
+        ["Model", "Skipping", "Similarity", "Perplexity", "Never seen"],
+        [
+            (
+                row["component"],
+                f"{row['skip_window']} ahead" if row["skip_window"] else "no",
+                "yes" if row["similarity"] else "no",
+                number(row["perplexity"]),
+                f"{number(100 * row['never_seen'], 2)} %",
+            )
+            for row in model["components"]
+        ],
+        f"How well parts of the n-gram model foretell {model['held_out_purchases']:,} purchases of "
+        f"{model['held_out_users']:,} users of {store} that were left out of the counts; a guess without any knowledge "
+        f"has a perplexity of {model['items']:,}. Never seen: purchases to which the counts alone give no chance.",
+        numbers=["Perplexity", "Never seen"],
+        name=f"perplexity-{store}",
     )
-elif model:
-    show(document.note("The n-gram model has not been measured on users left out of its counts."))
+
+
+for store in purchases:
+    summary, model = purchases[store], models[store]
+    drawing = "; ".join(names.environment(name) for name in shops if shops[name] == store)
+    show(document.heading(f"The store {store}", 3))
+    show(document.note(f"From it draw: {drawing}."))
+    if summary:
+        show(rules_table(store, summary))
+        if summary.get("calibration"):
+            show(calibration_table(summary["calibration"]))
+    else:
+        show(document.note("The summary of the purchases is missing: the stage filter has not run here."))
+    if model and "components" in model:
+        show(perplexity_table(store, model))
+    elif model:
+        show(document.note("The n-gram model has not been measured on users left out of its counts."))
 
 # %% [markdown]
 # ## How to rerun any curve

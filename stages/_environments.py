@@ -18,5 +18,5 @@ def arguments(environment: AnyEnvironment) -> dict[str, Any]:
     """Arguments of the environment's constructor."""
     values = environment.dynamics.model_dump()
     if environment.module == "recommender":
-        values["model_path"] = paths.transitions()
+        values["model_path"] = paths.transitions(environment.store)
     return values

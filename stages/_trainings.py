@@ -82,5 +82,5 @@ def fingerprint(
         if name.split(".")[0] in ("jsae", "stages", "__main__") and module.__file__
         if not (apart_from and name.startswith(apart_from))
     )
-    model = [paths.transitions()] if environment.module == "recommender" else []
+    model = [paths.transitions(environment.store)] if environment.module == "recommender" else []
     return checkpoint.fingerprint([values, torch.__version__], [*files, *model, *code])

@@ -4,6 +4,7 @@ inputs   params.yaml, report/claims.yaml,
          results/SCALE/runs/ENVIRONMENT/AGENT-EMBEDDING/COHORT.parquet of each cell and cohort,
          data/processed/bounds/ENVIRONMENT.json and results/SCALE/theory.json where they exist
 outputs  results/SCALE/tables/{curves,final,aggregates,profiles}.parquet, results/SCALE/tables/missing.json,
+         results/SCALE/tables/variants.json: the paper's comparisons in environments that it does not have,
          results/SCALE/claims.json, results/SCALE/metrics.json, results/SCALE/summary.csv
 
 Files are looked up by the cells that params.yaml lists, so leftovers of removed cells never appear. A cell without a
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import polars as pl
 
-from jsae import claims, parameters, provenance, tables
+from jsae import claims, names, parameters, provenance, tables
 from jsae.curves import Cell
 from jsae.errors import JsaeError
 from jsae.files import write_atomically
@@ -33,7 +34,7 @@ def aggregate(scale: str, settings: parameters.Parameters) -> None:
     """Write the tables of `scale`. Raises JsaeError if no cell of the study has a file."""
     frames: list[pl.DataFrame] = []
     missing: list[dict[str, object]] = []
-    for cell in (Cell(*names) for names in settings.cells()):
+    for cell in (Cell(*words) for words in settings.cells()):
         epochs = settings.environments[cell.environment].epochs.at(scale)
         for cohort in settings.cohorts:
             path = paths.curves(scale, cell.environment, cell.agent, cell.embedding, cohort)
@@ -55,8 +56,13 @@ def aggregate(scale: str, settings: parameters.Parameters) -> None:
     with write_atomically(paths.summary(scale)) as temporary:
         tables.summary(final).write_csv(temporary)
     facts = json.loads(paths.theory(scale).read_text())["facts"] if paths.theory(scale).exists() else {}
-    verdicts = claims.judge(claims.load(paths.CLAIMS), curves, final, facts)
+    book = claims.load(paths.CLAIMS)
+    verdicts = claims.judge(book, curves, final, facts)
     write_json(verdicts, paths.claims(scale))
+    ran = set(final["environment"])
+    variants = [claims.varied(book, own, variant) for variant, own in names.VARIANTS.items() if variant in ran]
+    beside = [record for compared in variants for record in claims.judge(compared, curves, final, {})]
+    write_json(beside, paths.tables(scale) / "variants.json")
     write_json({**tables.metrics(final), **claims.metrics(verdicts)}, paths.metrics(scale))
 
 

@@ -1,6 +1,6 @@
 """Returns of the random and of the best policy of an environment.
 
-inputs   params.yaml: environments.ENVIRONMENT.dynamics; the recommender: data/processed/transitions.safetensors
+inputs   params.yaml: environments.ENVIRONMENT.dynamics; the recommender: data/processed/STORE/transitions.safetensors
 outputs  data/processed/bounds/ENVIRONMENT.json: {"random_return", "optimal_return", "error"}; null: not known
 """
 

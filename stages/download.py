@@ -1,6 +1,6 @@
-"""Fetch the purchases of the source that params.yaml names.
+"""Fetch the purchases of a store.
 
-inputs   params.yaml (data.source and its section); the network or data.kechinov.local_path, an installed package, or
+inputs   params.yaml: data.STORE.raw; the network or data.kechinov.raw.local_path, an installed package, or
          data/calibration
 outputs  data/raw/kechinov/MONTH.csv.gz, or data/raw/completejourney/transactions.parquet, or
          data/raw/synthetic/2019-Oct.csv.gz and calibration.parquet (its marginals beside the published ones)
@@ -11,31 +11,36 @@ An interrupted download is resumed from .checkpoints/download.
 from collections.abc import Sequence
 
 from jsae import download, parameters, synthetic
+from jsae.errors import JsaeError
 from jsae.files import write_atomically
 from stages import _main, paths
 
 
 def main(arguments: Sequence[str]) -> None:
-    _main.parser(__doc__).parse_args(arguments)
+    store = _main.parser(__doc__, "store").parse_args(arguments).store
     data = parameters.load(paths.PARAMETERS).data
-    folder = paths.raw(data.source)
-    match data.source:
+    folder = paths.raw(store)
+    match store:
         case "completejourney":
             download.copy_completejourney(folder / "transactions.parquet")
         case "kechinov":
+            files = data.kechinov.raw
             download.download_kechinov(
-                data.kechinov.months,
+                files.months,
                 folder,
                 paths.CHECKPOINTS / "download",
-                mirrors=data.kechinov.mirrors,
-                local_path=data.kechinov.local_path,
+                mirrors=files.mirrors,
+                local_path=files.local_path,
             )
         case "synthetic":
+            log = data.synthetic.raw
             table = synthetic.generate(
-                folder / "2019-Oct.csv.gz", paths.CALIBRATION, rows=data.synthetic.rows, seed=data.synthetic.seed
+                folder / "2019-Oct.csv.gz", paths.CALIBRATION, rows=log.rows, seed=log.seed, events=log.events
             )
             with write_atomically(folder / "calibration.parquet") as temporary:
                 table.write_parquet(temporary, statistics=False)
+        case _:
+            raise JsaeError(f"{store}: no such store; {paths.PARAMETERS}, section data, has them")
 
 
 if __name__ == "__main__":

@@ -41,6 +41,9 @@ def drawn(scale: str, settings: parameters.Parameters, stamp: str) -> Iterator[t
     for name, environment in names.PANELS.items():
         if environment in set(curves["environment"]):
             yield name, plots.PANELS[name](curves, final, missing, stamp)
+    for variant in names.VARIANTS:
+        if variant in set(curves["environment"]):
+            yield f"figure_variant_{variant}", plots.learning_curves(variant, curves, final, missing, stamp)
     yield "figure_1", plots.figure_1(stamp)
     yield "figure_3", plots.figure_3(stamp)
     world = getattr(settings.environments.get("gridworld-discrete"), "dynamics", None)

@@ -1,8 +1,8 @@
 """Keep the purchases that the paper keeps (appendix A.4.1).
 
-inputs   params.yaml (data.source and its section), data/raw/SOURCE
-outputs  data/processed/purchases.parquet (user, item, price, time), data/processed/purchases.json (rows in and out; for
-         a synthetic log its calibration, too)
+inputs   params.yaml: data.STORE; data/raw/STORE
+outputs  data/processed/STORE/purchases.parquet (user, item, price, time), data/processed/STORE/purchases.json (rows in
+         and out; for a synthetic log its calibration, too)
 """
 
 from collections.abc import Sequence
@@ -16,33 +16,31 @@ from stages import _main, paths
 
 
 def main(arguments: Sequence[str]) -> None:
-    _main.parser(__doc__).parse_args(arguments)
+    store = _main.parser(__doc__, "store").parse_args(arguments).store
     data = parameters.load(paths.PARAMETERS).data
-    folder = paths.raw(data.source)
-    if data.source == "completejourney":
+    folder = paths.raw(store)
+    if store == "completejourney":
         purchases.filter_completejourney(
             folder / "transactions.parquet",
-            paths.purchases(),
-            paths.purchases_summary(),
+            paths.purchases(store),
+            paths.purchases_summary(store),
             most_bought_items=data.completejourney.most_bought_items,
             minimum_user_purchases=data.completejourney.minimum_user_purchases,
         )
         return
-    settings = data.kechinov if data.source == "kechinov" else data.synthetic
-    months = data.kechinov.months if data.source == "kechinov" else ["2019-Oct"]
+    settings = data.kechinov if store == "kechinov" else data.synthetic
+    months = data.kechinov.raw.months if store == "kechinov" else ["2019-Oct"]
     purchases.filter_event_logs(
         [_log(folder, month) for month in months],
-        paths.purchases(),
-        paths.purchases_summary(),
-        source=data.source,
+        paths.purchases(store),
+        paths.purchases_summary(store),
+        source=store,
         minimum_item_purchases=settings.minimum_item_purchases,
         minimum_user_purchases=settings.minimum_user_purchases,
         counting=settings.counting,
         bad_rows=settings.bad_rows,
         duplicates=settings.duplicates,
-        calibration=pl.read_parquet(folder / "calibration.parquet").rows(named=True)
-        if data.source == "synthetic"
-        else [],
+        calibration=pl.read_parquet(folder / "calibration.parquet").rows(named=True) if store == "synthetic" else [],
     )
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 PARAMETERS = Path("params.yaml")
 CHECKPOINTS = Path(".checkpoints")
+DATA = Path("data/processed")
 CALIBRATION = Path("data/calibration")
 CLAIMS = Path("report/claims.yaml")
 CODE = Path("results/shared/code")
@@ -28,35 +29,37 @@ def searched(environment: str, agent: str, embedding: str) -> Path:
     return Path("results/search") / environment / f"{agent}-{embedding}.parquet"
 
 
-def raw(source: str) -> Path:
-    """Folder of a data source's files as they came."""
-    return Path("data/raw") / source
+def raw(store: str) -> Path:
+    """Folder of a store's files as they came."""
+    return Path("data/raw") / store
 
 
-def purchases() -> Path:
-    return Path("data/processed/purchases.parquet")
+def purchases(store: str) -> Path:
+    """The purchases of a store that the filter keeps."""
+    return DATA / store / "purchases.parquet"
 
 
-def purchases_summary() -> Path:
-    return Path("data/processed/purchases.json")
+def purchases_summary(store: str) -> Path:
+    return purchases(store).with_suffix(".json")
 
 
-def transitions() -> Path:
-    return Path("data/processed/transitions.safetensors")
+def transitions(store: str) -> Path:
+    """The n-gram model of a store."""
+    return DATA / store / "transitions.safetensors"
 
 
-def transitions_summary() -> Path:
-    return Path("data/processed/transitions.json")
+def transitions_summary(store: str) -> Path:
+    return transitions(store).with_suffix(".json")
 
 
 def samples(environment: str, cohort: str) -> Path:
     """Transitions of the uniform random policy, for pre-training."""
-    return Path("data/processed/samples") / environment / f"{cohort}.safetensors"
+    return DATA / "samples" / environment / f"{cohort}.safetensors"
 
 
 def bounds(environment: str) -> Path:
     """Expected return of the random and of the best policy: {"random_return": …, "optimal_return": …}."""
-    return Path("data/processed/bounds") / f"{environment}.json"
+    return DATA / "bounds" / f"{environment}.json"
 
 
 def embedding(scale: str, environment: str, embedding: str, cohort: str) -> Path:

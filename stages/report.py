@@ -1,7 +1,7 @@
 """Make the report: run the notebook, turn what it shows into pages.
 
 inputs   params.yaml, results/SCALE/{tables,figures,quality,maps.parquet,claims.json,theory.json}, search/settings.csv,
-         search/best.yaml, data/processed/{purchases,transitions}.json, report/*, requirements/*.lock
+         search/best.yaml, data/processed/STORE/{purchases,transitions}.json, report/*, requirements/*.lock
 outputs  report/SCALE/report.html, report/SCALE/paper.pdf, report/SCALE/runs.html
 beside   report/SCALE/provenance.html, which is no output of the stage
 
@@ -50,7 +50,7 @@ def make(scale: str) -> None:
         "scale": scale,
         "results": str(paths.tables(scale).parent),
         "figures": str(paths.figures(scale)),
-        "data": str(paths.purchases_summary().parent),
+        "data": str(paths.DATA),
         "search": str(paths.SEARCH),
         "parameters_file": str(paths.PARAMETERS),
         "sources": str(SOURCES),

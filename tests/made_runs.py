@@ -18,6 +18,7 @@ LEVELS = {
     "gridworld-2048": (-2.8, 0.96),
     "half-cheetah": (-70.0, 300.0),
     "recommender": (37.6, 43.4),
+    "recommender-synthetic": (6504.0, 8608.0),
 }
 SPEED = {"jsae": 4.0, "ra": 2.0, "none": 1.0}
 
@@ -133,7 +134,7 @@ def write_search(rows: int = 0) -> None:
 
 
 def write_data() -> None:
-    """Write summaries of a synthetic log of purchases and of its n-gram model."""
+    """Write summaries of the purchases of both stores, one a synthetic log, and of their n-gram models."""
     calibration = [
         {"measure": "purchases", "published": 1000.0, "synthetic": 990.0, "ratio": 0.99},
         {"measure": "purchases at 01 h UTC", "published": 10.0, "synthetic": 9.0, "ratio": 0.9},
@@ -145,6 +146,7 @@ def write_data() -> None:
         {"component": "mixture", "skip_window": 10, "similarity": True, "perplexity": 30.0, "never_seen": 0.123},
     ]
     model = {"items": 50, "held_out_users": 30, "held_out_purchases": 95, "components": components}
-    paths.purchases_summary().parent.mkdir(parents=True, exist_ok=True)
-    paths.purchases_summary().write_text(json.dumps({"rows": 50_000, "rules": rules, "calibration": calibration}))
-    paths.transitions_summary().write_text(json.dumps(model))
+    for store, more in (("completejourney", {}), ("synthetic", {"calibration": calibration})):
+        paths.purchases_summary(store).parent.mkdir(parents=True, exist_ok=True)
+        paths.purchases_summary(store).write_text(json.dumps({"rows": 50_000, "rules": rules, **more}))
+        paths.transitions_summary(store).write_text(json.dumps(model))

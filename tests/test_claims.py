@@ -143,6 +143,16 @@ def test_a_fact_without_a_check_is_not_tested():
     assert judged(one("fact", None), curves_of(FIRST, [1, 2]), curves_of(SECOND, [1, 2]))["verdict"] == "not tested"
 
 
+def test_a_variant_is_compared_as_its_environment_and_judges_no_claim():
+    book = claims.load(ROOT / "report" / "claims.yaml")
+    here = claims.varied(book, "recommender", "recommender-synthetic")
+    own = [claim for claim in book.claims if claim.first and claim.first[0] == "recommender"]
+    assert [claim.first[1:] for claim in here.claims] == [claim.first[1:] for claim in own]
+    assert {cell.environment for claim in here.claims for cell in claim.cells} == {"recommender-synthetic"}
+    assert not {claim.id for claim in here.claims} & {claim.id for claim in book.claims}
+    assert {claim.figure for claim in here.claims} == {""}
+
+
 def test_the_papers_claims_can_be_read_and_cover_every_panel():
     book = claims.load(ROOT / "report" / "claims.yaml")
     assert {claim.figure for claim in book.claims} >= {"2a", "2b", "2c", "2d", "2e", "2f"}

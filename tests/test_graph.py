@@ -275,6 +275,40 @@ def test_an_edited_module_reruns_the_stages_that_import_it(name: str, reruns: se
         assert all("slot-machine" in stage or stage.startswith("bounds") for stage in found)
 
 
+SECOND = ("recommender-synthetic: {environments: []", "recommender-synthetic: {environments: [recommender-synthetic]")
+"""The edit of params.yaml that makes the second store part of the study."""
+
+
+def test_the_second_stores_cells_add_stages_and_change_no_other(edited: Path) -> None:
+    edit(edited, "params.yaml", *SECOND)
+    found = changed(edited)
+    cells = {stage for stage in found if stage.startswith(("collect", "pretrain", "train", "bounds"))}
+    assert kinds(cells) == {f"{step}-recommender-synthetic" for step in ("bounds", "collect", "pretrain", "train")}
+    assert len([stage for stage in cells if stage.startswith("train")]) == 9
+    assert kinds(found - cells) == {"aggregate", "maps", "quality", "report", "theory"}
+
+
+def test_the_seed_of_the_synthetic_store_reruns_what_draws_from_it(edited: Path) -> None:
+    edit(edited, "params.yaml", *SECOND)
+    before = changed(edited)
+    edit(edited, "params.yaml", "      seed: 0", "      seed: 1")
+    direct = changed(edited) - before
+    assert direct == {"download@synthetic", "filter@synthetic"}
+    after = downstream(edited, direct)
+    of_cells = {stage for stage in after if stage.startswith(("collect", "pretrain", "train", "bounds"))}
+    assert kinds(of_cells) == {f"{step}-recommender-synthetic" for step in ("bounds", "collect", "pretrain", "train")}
+    of_data = {stage for stage in after if kinds({stage}) <= {"download", "filter", "transitions"}}
+    assert of_data == direct | {"transitions@synthetic"}
+
+
+def test_another_store_is_one_word(edited: Path) -> None:
+    edit(edited, "params.yaml", "store: completejourney", "store: kechinov")
+    with opened(edited) as repo:
+        stages = {stage.addressing: [dep.def_path for dep in stage.deps] for stage in repo.index.stages}
+    assert {"download@kechinov", "filter@kechinov", "transitions@kechinov"} <= set(stages)
+    assert not [name for name, deps in stages.items() if any("completejourney" in dep for dep in deps)]
+
+
 def test_another_cohort_trains_only_its_own_seeds(edited: Path) -> None:
     edit(edited, "params.yaml", 'cohorts: ["0-4"]', 'cohorts: ["0-4", "5-9"]')
     found = changed(edited)

@@ -28,7 +28,9 @@ def study(tmp_path_factory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("PYTHONPATH", str(ROOT))
-        shutil.copy(ROOT / "params.yaml", folder)
+        text = (ROOT / "params.yaml").read_text()
+        assert "recommender-synthetic: {environments: []" in text
+        Path("params.yaml").write_text(text.replace("{environments: []", "{environments: [recommender-synthetic]"))
         shutil.copytree(ROOT / "requirements", folder / "requirements")
         shutil.copytree(ROOT / "report", folder / "report", ignore=shutil.ignore_patterns("preview", "paper"))
         settings = parameters.load(Path("params.yaml"))
@@ -119,6 +121,19 @@ def test_verdicts_are_counted_by_figure(study, page):
     assert sum(int(count) for row in counts for count in row if count != "–") == len(records)
 
 
+def test_a_variant_of_an_environment_is_shown_and_an_absent_one_named(study, page):
+    variants = section(page, "variants-that-the-paper-does-not-have")
+    assert "Recommender system, synthetic store</h3>" in variants
+    assert "JSAE ends at" in re.search(r'alt="([^"]*)"', variants)[1]
+    assert "<td>PPO, final performance above RA</td>" in variants
+    assert "lists no cell of them: Recommender system, the text to the letter." in variants
+    records = json.loads((study / paths.tables("preview") / "variants.json").read_text())
+    assert {record["first"][0] for record in records} == {"recommender-synthetic"}
+    assert len(records) == sum(
+        record["figure"] == "2e" for record in json.loads((study / paths.claims("preview")).read_text())
+    )
+
+
 def test_maps_search_and_data_stand_in_the_page(page):
     maps = section(page, "what-agents-make-of-the-gridworld")
     assert "bins visited" in re.search(r'alt="([^"]*)"', maps)[1]
@@ -128,7 +143,8 @@ def test_maps_search_and_data_stand_in_the_page(page):
     data = section(page, "data")
     assert "<td>purchases in each hour of the day (2)</td>" in data
     assert "0.900 to 1.10" in data
-    assert '<td>mixture</td><td>10 ahead</td><td>yes</td><td class="number">30.0</td>' in data
+    assert data.count('<td>mixture</td><td>10 ahead</td><td>yes</td><td class="number">30.0</td>') == 2
+    assert data.index("The store completejourney") < data.index("The store synthetic") < data.index("0.900 to 1.10")
 
 
 def test_effects_of_deviations_are_read_from_files(page):
@@ -161,7 +177,7 @@ def test_a_bare_study_says_what_is_missing(study, monkeypatch, tmp_path):
     ablations = section(page, "ablations")
     assert "No ablation has run" in ablations
     assert "Slot machine, VPG, states and actions embedded separately" in ablations
-    assert "the stage filter has not run" in section(page, "data")
+    assert section(page, "data").count("the stage filter has not run") == 2
 
 
 def test_every_parameter_is_in_the_table(page):
@@ -274,7 +290,7 @@ def test_a_browser_shows_the_whole_report_without_sideways_scroll(study, page, t
 @needs_chromium
 def test_every_run_can_be_browsed(study, tmp_path):
     page = (study / paths.run_browser("preview")).read_text()
-    listed = list(parameters.load(ROOT / "params.yaml").cells())
+    listed = list(parameters.load(study / "params.yaml").cells())
     others = sum(cell[:2] == ("slot-machine", "vpg") for cell in listed) - 1
     seen = in_a_browser(page, tmp_path, 390, "#slot-machine/vpg/jsae")
     assert seen["cells"] == len(listed) - 1

@@ -345,13 +345,16 @@ def test_help_explains_every_target(study: Study) -> None:
     assert set(phony[1].split()) == targets | {"environment"}
 
 
-def test_paper_and_preview_change_the_scale_and_nothing_else(study: Study) -> None:
+def test_paper_and_preview_change_the_scale_and_what_belongs_to_it(study: Study) -> None:
     study.setup()
     params = study.root / "params.yaml"
     before = params.read_text()
     assert re.search(r"^scale: preview\b", before, flags=re.MULTILINE)
     paper = study.make("paper")
-    assert params.read_text() == before.replace("scale: preview", "scale: paper", 1)
+    family = "recommender-synthetic: {environments: "
+    assert f"{family}[]" in before
+    expected = before.replace("scale: preview", "scale: paper", 1)
+    assert params.read_text() == expected.replace(f"{family}[]", f"{family}[recommender-synthetic]", 1)
     assert "scale is now paper" in paper.stdout
     assert paper.stdout.endswith(f"Report: {study.root}/report/paper/report.html\n")
     preview = study.make("preview")

@@ -33,7 +33,7 @@ def store(calibration: synthetic.Calibration) -> tuple[synthetic.Catalogue, synt
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, pl.DataFrame]:
     path = tmp_path_factory.mktemp("log") / "2019-Oct.csv.gz"
-    return path, synthetic.generate(path, CALIBRATION, rows=ROWS, seed=1)
+    return path, synthetic.generate(path, CALIBRATION, rows=ROWS, seed=1, events="all")
 
 
 def rows_of(path: Path) -> pl.DataFrame:
@@ -132,8 +132,16 @@ def test_every_purchase_follows_a_view_of_the_product_in_its_session(log: tuple[
 
 
 def test_the_same_seed_gives_the_same_bytes(log: tuple[Path, pl.DataFrame], tmp_path: Path) -> None:
-    synthetic.generate(tmp_path / "again.csv.gz", CALIBRATION, rows=ROWS, seed=1)
+    synthetic.generate(tmp_path / "again.csv.gz", CALIBRATION, rows=ROWS, seed=1, events="all")
     assert (tmp_path / "again.csv.gz").read_bytes() == log[0].read_bytes()
+
+
+def test_a_log_of_purchases_only_has_those_of_the_whole_log(log: tuple[Path, pl.DataFrame], tmp_path: Path) -> None:
+    path = tmp_path / "purchases.csv.gz"
+    table = synthetic.generate(path, CALIBRATION, rows=ROWS, seed=1, events="purchases")
+    assert rows_of(path).equals(rows_of(log[0]).filter(pl.col("event_type") == "purchase"))
+    assert table.equals(log[1].head(len(table)))
+    assert len(table) < len(log[1])
 
 
 def test_the_calibration_table_counts_what_is_in_the_file(log: tuple[Path, pl.DataFrame]) -> None:
@@ -176,17 +184,17 @@ def test_the_filter_hands_the_calibration_on(
     monkeypatch.chdir(tmp_path)
     text = (CALIBRATION.parent.parent / "params.yaml").read_text()
     text = text.replace("minimum_item_purchases: 100", "minimum_item_purchases: 1")
-    Path("params.yaml").write_text(text.replace("source: completejourney", "source: synthetic"))
+    Path("params.yaml").write_text(text)
     paths.raw("synthetic").mkdir(parents=True)
     shutil.copy(log[0], paths.raw("synthetic") / "2019-Oct.csv.gz")
     log[1].write_parquet(paths.raw("synthetic") / "calibration.parquet")
-    filter.main([])
-    assert json.loads(paths.purchases_summary().read_text())["calibration"] == log[1].to_dicts()
+    filter.main(["--store", "synthetic"])
+    assert json.loads(paths.purchases_summary("synthetic").read_text())["calibration"] == log[1].to_dicts()
 
 
 def test_too_few_rows_and_missing_tables_are_errors(tmp_path: Path) -> None:
     with pytest.raises(JsaeError, match="at least 10,000 rows"):
-        synthetic.generate(tmp_path / "log.csv.gz", CALIBRATION, rows=10, seed=0)
+        synthetic.generate(tmp_path / "log.csv.gz", CALIBRATION, rows=10, seed=0, events="all")
     with pytest.raises(JsaeError, match="calibration tables are not readable"):
-        synthetic.generate(tmp_path / "log.csv.gz", tmp_path, rows=10_000, seed=0)
+        synthetic.generate(tmp_path / "log.csv.gz", tmp_path, rows=10_000, seed=0, events="all")
     assert list(tmp_path.iterdir()) == []
