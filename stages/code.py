@@ -43,8 +43,9 @@ LOCKS = {
 def main(arguments: Sequence[str]) -> None:
     _main.parser(__doc__).parse_args(arguments)
     shutil.rmtree(paths.CODE, ignore_errors=True)
+    imports: dict[Path, list[Path]] = {}
     for name, lock, scripts in stages(parameters.load(paths.PARAMETERS)):
-        files = sorted({*(import_closure(scripts) - NOT_INPUTS), f"requirements/{lock}.lock"})
+        files = sorted({*(import_closure(scripts, known=imports) - NOT_INPUTS), f"requirements/{lock}.lock"})
         lines = [f"{hashlib.md5(Path(file).read_bytes()).hexdigest()}  {file}\n" for file in files]
         with write_atomically(paths.code(name)) as temporary:
             temporary.write_text("".join(lines))
@@ -65,15 +66,23 @@ def stages(settings: parameters.Parameters) -> Iterator[tuple[str, str, list[str
             yield f"search/{environment}-{agent}-{embedding}", "compute", ["stages/search.py", world, learner, learnt]
 
 
-def import_closure(scripts: Iterable[str], root: Path = Path()) -> set[str]:
-    """Paths relative to `root` of every project file that importing `scripts` runs, themselves included."""
+def import_closure(
+    scripts: Iterable[str], root: Path = Path(), known: dict[Path, list[Path]] | None = None
+) -> set[str]:
+    """Paths relative to `root` of every project file that importing `scripts` runs, themselves included.
+
+    known: what each file imports itself, where that has been found already; it grows.
+    """
+    known = {} if known is None else known
     seen: set[Path] = set()
     todo = [root / script for script in scripts]
     while todo:
         path = todo.pop()
         if path not in seen:
             seen.add(path)
-            todo += [found for name in _imported(path, root) for found in _files_of(name, root)]
+            if path not in known:
+                known[path] = [found for name in _imported(path, root) for found in _files_of(name, root)]
+            todo += known[path]
     return {path.relative_to(root).as_posix() for path in seen}
 
 
