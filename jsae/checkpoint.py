@@ -12,9 +12,7 @@ import torch
 from torch import Tensor
 
 from jsae.errors import JsaeError
-from jsae.files import sha256, write_atomically
-
-MISSING = "{} is missing: run the stage that makes it (dvc repro does)"
+from jsae.files import DAMAGED, MISSING, sha256, write_atomically
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +40,7 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     except FileNotFoundError:
         raise JsaeError(MISSING.format(path)) from None
     except (safetensors.SafetensorError, OSError, ValueError, KeyError) as error:
-        raise JsaeError(f"{path} is damaged ({error}): delete it and run dvc repro again") from None
+        raise JsaeError(DAMAGED.format(path, error)) from None
 
 
 def _split(content: bytes) -> tuple[bytes, bytes]:

@@ -1,14 +1,21 @@
-"""Whole files or none: atomic writing and digests."""
+"""Whole files or none: atomic writing, reading what stages have written, digests."""
 
 import contextlib
 import errno
 import glob
 import hashlib
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import polars as pl
 
 from jsae.errors import JsaeError
+
+MISSING = "{} is missing: run the stage that makes it (dvc repro does)"
+DAMAGED = "{} is damaged ({}): delete it and run dvc repro again"
 
 _ADVICE = {
     errno.ENOSPC: "the disk is full; free some space",
@@ -63,6 +70,26 @@ def _is_alive(process: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def read_table(path: Path) -> pl.DataFrame:
+    """A table (parquet) that a stage has written. Raises JsaeError if it is missing or damaged."""
+    try:
+        return pl.read_parquet(path)
+    except FileNotFoundError:
+        raise JsaeError(MISSING.format(path)) from None
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise JsaeError(DAMAGED.format(path, str(error).splitlines()[0])) from None
+
+
+def read_json(path: Path) -> Any:
+    """What a stage has written as JSON. Raises JsaeError if it is missing or damaged."""
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        raise JsaeError(MISSING.format(path)) from None
+    except (OSError, ValueError) as error:
+        raise JsaeError(DAMAGED.format(path, error)) from None
 
 
 def sha256(path: Path) -> str:

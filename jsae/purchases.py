@@ -23,7 +23,7 @@ import polars as pl
 
 from jsae.errors import JsaeError
 from jsae.event_log import PURCHASE_SCHEMA, BadRows, Counts, Duplicates, extract_purchases, require_columns
-from jsae.files import write_atomically
+from jsae.files import read_table, write_atomically
 
 Counting = Literal["all-purchases", "items-first", "users-first"]
 
@@ -231,11 +231,8 @@ def _write_summary(summary: Path, *, files: Sequence[Path], **content: object) -
 
 
 def read(path: Path) -> pl.DataFrame:
-    """Purchases that the filter wrote: columns user, item, price, time. Raises JsaeError if it is another table."""
-    try:
-        bought = pl.read_parquet(path)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise JsaeError(f"{path} is not readable as parquet ({error}): run the filter stage") from error
+    """Purchases that the filter wrote: columns user, item, price, time. Raises JsaeError if they are not."""
+    bought = read_table(path)
     if bought.schema != pl.Schema(PURCHASE_COLUMNS):
         raise JsaeError(f"{path}: columns {bought.schema}, expected {PURCHASE_COLUMNS}: run the filter stage")
     return bought

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from polars.exceptions import PolarsError
 
 from jsae import statistics
 from jsae.curves import CURVES, Cell
 from jsae.errors import JsaeError
+from jsae.files import read_table
 
 FINITE = ("mean_return", "epoch_return")
 """Columns in which a NaN or an infinity means that the run is broken."""
@@ -37,12 +37,7 @@ def read_run(path: Path, cell: Cell, seeds: Sequence[int], epochs: int) -> pl.Da
 
     Raises JsaeError that names the file, the column and the row (counted from 1) of what is wrong.
     """
-    try:
-        frame = pl.read_parquet(path)
-    except (OSError, PolarsError) as error:
-        raise JsaeError(
-            f"{path} is no readable table ({str(error).splitlines()[0]}): delete it and train again"
-        ) from None
+    frame = read_table(path)
     missing = [name for name in CURVES if name not in frame.columns]
     if missing:
         raise JsaeError(f"{path} lacks the column {missing[0]}: it was written by another version, train again")

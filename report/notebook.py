@@ -27,14 +27,13 @@ commands: list[list[str]] = []
 locks: list[str] = []
 
 # %%
-import json
 from pathlib import Path
 
 import polars as pl
 from IPython.display import publish_display_data
 from ruamel.yaml import YAML
 
-from jsae import document, names, parameters, provenance
+from jsae import document, files, names, parameters, provenance
 from jsae import search as searching
 from jsae.document import number
 
@@ -48,20 +47,23 @@ def read_yaml(name):
     return YAML(typ="safe").load(Path(sources) / name)
 
 
+def read_table(name):
+    return files.read_table(Path(results) / f"{name}.parquet")
+
+
 def read_json(path):
-    return json.loads(Path(path).read_text()) if Path(path).exists() else None
+    return files.read_json(Path(path)) if Path(path).exists() else None
 
 
 settings = parameters.load(Path(parameters_file))
 paper, deviations, book = (read_yaml(name) for name in ("paper.yaml", "deviations.yaml", "claims.yaml"))
-final = pl.read_parquet(f"{results}/tables/final.parquet")
-aggregates = pl.read_parquet(f"{results}/tables/aggregates.parquet")
+final, aggregates = read_table("tables/final"), read_table("tables/aggregates")
 missing, verdicts = read_json(f"{results}/tables/missing.json"), read_json(f"{results}/claims.json")
 beside = read_json(f"{results}/tables/variants.json")
 tried = pl.read_csv(search, infer_schema_length=None)
 measured = pl.DataFrame()
 if Path(f"{results}/quality/embeddings.parquet").exists():
-    measured = pl.read_parquet(f"{results}/quality/embeddings.parquet")
+    measured = read_table("quality/embeddings")
 shops = {name: section.store for name, section in settings.environments.items() if section.module == "recommender"}
 purchases, models = (
     {store: read_json(f"{data}/{store}/{file}.json") for store in dict.fromkeys(shops.values())}
@@ -702,9 +704,7 @@ else:
 maps = sorted(Path(figures).glob("figure_maps_*.svg"))
 for path in maps:
     environment, agent = path.stem.removeprefix("figure_maps_").rsplit("-", 1)
-    rows = pl.read_parquet(f"{results}/maps.parquet").filter(
-        (pl.col("environment") == environment) & (pl.col("agent") == agent)
-    )
+    rows = read_table("maps").filter((pl.col("environment") == environment) & (pl.col("agent") == agent))
     said = [
         f"{names.embedding(embedding)}: values from {number(of['value'].min())} to {number(of['value'].max())}, "
         f"{of.filter(pl.col('visits') > 0).height:,} of {len(of):,} bins visited"

@@ -20,7 +20,7 @@ import polars as pl
 from jsae import claims, names, parameters, provenance, tables
 from jsae.curves import Cell
 from jsae.errors import JsaeError
-from jsae.files import write_atomically
+from jsae.files import read_json, write_atomically
 from stages import _main, paths
 
 
@@ -55,7 +55,7 @@ def aggregate(scale: str, settings: parameters.Parameters) -> None:
     write_json(missing, paths.tables(scale) / "missing.json")
     with write_atomically(paths.summary(scale)) as temporary:
         tables.summary(final).write_csv(temporary)
-    facts = json.loads(paths.theory(scale).read_text())["facts"] if paths.theory(scale).exists() else {}
+    facts = read_json(paths.theory(scale))["facts"] if paths.theory(scale).exists() else {}
     book = claims.load(paths.CLAIMS)
     verdicts = claims.judge(book, curves, final, facts)
     write_json(verdicts, paths.claims(scale))

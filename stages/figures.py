@@ -7,7 +7,6 @@ outputs  results/SCALE/figures/FIGURE.{svg,pdf,png}; each of the preview's is st
 A panel is drawn as soon as one of its cells has run; its other cells are named as missing.
 """
 
-import json
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from polars.exceptions import PolarsError
 from jsae import names, parameters, plots, provenance
 from jsae.curves import Cell
 from jsae.errors import JsaeError
+from jsae.files import read_json, read_table
 from stages import _main, paths
 
 
@@ -34,9 +34,7 @@ def main(arguments: Sequence[str]) -> None:
 def drawn(scale: str, settings: parameters.Parameters, stamp: str) -> Iterator[tuple[str, Figure]]:
     """Base name and figure of everything that the tables of `scale` allow."""
     tables = paths.tables(scale)
-    if not (tables / "curves.parquet").exists():
-        raise JsaeError(f"{tables}/curves.parquet is missing: run the stage aggregate first")
-    curves, final = pl.read_parquet(tables / "curves.parquet"), pl.read_parquet(tables / "final.parquet")
+    curves, final = read_table(tables / "curves.parquet"), read_table(tables / "final.parquet")
     missing = missing_cells(tables / "missing.json", curves)
     for name, environment in names.PANELS.items():
         if environment in set(curves["environment"]):
@@ -54,28 +52,28 @@ def drawn(scale: str, settings: parameters.Parameters, stamp: str) -> Iterator[t
     search = read_search(paths.SEARCH)
     if not search.is_empty():
         yield "figure_sensitivity", plots.figure_sensitivity(search, stamp)
-    verdicts = json.loads(paths.claims(scale).read_text())
+    verdicts = read_json(paths.claims(scale))
     if any(record["low"] is not None for record in verdicts):
         yield "figure_claims", plots.figure_claims(verdicts, stamp)
     if not set(final["embedding"]) <= {*names.PAPER, *names.TRANSFER}:
         yield "figure_ablations", plots.figure_ablations(final, missing, stamp)
     if (paths.quality(scale) / "actions.parquet").exists():
-        actions, measured = (pl.read_parquet(paths.quality(scale) / f"{n}.parquet") for n in ("actions", "embeddings"))
+        actions, measured = (read_table(paths.quality(scale) / f"{n}.parquet") for n in ("actions", "embeddings"))
         here = actions.filter(pl.col("environment") == "gridworld-discrete")
         if not here.is_empty():
             yield "figure_embeddings", plots.figure_embeddings(here, measured, stamp)
-    aggregates = pl.read_parquet(tables / "aggregates.parquet")
+    aggregates = read_table(tables / "aggregates.parquet")
     if not aggregates.is_empty():
         yield (
             "figure_aggregates",
-            plots.figure_aggregates(aggregates, pl.read_parquet(tables / "profiles.parquet"), stamp),
+            plots.figure_aggregates(aggregates, read_table(tables / "profiles.parquet"), stamp),
         )
 
 
 def drawn_maps(path: Path, settings: parameters.Parameters, stamp: str) -> Iterator[tuple[str, Figure]]:
     """A figure of the maps of each gridworld and agent that has any."""
     if path.exists():
-        for (environment, agent), maps in pl.read_parquet(path).group_by("environment", "agent", maintain_order=True):
+        for (environment, agent), maps in read_table(path).group_by("environment", "agent", maintain_order=True):
             world = settings.environments[str(environment)].dynamics
             if isinstance(world, parameters.GridworldDynamics):
                 figure = plots.figure_maps(maps, world.walls, world.goal, world.start, stamp)
@@ -98,7 +96,7 @@ def missing_cells(path: Path, curves: pl.DataFrame) -> list[Cell]:
     """Cells of missing.json none of whose cohorts has run, each once."""
     keys = ("environment", "agent", "embedding")
     ran = set(curves.select(keys).unique().iter_rows())
-    lost = dict.fromkeys(tuple(row[key] for key in keys) for row in json.loads(path.read_text()))
+    lost = dict.fromkeys(tuple(row[key] for key in keys) for row in read_json(path))
     return [Cell(*names) for names in lost if names not in ran]
 
 

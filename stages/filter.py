@@ -8,10 +8,9 @@ outputs  data/processed/STORE/purchases.parquet (user, item, price, time), data/
 from collections.abc import Sequence
 from pathlib import Path
 
-import polars as pl
-
 from jsae import parameters, purchases
 from jsae.errors import JsaeError
+from jsae.files import read_table
 from stages import _main, paths
 
 
@@ -40,7 +39,7 @@ def main(arguments: Sequence[str]) -> None:
         counting=settings.counting,
         bad_rows=settings.bad_rows,
         duplicates=settings.duplicates,
-        calibration=pl.read_parquet(folder / "calibration.parquet").rows(named=True) if store == "synthetic" else [],
+        calibration=read_table(folder / "calibration.parquet").rows(named=True) if store == "synthetic" else [],
     )
 
 

@@ -18,7 +18,6 @@ from typing import Any
 import jupytext
 import nbformat
 import papermill
-import polars as pl
 import typst
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
@@ -26,7 +25,7 @@ from traitlets.config import Config
 from jsae import pages, parameters, plots, provenance, search
 from jsae.curves import Cell
 from jsae.errors import JsaeError
-from jsae.files import write_atomically
+from jsae.files import read_table, write_atomically
 from stages import _main, paths
 
 SOURCES = Path("report")
@@ -65,7 +64,7 @@ def make(scale: str) -> None:
     with write_atomically(paths.paper(scale)) as temporary:
         temporary.write_bytes(print_paper(pages.to_print(notebook, stamp[0]), SOURCES / "paper.typ"))
 
-    curves, final = (pl.read_parquet(paths.tables(scale) / f"{name}.parquet") for name in ("curves", "final"))
+    curves, final = (read_table(paths.tables(scale) / f"{name}.parquet") for name in ("curves", "final"))
     commands = {Cell(*names): cell_commands(scale, settings, Cell(*names)) for names in settings.cells()}
     best = search.read_best(paths.BEST)
     trained_with = {cell: hyper_parameters(settings, cell, best) for cell in commands}
@@ -126,7 +125,8 @@ def run_notebook(source: Path, inputs: Mapping[str, Any]) -> nbformat.NotebookNo
                 config=_LOCAL,
             )
         except PapermillExecutionError as error:
-            raise JsaeError(f"{source}: {error.ename}: {error.evalue}") from None
+            place = "" if error.ename == JsaeError.__name__ else f"{source}: {error.ename}: "
+            raise JsaeError(f"{place}{error.evalue}") from None
     ran.metadata = nbformat.NotebookNode()
     for position, cell in enumerate(ran.cells):
         cell.metadata = nbformat.NotebookNode()

@@ -101,7 +101,7 @@ def test_a_wrong_run_file_is_refused_with_its_place(tmp_path, spoil, said):
 def test_a_damaged_run_file_is_refused(tmp_path):
     path = tmp_path / "0-0.parquet"
     path.write_bytes(b"PAR1 cut short")
-    with pytest.raises(JsaeError, match="no readable table"):
+    with pytest.raises(JsaeError, match="is damaged"):
         tables.read_run(path, CELL, [0], 3)
 
 

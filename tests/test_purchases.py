@@ -374,7 +374,7 @@ def test_the_complete_journey_bad_input(tmp_path: Path) -> None:
     kept, summary = run_journey(transactions(product_id=[1, 1], sales_value=[float("nan"), 1.0]), tmp_path)
     assert (len(kept), summary["dropped"]) == (1, {"sales value is not positive": 1})
     (tmp_path / "broken.parquet").write_bytes(b"PAR1 no")
-    with pytest.raises(JsaeError, match="run the filter stage"):
+    with pytest.raises(JsaeError, match="is damaged"):
         purchases.read(tmp_path / "broken.parquet")
     pl.DataFrame({"user": [1]}).write_parquet(tmp_path / "other.parquet")
     with pytest.raises(JsaeError, match="run the filter stage"):
