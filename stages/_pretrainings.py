@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jsae.checkpoint import MISSING
 from jsae.errors import JsaeError
+from jsae.files import MISSING
 from jsae.parameters import AnyEnvironment, Parameters
 from stages import _environments
 
