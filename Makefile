@@ -21,7 +21,7 @@ run_stages = { python -m jsae.parameters >/dev/null && snakemake --profile workf
 	$(if $(filter local,$(PROFILE)),--cores $(JOBS)) $$(test -t 2 && echo --logger rich); }
 
 .DEFAULT_GOAL := help
-.PHONY: help setup environment reproduce paper preview search choose publish readme status params test check format lock peers benchmark crosscheck audit clean clean-all
+.PHONY: help setup environment reproduce paper preview search choose publish readme status params test test-slurm check format lock peers benchmark crosscheck audit clean clean-all
 
 help:  ## explain all targets
 	@echo 'Usage: make TARGET [PYTHON=python3.12] [TORCH=auto|cpu|cuda] [EXTRA_INDEX=URL] [JOBS=n]'
@@ -68,6 +68,9 @@ params: environment  ## print every parameter: name, value, meaning, source
 
 test: environment  ## run the tests, a file on each core at a time (options of pytest: PYTEST_ADDOPTS)
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} python -m pytest -q --numprocesses logical --dist loadfile --durations 15
+
+test-slurm: environment  ## test on a real Slurm of two nodes, made for it on this machine (needs slurm-wlm and munge)
+	JSAE_TEST_SLURM=1 python -m pytest -q -rs tests/slurm
 
 check: environment  ## format, lint, types and import contracts
 	ruff format --check

@@ -168,7 +168,10 @@ def test_the_bridge_reads_parameters_as_dvc_does() -> None:
     assert len(values) > 50
 
 
-def test_the_profile_names_kinds_of_stages_that_exist() -> None:
-    profile = YAML(typ="safe").load(ROOT / "workflow/profiles/local/config.yaml")
+def test_the_profiles_name_kinds_of_stages_that_exist() -> None:
     with opened(ROOT) as repo:
-        assert set(profile["set-threads"]) <= {bridge.kind(stage.addressing) for stage in repo.index.stages}
+        kinds = {bridge.kind(stage.name) for stage in repo.index.stages}
+    for path in (ROOT / "workflow/profiles").glob("*/config.yaml"):
+        profile = YAML(typ="safe").load(path)
+        for setting in ("set-threads", "set-resources", "groups"):
+            assert set(profile.get(setting, {})) <= kinds, f"{path}: {setting}"
