@@ -104,7 +104,7 @@ TASKS = {
         {
             "vpg": (2, {**ON_POLICY, "policy_steps": 20}),
             "ppo": (2, PPO),
-            "sac": (1, {**SAC, "update_steps": 125}),
+            "sac": (1, {**SAC, "update_steps": 500}),
         },
         ("PPO", {"n_steps": 256}),
     ),

@@ -7,11 +7,16 @@ missing   it has not run, or its outputs are gone
 failed    its last run failed: its log says why
 done, running, waiting   in the run that is at work now
 
+Below it stands what the rest will cost here, or when the run that is at work will end (workflow/forecast.py).
+
 --quiet prints nothing. The exit status is 0 if every stage is fresh, else 1; 2 if DVC cannot read the project.
 """
 
+import datetime
+import os
 import re
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -33,6 +38,7 @@ from workflow.bridge import (
     running,
     why,
 )
+from workflow.forecast import Forecast, span
 
 STEPS = ("collect", "pretrain", "train")
 """The stages of a cell: the columns of the table."""
@@ -114,6 +120,34 @@ def others(found: dict[str, State]) -> Table:
     return shown
 
 
+def outlook(found: dict[str, State]) -> list[str]:
+    """What is still to be done will cost, in sentences."""
+    forecast, cores = Forecast(), os.cpu_count() or 1
+    todo = {name: state for name, state in found.items() if state.word not in ("fresh", "done")}
+    costs = {name: forecast.cost(name, state.options) for name, state in todo.items()}
+    known = [cost for cost in costs.values() if cost]
+    seconds, megabytes = sum(cost.seconds for cost in known), sum(cost.bytes for cost in known) / 1e6
+    lines = []
+    if any(state.word in ("running", "waiting") for state in todo.values()):
+        left = sum(cost.seconds for name, cost in costs.items() if cost and todo[name].word in ("running", "waiting"))
+        left -= sum(min(_running_for(name), cost.seconds) for name, cost in costs.items()
+                    if cost and todo[name].word == "running")  # fmt: skip
+        end = datetime.datetime.now() + datetime.timedelta(seconds=left / cores)
+        lines.append(f"The run at work ends at about {end:%H:%M} ({span(left / cores)} from now on {cores} cores).")
+    elif todo:
+        lines.append(
+            f"To run: at most {len(todo)} stages, about {span(seconds)} of one core, {span(seconds / cores)} on "
+            f"{cores} cores, and {megabytes:,.0f} MB of tables of runs."
+        )
+    if len(known) < len(todo):
+        lines.append(f"Not counted: {len(todo) - len(known)} stages that no record tells the cost of.")
+    return lines
+
+
+def _running_for(stage: str) -> float:
+    return max(time.time() - Path(log(stage)).stat().st_mtime, 0.0) if Path(log(stage)).exists() else 0.0
+
+
 def coloured(word: str | None) -> str:
     colour = COLOURS.get(word or "", "yellow")
     return f"[{colour}]{word}[/]" if word else ""
@@ -131,7 +165,7 @@ def main(arguments: Sequence[str]) -> int:
             console.print(f"{coloured(state.word)} {name}: {state.reason}")
         if len(urgent) > SHOWN:
             console.print(f"... and {len(urgent) - SHOWN} more")
-        console.print(f"{len(found) - len(open_ends)} of {len(found)} stages are fresh")
+        console.print(f"{len(found) - len(open_ends)} of {len(found)} stages are fresh", *outlook(found), sep="\n")
     return 1 if open_ends else 0
 
 

@@ -1,0 +1,87 @@
+"""The forecast of costs: which record it takes, and how it scales it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from workflow import forecast
+from workflow.forecast import SETTING_UP, START, Forecast
+
+OPTIONS = {"scale": "paper", "cohort": "0-4", "environment": "maze", "agent": "vpg", "embedding": "ra"}
+STAGE = "train-mazes@paper-0-4-maze-vpg-ra"
+NAME = "train/maze/vpg-ra/0-4.json"
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A study of one environment, on a machine half as fast as that of the costs."""
+    monkeypatch.chdir(tmp_path)
+    Path("workflow").mkdir()
+    forecast.COSTS.write_text(f"# a remark\ngflops,40\npreview/{NAME},4.5\nshared/collect/maze/0-4.json,8\n")
+    Path("params.yaml").write_text("environments: {maze: {epochs: {preview: 2, paper: 100}}}\n")
+    monkeypatch.setattr(forecast, "gflops", lambda: 20.0)
+    return tmp_path
+
+
+def write_record(scale: str, seconds: float, name: str = NAME) -> None:
+    path = Path("results") / scale / "provenance" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"wall_seconds": seconds}))
+
+
+def seconds(stage: str = STAGE, options: dict[str, str] = OPTIONS) -> float:
+    found = Forecast().cost(stage, options)
+    assert found is not None
+    return found.seconds - 2 * START
+
+
+def test_its_own_record_comes_first(study: Path) -> None:
+    write_record("paper", 70.0)
+    write_record("preview", 3.0)
+    assert seconds() == pytest.approx(70)
+
+
+def test_the_other_scales_record_grows_with_the_epochs(study: Path) -> None:
+    write_record("preview", SETTING_UP + 3.0)
+    assert seconds() == pytest.approx(SETTING_UP + 150)
+
+
+def test_another_machines_record_grows_with_the_epochs_and_with_its_speed(study: Path) -> None:
+    assert seconds() == pytest.approx(2 * (SETTING_UP + (4.5 - SETTING_UP) * 50))
+    collect = {"environment": "maze", "cohort": "0-4"}
+    assert seconds("collect-mazes@0-4-maze", collect) == pytest.approx(16)
+
+
+def test_tables_grow_by_a_row_an_epoch_and_seed(study: Path) -> None:
+    found = Forecast().cost(STAGE, OPTIONS)
+    assert found is not None
+    assert found.bytes == 100 * 5 * forecast.BYTES_A_ROW
+
+
+def test_what_was_never_recorded_is_not_known(study: Path) -> None:
+    assert Forecast().cost("theory@paper", {"scale": "paper"}) is None
+
+
+def test_a_damaged_record_counts_as_none(study: Path) -> None:
+    write_record("paper", 70.0)
+    (Path("results/paper/provenance") / NAME).write_text("{")
+    write_record("preview", SETTING_UP + 3.0)
+    assert seconds() == pytest.approx(SETTING_UP + 150)
+
+
+def test_the_costs_in_the_repository_can_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(Path(__file__).parent.parent)
+    options = {**OPTIONS, "environment": "gridworld-discrete", "embedding": "jsae"}
+    found = Forecast().cost("train-gridworld@paper-0-4-gridworld-discrete-vpg-jsae", options)
+    assert found is not None
+    assert found.seconds > 10
+
+
+@pytest.mark.parametrize(("given", "said"), [(12.3, "12 s"), (300, "5 min"), (9000, "2.5 h")])
+def test_spans_in_words(given: float, said: str) -> None:
+    assert forecast.span(given) == said
+
+
+def test_the_speed_of_this_machine_is_a_speed() -> None:
+    assert forecast.gflops() > 0.1

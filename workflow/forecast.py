@@ -1,0 +1,142 @@
+"""What the stages that have to run will cost: seconds and bytes, before they run and while they do.
+
+A stage's cost is, in this order: what its last run took here, at the same scale; what its run took here at the other
+scale, times the ratio of their epochs or passes; the same two of COSTS, the records of another machine, times the ratio
+of the two machines' speeds, which a matrix product of a tenth of a second measures.
+
+    python -m workflow.forecast        # rewrites COSTS from the records of this machine
+"""
+
+import csv
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from workflow.bridge import PARAMETERS, kind
+
+COSTS = Path("workflow/costs.csv")
+"""Seconds of the stages on one machine: its speed in GFLOP/s, then a row a record."""
+SCALES = ("preview", "paper")
+START = 3.0
+"""Seconds from the start of a stage's process to the start of its record, imports for the most part; and of DVC's own
+work for a stage. On the machine of COSTS."""
+SETTING_UP = 0.5
+"""Seconds of a training's or pre-training's record that do not grow with epochs or passes."""
+BYTES_A_ROW = 100
+"""Of a table of a run: a row an epoch and seed."""
+
+
+class Cost(NamedTuple):
+    """Seconds of one worker, and bytes of the outputs."""
+
+    seconds: float
+    bytes: float
+
+
+class Forecast:
+    """Costs of stages from the records beside the results in the current folder."""
+
+    def __init__(self) -> None:
+        from ruamel.yaml import YAML
+
+        self._parameters: Mapping[str, Any] = YAML(typ="safe").load(Path(PARAMETERS))
+        with COSTS.open() as stream:
+            first, *rows = csv.reader(line for line in stream if not line.startswith("#"))
+        self._elsewhere = {name: float(seconds) for name, seconds in rows}
+        self._slower = float(first[1]) / gflops()
+        self._start = START * self._slower
+
+    def cost(self, stage: str, options: Mapping[str, str]) -> Cost | None:
+        """Of a stage, whose command has these options; None if nothing like it has ever been recorded."""
+        scale = options.get("scale", "shared")
+        name = record(stage, options)
+        own = _wall_seconds(Path("results") / scale / "provenance" / name)
+        seconds = own if own is not None else self._at_other_scale(stage, name, options, here=True)
+        if seconds is None:
+            there = self._elsewhere.get(f"{scale}/{name}") or self._at_other_scale(stage, name, options, here=False)
+            seconds = None if there is None else there * self._slower
+        if seconds is None:
+            return None
+        rows = self._units(stage, options) * _seeds(options["cohort"]) if "agent" in options else 0
+        return Cost(seconds + self._start, rows * BYTES_A_ROW)
+
+    def _at_other_scale(self, stage: str, name: str, options: Mapping[str, str], *, here: bool) -> float | None:
+        for scale in SCALES:
+            found = (
+                _wall_seconds(Path("results") / scale / "provenance" / name)
+                if here
+                else self._elsewhere.get(f"{scale}/{name}")
+            )
+            if found is not None:
+                ratio = self._units(stage, options) / self._units(stage, {**options, "scale": scale})
+                return SETTING_UP + max(found - SETTING_UP, 0.0) * ratio
+        return None
+
+    def _units(self, stage: str, options: Mapping[str, str]) -> int:
+        """Epochs of a training, passes of a pre-training, 1 of anything else."""
+        budget = {"train": "epochs", "pretrain": "pretraining_passes"}.get(kind(stage))
+        if budget is None or "environment" not in options:
+            return 1
+        return int(self._parameters["environments"][options["environment"]][budget][options["scale"]])
+
+
+def record(stage: str, options: Mapping[str, str]) -> str:
+    """The record of a stage, below results/SCALE/provenance."""
+    given = dict(options)
+    given.pop("scale", None)
+    if "agent" in given:
+        given["agent"] = f"{given['agent']}-{given.pop('embedding')}"
+    order = ("store", "environment", "agent", "embedding", "cohort")
+    names = [given[name] for name in order if name in given] or ["run"]
+    return f"{kind(stage)}/{'/'.join(names)}.json"
+
+
+def gflops() -> float:
+    """Billions of operations a second of one core in a large float32 matrix product: the best of a few."""
+    import numpy as np
+
+    a = np.ones((512, 512), np.float32)
+    best = float("inf")
+    for _ in range(8):
+        start = time.perf_counter()
+        a @ a
+        best = min(best, time.perf_counter() - start)
+    return 2 * 512**3 / best / 1e9
+
+
+def span(seconds: float) -> str:
+    """Seconds in words."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _seeds(cohort: str) -> int:
+    first, _, last = cohort.partition("-")
+    return int(last) - int(first) + 1
+
+
+def _wall_seconds(path: Path) -> float | None:
+    try:
+        return float(json.loads(path.read_text())["wall_seconds"])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def write_costs() -> None:
+    """Rewrite COSTS from the records of this machine."""
+    found = sorted(Path("results").glob("*/provenance/**/*.json"))
+    with COSTS.open("w", newline="") as stream:
+        print("# Seconds that stages took on one machine: python -m workflow.forecast writes them.", file=stream)
+        table = csv.writer(stream, lineterminator="\n")
+        table.writerow(["gflops", f"{gflops():.0f}"])
+        for path in found:
+            _, scale, _, *name = path.parts
+            table.writerow(["/".join([scale, *name]), f"{_wall_seconds(path):.1f}"])
+    print(f"{COSTS}: {len(found)} records")
+
+
+if __name__ == "__main__":
+    write_costs()
