@@ -60,9 +60,9 @@ lists: {deep: [1, 2.0, x]}
 """
 WORK = '''
 """Writes digests of what it reads. Files steer it: "hold" stops all but code until it is gone, "seconds" makes it slow,
-"broken" names the output that fails."""
+"broken" names the output that fails, "jumps" makes its clock jump."""
 
-import hashlib, pathlib, sys, time
+import hashlib, os, pathlib, sys, time
 
 out, read, *more = sys.argv[1:]
 pathlib.Path(out).parent.mkdir(parents=True, exist_ok=True)
@@ -84,6 +84,10 @@ if pathlib.Path("broken").exists() and pathlib.Path("broken").read_text() == out
     sys.exit("error: it broke")
 if more and more[0].endswith(".json"):
     pathlib.Path(more[0]).write_text('{"files": %d}' % len(files))
+if pathlib.Path("jumps").exists():
+    needed = pathlib.Path(".snakemake/jsae/receipts").glob(f"*@{pathlib.Path(out).name}.json")
+    for path, date in [(out, 2e9 * (len(files[0].name) % 3)), *((path, 2e9) for path in needed)]:
+        os.utime(path, (date, date))
 print("wrote", out)
 '''
 CONFIGURATION = "[core]\n    no_scm = true\n    analytics = false\n    check_update = false\n"
