@@ -11,6 +11,7 @@ from pathlib import Path
 import networkx
 import pytest
 from dvc.repo import Repo
+from ruamel.yaml import YAML
 
 from jsae import parameters
 from stages import code, paths, settings
@@ -93,6 +94,7 @@ def edited(study: Path) -> Iterator[Path]:
     yield study
     for path, content in contents.items():
         if not path.exists() or path.read_bytes() != content:
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
 
 
@@ -332,6 +334,22 @@ def test_dvc_caches_every_output_but_the_raw_data_and_git_ignores_them_all() -> 
     assert tracked.stdout == ""
 
 
+def test_a_word_of_a_command_that_is_none_is_refused_before_any_shell_reads_it(edited: Path) -> None:
+    """DVC gives commands to a shell."""
+    edit(edited, "params.yaml", 'cohorts: ["0-4"]', 'cohorts: ["0-4; touch here"]')
+    assert "error: params.yaml: a cohort is written first-last" in reproduce(edited, "collect-slot-machine", status=255)
+    assert not (edited / "here").exists()
+
+
+def test_the_first_stage_checks_all_that_becomes_words_of_commands() -> None:
+    stages = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
+    commands = " ".join(stage["cmd"] for stage in stages.values())
+    assert set(re.findall(r"\$\{(\w+)", commands)) == {"item"}
+    items = str([stage.get("matrix") for stage in stages.values()])
+    words = {re.sub(r"^study\..*", "study", name) for name in re.findall(r"\$\{([^}]+)\}", items)}
+    assert words <= set(stages["code"]["params"])
+
+
 @pytest.mark.slow
 def test_a_changed_value_reruns_its_stage_and_the_old_value_comes_from_the_cache(edited: Path) -> None:
     """For real, with the slot machine's bounds."""
@@ -346,9 +364,9 @@ def test_a_changed_value_reruns_its_stage_and_the_old_value_comes_from_the_cache
     assert bounds.read_text() == first
 
 
-def reproduce(root: Path, *, force: bool = False) -> str:
-    command = [sys.executable, "-m", "dvc", "repro", "bounds-slot-machine", *(["--force"] if force else [])]
+def reproduce(root: Path, target: str = "bounds-slot-machine", *, force: bool = False, status: int = 0) -> str:
+    command = [sys.executable, "-m", "dvc", "repro", target, *(["--force"] if force else [])]
     environment = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "HOME": str(root), "DVC_NO_ANALYTICS": "1"}
     ended = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    return ended.stdout
+    assert ended.returncode == status, ended.stdout + ended.stderr
+    return ended.stdout + ended.stderr
