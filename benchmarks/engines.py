@@ -12,6 +12,7 @@ do nothing. Prints a table and writes benchmarks/results/engines.csv; the exit s
 import argparse
 import contextlib
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -25,6 +26,7 @@ from typing import NamedTuple
 import polars as pl
 from rich.console import Console
 from rich.table import Table
+from ruamel.yaml import YAML
 
 from tests.slurm import two_nodes
 
@@ -89,8 +91,8 @@ def measure(engine: str, folder: Path, parameters: Path) -> Row:
         (empty / "dvc.yaml").write_text(NOTHING)
         (empty / "results").mkdir()
         first, second = (run(ENGINES[engine], empty, environment) for _ in range(2))
-    lock = hashlib.sha256((study / "dvc.lock").read_bytes()).hexdigest()
-    return Row(engine, *times, (first - second) / STAGES, lock)
+    recorded = json.dumps(YAML(typ="safe").load(study / "dvc.lock"), sort_keys=True)  # whatever the order of stages
+    return Row(engine, *times, (first - second) / STAGES, hashlib.sha256(recorded.encode()).hexdigest())
 
 
 @contextlib.contextmanager
