@@ -18,10 +18,10 @@ Values = dict[str, Any]
 def read_values(path: Path) -> Values:
     """Hyper-parameters as stages/settings.py writes them. Raises JsaeError."""
     try:
-        read: Values = json.loads(path.read_text())
+        read: Values = json.loads(path.read_text())["hyper_parameters"]
     except FileNotFoundError:
         raise JsaeError(MISSING.format(path)) from None
-    except ValueError as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise JsaeError(f"{path} is damaged ({error}): delete it and run dvc repro again") from None
     return read
 
