@@ -77,9 +77,9 @@ def fingerprint(
     """
     load_modules(environment.module, cell.agent, cell.embedding)
     code = sorted(
-        Path(module.__file__)
+        Path(file)
         for name, module in sys.modules.items()
-        if name.split(".")[0] in ("jsae", "stages", "__main__") and module.__file__
+        if name.split(".")[0] in ("jsae", "stages", "__main__") and (file := getattr(module, "__file__", None))
         if not (apart_from and name.startswith(apart_from))
     )
     model = [paths.transitions(environment.store)] if environment.module == "recommender" else []
