@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -358,19 +358,17 @@ class Transfer(Strict):
     embedding: Literal["jsae"] = parameter("its embedding", "5.4")
 
 
-EmbeddingName = Literal[
-    "none",
-    "ra",
-    "jsae",
-    "jsae_frozen",
-    "jsae_continual",
-    "jsae_transfer",
-    "jsae_transfer_tuned",
-    "jsae_transfer_all",
-    "state_only",
-    "action_only",
-    "separate",
-]
+def _embedding(name: str) -> str:
+    """`name`, if jsae/embeddings has a file with it. Raises ValueError."""
+    files = (Path(__file__).parent / "embeddings").glob("*.py")
+    names = [path.stem for path in files if re.search(r"^class Embedding\((?!Protocol)", path.read_text(), re.M)]
+    if name not in names:
+        near = _nearest(name, names)
+        raise ValueError(f"there is no jsae/embeddings/{name}.py" + (f" (did you mean {near[0]}?)" if near else ""))
+    return name
+
+
+EmbeddingName = Annotated[str, AfterValidator(_embedding)]
 
 
 class Theory(Strict):

@@ -31,6 +31,8 @@ def test_the_projects_own_file_is_valid() -> None:
     ("pattern", "replacement", "message"),
     [
         (r"clip: ", "clip_ration: ", "agents.ppo.clip_ration is not a parameter (did you mean clip?)"),
+        (r"embeddings: \[none, ra, jsae\]", "embeddings: [none, ra, jsea]",
+         "study.gridworld.embeddings.2: there is no jsae/embeddings/jsea.py (did you mean jsae?)"),
         (r"discount: ", "discont: ", "agents.common.discont is not a parameter (did you mean discount?)"),
         (r"moves: 8", "move: 8", "environments.slot-machine.dynamics.move is not a parameter (did you mean moves?)"),
         (r"critic_steps: 80", "", "agents.vpg.critic_steps is missing: every parameter stands in the file"),
