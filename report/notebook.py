@@ -534,7 +534,7 @@ if theory:
             ["Check", "Where", "Representation", "Quantity", "Smallest", "Largest", "n"],
             [
                 (
-                    row["check"],
+                    row["check"].replace("-", " ").capitalize(),
                     names.environment(row["where"]),
                     (names.embedding(row["embedding"]) if row["embedding"] else "")
                     + (f", trained with {names.agent(row['trained'])}" if row["trained"] else ""),
