@@ -129,11 +129,15 @@ shown = {f"purchases.{key}": "unknown" if left[key] is None else f"{left[key]:,}
 show(document.values(**shown))
 best = searching.chosen_rows(tried)
 searched = {
+    "same": "Agent, networks, samples and learning rates are the same for all three, so that only the representation "
+    "differs.",
     "ours": "One setting for every cell, the same for each embedding.",
     "effect": "Not measured: the search has not run.",
 }
 if best:
     searched = {
+        "same": "Agent, samples and gradient steps are the same for all three; learning rates and the like are the "
+        "best that the same search has found for each.",
         "ours": f"Halving, with the seeds {settings.search.cohort}, of the grids of "
         + ", ".join(names.SEARCHED[name].lower() for name in settings.search.vary)
         + f"; one setting in {settings.search.factor} goes on, the last to "
@@ -323,8 +327,7 @@ show(
 # %% [markdown]
 # **The benchmark RA** embeds actions alone: a network predicts from two successive states the action between them, and
 # the policy acts in the space of those embeddings, on raw states. **Without embedding** the agent acts on raw states
-# and actions. Agent, networks, samples and learning rates are the same for all three, so that only the representation
-# differs.
+# and actions. {{search.same}}
 
 # %% [markdown]
 # ## Environments and their bounds
