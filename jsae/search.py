@@ -31,7 +31,6 @@ OF_AGENTS = {
 }
 """What is searched of one agent alone; PPO's policy steps end by themselves, once the policy has moved far enough."""
 
-
 VARIED: dict[str, Any] = {
     "actor_learning_rate": pl.Float64,
     "critic_learning_rate": pl.Float64,
@@ -43,6 +42,7 @@ VARIED: dict[str, Any] = {
     "policy_steps": pl.Int64,
     "update_steps": pl.Int64,
 }
+"""Hyper-parameters that a search can vary, and their columns in its outcome."""
 OUTCOME: dict[str, Any] = {
     **dict.fromkeys(("environment", "agent", "embedding"), pl.String),
     **VARIED,
@@ -93,20 +93,19 @@ def values(settings: Parameters, cell: Cell, best: Best = NOTHING_FOUND) -> Valu
         **settings.agent(cell.environment, cell.agent),
         **sizes(settings, cell.environment, cell.embedding, best),
     }
-    like = Cell(*_searched(settings, cell.environment, cell.embedding, agent=cell.agent))
-    return stated | best.agents.get(like, {})
+    environment_looked_at, embedding = _looked_at(settings, cell.environment, cell.embedding)
+    return stated | best.agents.get(Cell(environment_looked_at, cell.agent, embedding), {})
 
 
 def sizes(settings: Parameters, environment: str, embedding: str, best: Best = NOTHING_FOUND) -> Values:
     """The sizes of an embedding, whatever agent learns with it."""
     stated = {size: getattr(settings.environments[environment], size) for size in SIZES}
-    return stated | best.embeddings.get(_searched(settings, environment, embedding), {})
+    return stated | best.embeddings.get(_looked_at(settings, environment, embedding), {})
 
 
-def _searched(settings: Parameters, environment: str, embedding: str, agent: str = "") -> Any:
-    """Environment, agent if one is given, and embedding whose outcome of the search these take."""
-    like = embedding if embedding in ("none", "ra") else "jsae"
-    return (settings.search.same_as.get(environment, environment), *([agent] if agent else []), like)
+def _looked_at(settings: Parameters, environment: str, embedding: str) -> tuple[str, str]:
+    """The environment and the embedding whose outcome of the search these two take."""
+    return settings.search.same_as.get(environment, environment), embedding if embedding in ("none", "ra") else "jsae"
 
 
 def trials(settings: Parameters, cell: Cell) -> list[Trial]:
