@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from jsae import kernels
 from jsae.randomness import Streams
 
 
@@ -54,6 +55,7 @@ class MLP:
         # Rows are padded to whole rows of the first layer, so that [P, n] is also one table of rows for look-ups.
         length = -(-(sum(counts) + extra) // sizes[1]) * sizes[1]
         self._offsets = list(itertools.accumulate(counts, initial=0))
+        self.shape = kernels.Shape(tuple(sizes), tuple(self._offsets[::2]), inputs, activation == "relu", length)
         self._rows = length // sizes[1]
         self.network_size = self._offsets[-1]
         flat = streams.uniform(twins, length, dtype=torch.float32).flatten(0, 1).mul_(2).sub_(1)
@@ -82,6 +84,8 @@ class MLP:
         """Outputs with other parameters `[P, n]` than its own: a target network's, or its own as constants."""
         if e is not None and x.is_floating_point():
             x, e = torch.cat([x, e], 2), None
+        if not torch.is_grad_enabled() and kernels.used(flat):
+            return kernels.forward(self.shape, flat, x, e)
         output: Tensor = _Perceptron.apply(flat, x, e, self)
         return output
 
@@ -297,6 +301,19 @@ class Adam:
         self._first = [torch.zeros_like(p, requires_grad=False) for p in self._parameters]
         self._second = [torch.zeros_like(p, requires_grad=False) for p in self._parameters]
         self._steps = [torch.zeros(len(p), device=p.device) for p in self._parameters]
+
+    def ahead(self, count: int) -> kernels.State:
+        """The state of its one parameter tensor, for `count` steps that are taken elsewhere."""
+        (parameter,), (first,), (second,), (steps,) = self._parameters, self._first, self._second, self._steps
+        steps = steps.double()[:, None] + torch.arange(1, count + 1, device=self._rates.device)
+        rates = (self._rates[:, None] / (1 - FIRST_DECAY**steps)).float()
+        scales = (1 - SECOND_DECAY**steps).rsqrt().float()
+        return kernels.State(parameter.detach(), first, second, rates, scales)
+
+    def count(self, taken: Tensor | int) -> None:
+        """So many steps of each member, or `[P]`, have been taken elsewhere."""
+        for steps in self._steps:
+            steps += taken
 
     @torch.no_grad()
     def step(self, active: Tensor | None = None) -> None:

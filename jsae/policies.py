@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from jsae import kernels
 from jsae.networks import MLP
 from jsae.randomness import Streams
 
@@ -102,6 +103,8 @@ class Categorical:
 
     def sample(self, x: Tensor, noise: Tensor) -> Tensor:
         """Action ids `[P, N]` at inputs x `[P, N, ·]`, by inverting the cumulative distribution."""
+        if kernels.used(self.network.flat):
+            return kernels.choose(self.network.shape, self.network.flat, x, noise)
         cumulative = torch.softmax(self.network(x), 2).cumsum_(2)
         thresholds = noise[..., None] * cumulative[..., -1:]
         return torch.searchsorted(cumulative, thresholds, right=True)[..., 0].clamp_(max=self.network.outputs - 1)

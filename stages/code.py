@@ -69,7 +69,8 @@ def stages(settings: parameters.Parameters) -> Iterator[tuple[str, str, list[str
 def import_closure(
     scripts: Iterable[str], root: Path = Path(), known: dict[Path, list[Path]] | None = None
 ) -> set[str]:
-    """Paths relative to `root` of every project file that importing `scripts` runs, themselves included.
+    """Paths relative to `root` of every project file that importing `scripts` runs, themselves included; and of what a
+    module compiles: the file of its name that ends in cpp.
 
     known: what each file imports itself, where that has been found already; it grows.
     """
@@ -83,7 +84,8 @@ def import_closure(
             if path not in known:
                 known[path] = [found for name in _imported(path, root) for found in _files_of(name, root)]
             todo += known[path]
-    return {path.relative_to(root).as_posix() for path in seen}
+    compiled = {path.with_suffix(".cpp") for path in seen}
+    return {path.relative_to(root).as_posix() for path in seen | {path for path in compiled if path.is_file()}}
 
 
 def _imported(path: Path, root: Path) -> Iterator[str]:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from jsae import checkpoint, devices, parameters, provenance, search
+from jsae import checkpoint, devices, kernels, parameters, provenance, search
 from jsae.curves import Cell
 from jsae.embeddings.learning import kind
 from jsae.files import write_atomically
@@ -148,7 +148,8 @@ def main(arguments: Sequence[str]) -> None:
     cell = Cell(given.environment, given.agent, given.embedding)
     record = paths.record("search", given.environment, f"{given.agent}-{given.embedding}")
     searched = Search(parameters.load(paths.PARAMETERS), cell)
-    with provenance.recorded(record, "search", device=devices.name(searched.device)):
+    with provenance.recorded(record, "search", device=devices.name(searched.device)) as facts:
+        facts["kernels"] = kernels.kind()
         run(searched)
 
 

@@ -1,11 +1,15 @@
 """The library against the plain reference: same parameters and same batches give the same updates."""
 
+from collections.abc import Iterator
+
 import gymnasium
 import pytest
 import torch
 from torch import Tensor
 
 from benchmarks import pairs, reference
+from jsae import kernels
+from jsae.agents.sac import Batch
 from jsae.embeddings.learning import embed
 from jsae.environments.gridworld import Gridworld
 from jsae.environments.gymnasium_api import GRIDWORLD
@@ -16,6 +20,20 @@ from jsae.training import Settings, Trainer
 
 SMALL = {"actuators": 4, "discrete": True, "bins": 6, "walls": (), "goal": (0.3, 0.3, 0.9, 0.9)}
 SEEDS = [3, 4]
+
+
+@pytest.fixture(autouse=True, params=["compiled", "plain"])
+def path(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every test here, on both of the CPU's paths."""
+    if request.param == "compiled":
+        if kernels.library() is None:
+            pytest.skip("JSAE_KERNELS=plain, or ziglang is not installed")
+        yield
+    else:
+        with kernels.plain():
+            yield
+
+
 EPOCHS = 2
 
 
@@ -102,33 +120,23 @@ def test_soft_actor_critic_updates_are_those_of_the_reference(
     """The squashed Gaussian, and the softmax with its exact sums, on the minibatches of two epochs."""
     trainer = made(environment, "sac", embedding)
     plain = [pairs.plain_agent(trainer, member) for member in range(2)]
-    batches: list[tuple[reference.Minibatch, ...]] = []
-    update_step = trainer.agent._update_step
-
-    def watched(batch, noise, represent):  # type: ignore[no-untyped-def]
-        batches.append(
-            tuple(
-                reference.Minibatch(
-                    dense(trainer, batch.observation[i]),
-                    batch.choice[i],
-                    batch.reward[i],
-                    dense(trainer, batch.next_observation[i]),
-                    batch.terminated[i],
-                    *noise[i],
-                )
-                for i in range(2)
-            )
-        )
-        return update_step(batch, noise, represent)
-
-    monkeypatch.setattr(trainer.agent, "_update_step", watched)
+    agent, batches, noises = trainer.agent, [], []
+    take, noise = agent.replay.take, agent.models.noise
+    monkeypatch.setattr(agent.replay, "take", lambda index: batches.append(take(index)) or batches[-1])
+    monkeypatch.setattr(agent.models, "noise", lambda *given: noises.append(noise(*given)) or noises[-1])
     for _ in range(EPOCHS):
         trainer.run_epoch()
-    assert len(batches) == EPOCHS * 3
     models = trainer.agent.models
     for member, agent_beside in enumerate(plain):
-        for both in batches:
-            agent_beside.update(both[member])
+        fields = (torch.cat([field[member] for field in column]).split(16) for column in zip(*batches, strict=True))
+        drawn = torch.cat([epoch[member] for epoch in noises])
+        minibatches = [Batch(*step) for step in zip(*fields, strict=True)]
+        assert len(minibatches) == len(drawn) == EPOCHS * 3
+        for batch, both in zip(minibatches, drawn, strict=True):
+            observation, next_observation = dense(trainer, batch.observation), dense(trainer, batch.next_observation)
+            agent_beside.update(
+                reference.Minibatch(observation, batch.choice, batch.reward, next_observation, batch.terminated, *both)
+            )
         actor = agent_beside.actor
         free = [actor.log_std] if isinstance(actor, reference.GaussianActor) else []
         assert_equal(models.policy.network.flat[member], pairs.flattened(actor.net, *free))

@@ -6,6 +6,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from jsae import kernels
 from jsae.networks import MLP, Adam
 from jsae.policies import Choices, Policy, policy_over
 from jsae.randomness import Streams
@@ -72,6 +73,11 @@ class OnPolicyAgent:
         """Each member's loss `[P]` from ln π(a | s), the same before the epoch's steps, and advantages, `[P, B]`."""
         raise TypeError(f"{type(self).__name__} is no agent: it has no policy loss")
 
+    @property
+    def compiled_clip(self) -> float | None:
+        """`policy_loss` for jsae.kernels: the clip of PPO's, or POLICY_GRADIENT; None for one that it does not know."""
+        return None
+
     def update(self, experience: Experience, represent: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
         """Learn from an epoch, seen through `represent`.
 
@@ -90,6 +96,14 @@ class OnPolicyAgent:
         return metrics
 
     def _improve_policy(self, x: Tensor, choice: Tensor, advantage: Tensor) -> dict[str, Tensor]:
+        network, clip = self.policy.network, self.compiled_clip
+        if clip is not None and kernels.used(network.flat):
+            state = self._actor_adam.ahead(self.policy_steps)
+            metrics = kernels.improve_policy(
+                network.shape, state, x, choice, advantage, clip=clip, kl_limit=self.kl_limit
+            )
+            self._actor_adam.count(metrics["policy_steps"])
+            return metrics
         active = torch.ones(len(x), dtype=torch.bool, device=x.device)
         steps = torch.zeros(len(x), dtype=torch.int64, device=x.device)
         first_loss = old_log_p = torch.empty(0)
@@ -112,6 +126,10 @@ class OnPolicyAgent:
         return {"policy_loss": first_loss, "entropy": -old_log_p.mean(1), "kl": kl, "policy_steps": steps}
 
     def _fit_critic(self, x: Tensor, returns: Tensor) -> Tensor:
+        if kernels.used(self.critic.flat):
+            state = self._critic_adam.ahead(self.critic_steps)
+            self._critic_adam.count(self.critic_steps)
+            return kernels.fit_critic(self.critic.shape, state, x, returns)
         first_loss = torch.empty(0)
         for step in range(self.critic_steps):
             loss = (self.critic(x)[..., 0] - returns).square().mean(1)

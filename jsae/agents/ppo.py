@@ -34,3 +34,8 @@ class PPO(OnPolicyAgent):
     def policy_loss(self, log_p: Tensor, old_log_p: Tensor, advantage: Tensor) -> Tensor:
         """See `clipped_surrogate_loss`."""
         return clipped_surrogate_loss(log_p, old_log_p, advantage, self.clip)
+
+    @property
+    def compiled_clip(self) -> float | None:
+        """A subclass may have another loss."""
+        return self.clip if type(self) is PPO else None

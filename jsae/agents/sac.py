@@ -22,7 +22,7 @@ from typing import Any, NamedTuple, Protocol, Self
 import torch
 from torch import Tensor
 
-from jsae import checkpoint
+from jsae import checkpoint, kernels
 from jsae.networks import MLP, Adam
 from jsae.policies import Categorical, Choices, SquashedGaussian
 from jsae.randomness import Streams
@@ -183,6 +183,8 @@ class SoftActorCritic(Protocol):
     """Policy and twin critics: what differs between points of a space and discrete actions."""
 
     critics: MLP
+    limit: float
+    """Of the points' coordinates; of no meaning among actions."""
 
     @property
     def policy(self) -> SquashedGaussian | Categorical: ...
@@ -206,7 +208,7 @@ class ContinuousActorCritic:
     def __init__(
         self, streams: Streams, inputs: int, size: int, hidden_sizes: Sequence[int], deviations: Tensor, limit: float
     ):
-        self._size, members = size, len(deviations)
+        self._size, self.limit, members = size, limit, len(deviations)
         self.policy = SquashedGaussian(streams, inputs, hidden_sizes, size, deviations, limit)
         self.critics = MLP(streams, inputs, hidden_sizes, 1, activation="relu", beside=size, twins=2, members=members)
 
@@ -235,7 +237,7 @@ class DiscreteActorCritic:
     """π(a | s): a softmax; Q_i(s, ·): ReLU networks with an output for each action (Christodoulou 2019)."""
 
     def __init__(self, streams: Streams, inputs: int, actions: int, hidden_sizes: Sequence[int], members: int):
-        self._actions = actions
+        self._actions, self.limit = actions, 1.0
         self.policy = Categorical(streams, inputs, hidden_sizes, actions, members)
         self.critics = MLP(streams, inputs, hidden_sizes, actions, activation="relu", twins=2, members=members)
 
@@ -352,11 +354,41 @@ class SAC:
             return {"policy_steps": experience.reward.new_zeros(members)}
         rows = self._streams.integers(self.replay.size, self.update_steps, self.batch_size)
         noise = self.models.noise(self._streams, self.update_steps, 2, self.batch_size)
+        if kernels.used(self.models.policy.network.flat):
+            return self._update_steps(self.replay.take(rows.flatten(1)), noise, represent)
         total = torch.zeros(3, members, device=rows.device)
         for step in range(self.update_steps):
             total += torch.stack(self._update_step(self.replay.take(rows[:, step]), noise[:, step], represent))
         means = dict(zip(("critic_loss", "policy_loss", "entropy"), total / self.update_steps, strict=True))
         return {**means, "policy_steps": experience.reward.new_full((members,), self.update_steps)}
+
+    def _update_steps(self, batch: Batch, noise: Tensor, represent: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
+        """All update steps at once, by jsae.kernels."""
+        network, critics, steps = self.models.policy.network, self.models.critics, self.update_steps
+        actor_state, critic_state = self._actor_adam.ahead(steps), self._critic_adam.ahead(steps)
+        self._actor_adam.count(steps)
+        self._critic_adam.count(steps)
+        shape = steps, self.batch_size
+        with torch.no_grad():
+            x, next_x = represent(batch.observation), represent(batch.next_observation)
+        metrics = kernels.soft_actor_critic(
+            network.shape,
+            actor_state,
+            critics.shape,
+            critic_state,
+            self._targets,
+            x,
+            next_x,
+            batch.choice.unflatten(1, shape),
+            batch.reward.unflatten(1, shape),
+            batch.terminated.unflatten(1, shape),
+            noise,
+            discount=self.discount,
+            entropy_weight=self.entropy_weight,
+            polyak=self.polyak,
+            limit=self.models.limit,
+        )
+        return {**metrics, "policy_steps": batch.reward.new_full((len(x),), steps)}
 
     def _update_step(
         self, batch: Batch, noise: Tensor, represent: Callable[[Tensor], Tensor]

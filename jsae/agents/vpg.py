@@ -9,6 +9,7 @@ for each epoch:
 
 from torch import Tensor
 
+from jsae import kernels
 from jsae.agents.on_policy import OnPolicyAgent
 
 
@@ -23,3 +24,8 @@ class VPG(OnPolicyAgent):
     def policy_loss(self, log_p: Tensor, old_log_p: Tensor, advantage: Tensor) -> Tensor:
         """See `policy_gradient_loss`."""
         return policy_gradient_loss(log_p, advantage)
+
+    @property
+    def compiled_clip(self) -> float | None:
+        """A subclass may have another loss."""
+        return kernels.POLICY_GRADIENT if type(self) is VPG else None

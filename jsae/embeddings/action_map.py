@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from jsae import kernels
 from jsae.networks import MLP
 from jsae.randomness import Streams
 
@@ -23,12 +24,14 @@ class NearestNeighbour:
     """
 
     def __init__(self, embeddings: Tensor):
-        self._squares = embeddings.square().sum(2)[:, None]
-        self._minus_twice = (-2 * embeddings).transpose(1, 2).contiguous()
+        self._squares = embeddings.square().sum(2)
+        self._points = embeddings.transpose(1, 2).contiguous()
 
     def __call__(self, e: Tensor) -> Tensor:
         """Action ids `[P, B]` of points `[P, B, d]`."""
-        return torch.baddbmm(self._squares, e, self._minus_twice).min(2).indices
+        if kernels.used(e):
+            return kernels.nearest(e, self._points, self._squares)
+        return torch.baddbmm(self._squares[:, None], e, self._points, alpha=-2).min(2).indices
 
 
 def action_map_loss(guess: Tensor, action: Tensor) -> Tensor:

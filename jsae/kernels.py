@@ -1,0 +1,418 @@
+"""The hot paths of networks, policies and agents on the CPU, compiled: kernels.cpp, called with tensors.
+
+It is compiled once, for the processor at hand, by the C++ compiler that comes in the package ziglang: nobody needs one
+of their own, and all have the same one. Where that package is missing, and with JSAE_KERNELS=plain, everything goes
+through the batched operations of the other modules, which say what is meant, and which a GPU runs: at half the speed
+on a CPU, and other in the last bits.
+
+    python -m jsae.kernels        # compiles it, if need be, and names the file
+"""
+
+import contextlib
+import ctypes
+import hashlib
+import importlib.util
+import os
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from jsae.errors import JsaeError
+from jsae.files import write_atomically
+
+SOURCE = Path(__file__).with_suffix(".cpp")
+OPTIONS = ("-O3", "-mcpu=native", "-ffp-contract=fast", "-fno-math-errno", "-fno-sanitize=all", "-fno-exceptions")
+MOST_LAYERS, TILE = 8, 48
+"""LAYERS and TILE of kernels.cpp."""
+POLICY_GRADIENT = -1.0
+"""In place of a clip: the loss of VPG."""
+
+
+class _Network(ctypes.Structure):
+    _fields_ = [
+        ("layers", ctypes.c_int64),
+        ("sizes", ctypes.c_int64 * (MOST_LAYERS + 1)),
+        ("offsets", ctypes.c_int64 * (MOST_LAYERS + 1)),
+        ("table", ctypes.c_int64),
+        ("ids", ctypes.c_int64),
+        ("relu", ctypes.c_int64),
+        ("stride", ctypes.c_int64),
+    ]
+
+
+class _Inputs(ctypes.Structure):
+    _fields_ = [("floats", ctypes.c_void_p), ("ids", ctypes.c_void_p)]
+
+
+class _Learner(ctypes.Structure):
+    _fields_ = [
+        ("net", ctypes.POINTER(_Network)),
+        *((name, ctypes.c_void_p) for name in ("flat", "first", "second", "rates", "scales")),
+    ]
+
+
+class _Fit(ctypes.Structure):
+    _fields_ = [
+        ("learner", _Learner),
+        *((name, ctypes.c_int64) for name in ("loss", "members", "batch", "steps")),
+        ("x", _Inputs),
+        *((name, ctypes.c_void_p) for name in ("target", "chosen", "advantage")),
+        *((name, ctypes.c_double) for name in ("clip", "kl_limit")),
+        *((name, ctypes.c_void_p) for name in ("old_log_p", "first_loss", "entropy", "kl", "taken")),
+    ]
+
+
+class _Sac(ctypes.Structure):
+    _fields_ = [
+        ("policy", _Learner),
+        ("critics", _Learner),
+        ("targets", ctypes.c_void_p),
+        *((name, ctypes.c_int64) for name in ("members", "steps", "batch")),
+        ("x", _Inputs),
+        ("next_x", _Inputs),
+        *((name, ctypes.c_void_p) for name in ("points", "actions", "reward", "terminated", "noise")),
+        *((name, ctypes.c_double) for name in ("discount", "entropy_weight", "polyak", "limit")),
+        *((name, ctypes.c_void_p) for name in ("critic_loss", "policy_loss", "entropy")),
+    ]
+
+
+_SQUARE, _GAUSSIAN, _SOFTMAX = range(3)
+
+
+class Shape(NamedTuple):
+    """Of each member's network in a population.
+
+    | field | what |
+    |---|---|
+    | sizes | inputs (with those beside ids), hidden sizes, outputs |
+    | offsets | of each layer's weights in a member's parameters, and of the free parameters |
+    | table | rows of the first layer that ids stand for; 0 without ids |
+    | stride | parameters of a member |
+    """
+
+    sizes: tuple[int, ...]
+    offsets: tuple[int, ...]
+    table: int
+    relu: bool
+    stride: int
+
+
+class State(NamedTuple):
+    """Parameters and moments of Adam, `[P, n]` each, and the factors of each of its next steps, `[P, steps]` each."""
+
+    flat: Tensor
+    first: Tensor
+    second: Tensor
+    rates: Tensor
+    scales: Tensor
+
+
+def used(tensor: Tensor) -> bool:
+    """Whether what this tensor is part of goes through the compiled code."""
+    return tensor.dtype == torch.float32 and tensor.device.type == "cpu" and not _off and library() is not None
+
+
+_off: list[object] = []
+
+
+@contextlib.contextmanager
+def plain() -> Iterator[None]:
+    """Take the plain path within the block: what tests and benchmarks compare with."""
+    _off.append(None)
+    try:
+        yield
+    finally:
+        _off.pop()
+
+
+def forward(shape: Shape, flat: Tensor, x: Tensor, e: Tensor | None) -> Tensor:
+    """Outputs `[P, B, outputs]` of networks.MLP at ids or floats x, and floats e beside ids; without a gradient."""
+    members, batch = x.shape[:2]
+    outputs = torch.empty(members, batch, shape.sizes[-1])
+    network, scratch, (inputs, kept) = _network(shape, x), _scratch(shape), _inputs(shape, x, e)
+    _library().forward(
+        ctypes.byref(network),
+        ctypes.c_int64(members),
+        ctypes.c_int64(batch),
+        _address(flat),
+        ctypes.byref(inputs),
+        _address(outputs),
+        _address(scratch),
+    )
+    del kept  # until here
+    return outputs
+
+
+def choose(shape: Shape, flat: Tensor, x: Tensor, uniforms: Tensor) -> Tensor:
+    """Actions `[P, N]` of a softmax policy at ids or floats x, by inverting the cumulative distribution."""
+    members, batch = x.shape[:2]
+    uniforms = uniforms.contiguous()
+    actions = torch.empty(members, batch, dtype=torch.int64)
+    network, scratch, (inputs, kept) = _network(shape, x), _scratch(shape), _inputs(shape, x)
+    _library().choose(
+        ctypes.byref(network),
+        ctypes.c_int64(members),
+        ctypes.c_int64(batch),
+        _address(flat),
+        ctypes.byref(inputs),
+        _address(uniforms),
+        _address(actions),
+        _address(scratch),
+    )
+    del kept  # until here
+    return actions
+
+
+def nearest(e: Tensor, points: Tensor, squares: Tensor) -> Tensor:
+    """Which of `points` `[P, d, A]`, whose squared norms are `squares` `[P, A]`, is closest to each e `[P, B, d]`."""
+    members, batch, size = e.shape
+    e = e.contiguous()
+    found = torch.empty(members, batch, dtype=torch.int64)
+    counts = map(ctypes.c_int64, (members, batch, size, points.shape[2]))
+    _library().nearest(*counts, *map(_address, (e, points, squares, found)))
+    return found
+
+
+def fit_critic(shape: Shape, state: State, x: Tensor, returns: Tensor) -> Tensor:
+    """Steps of Adam down E[(V(x) − R̂)²], as many as `state` has rates: agents.on_policy. The first loss, `[P]`."""
+    return _fit(shape, state, _SQUARE, x, target=returns)["first_loss"]
+
+
+def improve_policy(
+    shape: Shape,
+    state: State,
+    x: Tensor,
+    choice: Tensor,
+    advantage: Tensor,
+    *,
+    clip: float,
+    kl_limit: float | None,
+) -> dict[str, Tensor]:
+    """Steps of Adam along a policy's loss: agents.on_policy.
+
+    `choice` are points `[P, B, d]` or actions `[P, B]`; `clip` is that of PPO, or POLICY_GRADIENT. Returns, of each
+    member, `policy_loss`, `entropy`, `kl` and `policy_steps`.
+    """
+    points = choice.is_floating_point()
+    if not points:
+        _check(choice, shape.sizes[-1])
+    found = _fit(
+        shape,
+        state,
+        _GAUSSIAN if points else _SOFTMAX,
+        x,
+        target=choice if points else None,
+        chosen=None if points else choice,
+        advantage=advantage,
+        clip=clip,
+        kl_limit=-1.0 if kl_limit is None else kl_limit,
+    )
+    return {
+        "policy_loss": found["first_loss"],
+        "entropy": found["entropy"],
+        "kl": found["kl"],
+        "policy_steps": found["taken"],
+    }
+
+
+def _fit(
+    shape: Shape,
+    state: State,
+    loss: int,
+    x: Tensor,
+    *,
+    clip: float = 0.0,
+    kl_limit: float = -1.0,
+    **data: Tensor | None,
+) -> dict[str, Tensor]:
+    (members, steps), batch = state.rates.shape, x.shape[1]
+    network, scratch, (inputs, kept) = _network(shape, x), _scratch(shape), _inputs(shape, x)
+    given = {name: tensor.contiguous() for name, tensor in data.items() if tensor is not None}
+    found = {name: torch.empty(members, dtype=torch.float64) for name in ("first_loss", "entropy", "kl")}
+    found["taken"] = torch.empty(members, dtype=torch.int64)
+    old_log_p = torch.empty(members, batch)
+    call = _Fit(
+        learner=_Learner(ctypes.pointer(network), *map(_address, state)),
+        loss=loss,
+        members=members,
+        batch=batch,
+        steps=steps,
+        x=inputs,
+        clip=clip,
+        kl_limit=kl_limit,
+        old_log_p=_address(old_log_p),
+        **{name: _address(tensor) for name, tensor in {**given, **found}.items()},
+    )
+    _library().fit(ctypes.byref(call), _address(scratch))
+    del kept  # until here
+    return found
+
+
+def soft_actor_critic(
+    policy_shape: Shape,
+    policy: State,
+    critic_shape: Shape,
+    critics: State,
+    targets: Tensor,
+    x: Tensor,
+    next_x: Tensor,
+    choice: Tensor,
+    reward: Tensor,
+    terminated: Tensor,
+    noise: Tensor,
+    *,
+    discount: float,
+    entropy_weight: float,
+    polyak: float,
+    limit: float,
+) -> dict[str, Tensor]:
+    """Update steps of agents.sac, as many as the states have rates.
+
+    The critics' state is `[2P, n]`, as are their `targets`. Of step k and minibatches of B transitions, inputs `x` and
+    `next_x` `[P, K, B, ·]`, `choice` as points `[P, K, B, d]` or actions `[P, K, B]`, `reward` and `terminated`
+    `[P, K, B]`, and `noise` `[P, K, 2, B, d]`. Returns each member's `critic_loss`, `policy_loss` and `entropy`, means
+    over the steps.
+    """
+    (members, steps), batch = policy.rates.shape, reward.shape[2]
+    points = choice.is_floating_point()
+    if not points:
+        _check(choice, policy_shape.sizes[-1])
+    network, critic_network = _network(policy_shape, x), _network(critic_shape, x)
+    (inputs, kept), (next_inputs, next_kept) = _inputs(policy_shape, x), _inputs(policy_shape, next_x)
+    scratch = torch.empty(_room(policy_shape) + 2 * _room(critic_shape) + batch)
+    choice, reward, terminated, noise = (tensor.contiguous() for tensor in (choice, reward, terminated, noise))
+    found = {name: torch.empty(members, dtype=torch.float64) for name in ("critic_loss", "policy_loss", "entropy")}
+    call = _Sac(
+        policy=_Learner(ctypes.pointer(network), *map(_address, policy)),
+        critics=_Learner(ctypes.pointer(critic_network), *map(_address, critics)),
+        targets=_address(targets),
+        members=members,
+        steps=steps,
+        batch=batch,
+        x=inputs,
+        next_x=next_inputs,
+        points=_address(choice if points else None),
+        actions=_address(None if points else choice),
+        reward=_address(reward),
+        terminated=_address(terminated),
+        noise=_address(noise if points else None),
+        discount=discount,
+        entropy_weight=entropy_weight,
+        polyak=polyak,
+        limit=limit,
+        **{name: _address(tensor) for name, tensor in found.items()},
+    )
+    _library().soft_actor_critic(ctypes.byref(call), _address(scratch))
+    del kept, next_kept  # until here
+    return found
+
+
+@cache
+def _network_of(shape: Shape, ids: int) -> _Network:
+    if len(shape.sizes) > MOST_LAYERS + 1:
+        raise JsaeError(
+            f"hidden_sizes: {len(shape.sizes) - 2} hidden layers, at most {MOST_LAYERS - 1} can be compiled"
+        )
+    counts = ctypes.c_int64 * (MOST_LAYERS + 1)
+    table = shape.table if ids else 0
+    return _Network(
+        len(shape.sizes) - 1, counts(*shape.sizes), counts(*shape.offsets), table, ids, shape.relu, shape.stride
+    )
+
+
+def _network(shape: Shape, x: Tensor) -> _Network:
+    return _network_of(shape, 0 if x.is_floating_point() else x.shape[2])
+
+
+def _inputs(shape: Shape, x: Tensor, e: Tensor | None = None) -> tuple[_Inputs, tuple[Tensor | None, ...]]:
+    """Addresses of the inputs, and the tensors that must live as long as these."""
+    ids, floats = (None, x) if x.is_floating_point() else (x, e)
+    if ids is not None:
+        _check(ids, shape.table)
+    kept = tuple(None if tensor is None else tensor.contiguous() for tensor in (floats, ids))
+    return _Inputs(*map(_address, kept)), kept
+
+
+def _check(ids: Tensor, count: int) -> None:
+    """Raise IndexError for ids outside 0 ... count − 1, which compiled code would follow anywhere."""
+    if ids.numel():
+        low, high = (int(bound) for bound in ids.aminmax())
+        if low < 0 or high >= count:
+            raise IndexError(f"ids {low} ... {high} of a table of {count} rows")
+
+
+def _address(tensor: Tensor | None) -> ctypes.c_void_p:
+    return ctypes.c_void_p(None if tensor is None else tensor.data_ptr())
+
+
+def _room(shape: Shape) -> int:
+    """Numbers that a passage of a tile, and what goes with it, takes at most: see Passage in kernels.cpp."""
+    layers, widest = len(shape.sizes) - 1, max(shape.sizes[1:]) + 16
+    return 4 * shape.stride + (layers + 6) * TILE * widest + 2 * TILE * min(shape.sizes[0], shape.stride) + 16 * widest
+
+
+def _scratch(shape: Shape) -> Tensor:
+    return torch.empty(_room(shape))
+
+
+def _library() -> ctypes.CDLL:
+    found = library()
+    assert found is not None
+    return found
+
+
+def kind() -> str:
+    """For records: "compiled" or "plain"."""
+    return "plain" if library() is None else "compiled"
+
+
+@cache
+def library() -> ctypes.CDLL | None:
+    """The compiled code; None where the plain path is used. Compiles it at the first call on a machine."""
+    choice = os.environ.get("JSAE_KERNELS", "auto")
+    if choice not in ("auto", "compiled", "plain"):
+        raise JsaeError(f"JSAE_KERNELS={choice}: use auto, compiled or plain")
+    if choice == "plain" or (choice == "auto" and importlib.util.find_spec("ziglang") is None):
+        return None
+    return ctypes.CDLL(str(_compiled()))
+
+
+def _compiled() -> Path:
+    """The compiled file of this source, these options and this kind of processor; made now where it is missing."""
+    key = hashlib.sha256("\n".join([SOURCE.read_text(), *OPTIONS, _processor()]).encode()).hexdigest()[:16]
+    path = SOURCE.with_name(f"kernels-{key}.so")
+    if not path.exists():
+        with tempfile.TemporaryDirectory() as scratch, write_atomically(path) as temporary:
+            command = [sys.executable, "-m", "ziglang", "cc", *OPTIONS, "-shared", "-fPIC", str(SOURCE)]
+            variables = {**os.environ, "ZIG_GLOBAL_CACHE_DIR": scratch, "ZIG_LOCAL_CACHE_DIR": scratch}
+            done = subprocess.run(
+                [*command, "-o", str(temporary)], env=variables, capture_output=True, text=True, check=False
+            )
+            if done.returncode:
+                raise JsaeError(
+                    f"{SOURCE.name} could not be compiled: set JSAE_KERNELS=plain to go on without it, at half the "
+                    f"speed, and report this:\n{done.stderr}"
+                )
+    return path
+
+
+def _processor() -> str:
+    """What compiled code depends on: the kind of processor, and its instructions where the system lists them."""
+    try:
+        found = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    except OSError:
+        found = None
+    return f"{platform.system()} {platform.machine()} {found[1] if found else platform.processor()}"
+
+
+if __name__ == "__main__":
+    print(f"jsae.kernels: {kind()}")

@@ -1,0 +1,240 @@
+"""The compiled paths against the batched operations that they stand for."""
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from jsae import kernels
+from jsae.agents.ppo import PPO
+from jsae.agents.sac import SAC, Batch
+from jsae.agents.vpg import VPG
+from jsae.embeddings.action_map import NearestNeighbour
+from jsae.errors import JsaeError
+from jsae.networks import MLP
+from jsae.policies import Categorical, Choices
+from jsae.randomness import Streams
+
+pytestmark = pytest.mark.skipif(kernels.library() is None, reason="JSAE_KERNELS=plain, or ziglang is not installed")
+P = 3
+
+
+def drawn(*shape: int) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(sum(shape)))
+
+
+def ids(count: int, *shape: int) -> Tensor:
+    return torch.randint(count, shape, generator=torch.Generator().manual_seed(sum(shape)))
+
+
+def close(found: Tensor, expected: Tensor, tolerance: float = 2e-6) -> None:
+    torch.testing.assert_close(found.double(), expected.double(), rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("batch", [1, 7, 48, 100])
+@pytest.mark.parametrize("outputs", [1, 5, 16, 300])
+@pytest.mark.parametrize(("inputs", "beside"), [(0, 0), (1, 0), (2, 0), (2, 3)])
+@pytest.mark.parametrize(("hidden", "activation"), [((9, 6), "tanh"), ((64,), "relu"), ((150, 40, 8), "tanh")])
+def test_outputs(batch: int, outputs: int, inputs: int, beside: int, hidden: tuple[int, ...], activation: str) -> None:
+    """Tiles that are cut, columns that fill no vector, layers wide enough to be packed; `inputs` ids, or floats."""
+    mlp = MLP(Streams(range(P), "test"), 11, hidden, outputs, activation=activation, beside=beside, members=P)
+    x = ids(11, P, batch, inputs) if inputs else drawn(P, batch, 11)
+    e = drawn(P, batch, beside) if beside else None
+    with torch.no_grad():
+        found = mlp(x, e)
+        with kernels.plain():
+            close(found, mlp(x, e))
+
+
+@pytest.mark.parametrize("bad", [-1, 11])
+def test_ids_outside_the_table_are_refused(bad: int) -> None:
+    mlp = MLP(Streams(range(P), "test"), 11, (8,), 1, members=P)
+    x = ids(11, P, 4, 2)
+    x[1, 2, 1] = bad
+    with torch.no_grad(), pytest.raises(IndexError, match=f"{bad}.*table of 11 rows"):
+        mlp(x)
+
+
+@pytest.mark.parametrize("actions", [1, 7, 8, 300])
+@pytest.mark.parametrize("batch", [4, 60])
+def test_actions_by_the_inverse_of_the_cumulative_distribution(actions: int, batch: int) -> None:
+    policy = Categorical(Streams(range(P), "test"), 11, (16,), actions, P)
+    policy.network.flat.data *= 8
+    x, uniforms = ids(11, P, batch, 2), torch.rand(P, batch, generator=torch.Generator().manual_seed(0))
+    uniforms[:, 0], uniforms[:, 1] = 0, 1 - 2**-24
+    found = policy.sample(x, uniforms)
+    with kernels.plain(), torch.no_grad():
+        expected = policy.sample(x, uniforms)
+    assert int((found != expected).sum()) <= 1  # a uniform may lie on a bound, but for the last bits
+    assert int(found.min()) >= 0
+    assert int(found.max()) < actions
+
+
+@pytest.mark.parametrize(("size", "actions"), [(1, 1), (2, 37), (8, 835), (3, 16)])
+def test_nearest_neighbours(size: int, actions: int) -> None:
+    embeddings, e = drawn(P, actions, size), drawn(P, 20, size)
+    distances = torch.cdist(e.double(), embeddings.double())
+    found = NearestNeighbour(embeddings)(e)
+    assert torch.equal(found, distances.argmin(2))
+
+
+def test_the_first_of_equal_neighbours_is_found() -> None:
+    embeddings = torch.zeros(1, 40, 2)
+    embeddings[0, :3] = 5
+    assert NearestNeighbour(embeddings)(torch.zeros(1, 1, 2)).tolist() == [[3]]
+
+
+def on_policy(kind: type[VPG] | type[PPO], choices: Choices, inputs: int, kl_limit: float | None) -> VPG | PPO:
+    rates = torch.tensor([0.01, 0.003, 0.03])
+    arguments = {"discount": 0.99, "gae_lambda": 0.97, "policy_steps": 6, "critic_steps": 5, "kl_limit": kl_limit}
+    arguments |= {"clip": 0.1} if kind is PPO else {}
+    return kind.build(
+        range(P),
+        inputs,
+        choices,
+        [20, 12],
+        torch.tensor([0.3, 0.6, 0.9]),
+        actor_learning_rates=rates,
+        critic_learning_rates=rates,
+        **arguments,
+    )
+
+
+@pytest.mark.parametrize("kind", [VPG, PPO])
+@pytest.mark.parametrize("choices", [Choices(3, 0), Choices(0, 5), Choices(0, 200)])
+@pytest.mark.parametrize("kl_limit", [None, 0.004])
+@pytest.mark.parametrize("inputs", ["floats", "ids"])
+def test_policy_and_critic_steps(
+    kind: type[VPG] | type[PPO], choices: Choices, kl_limit: float | None, inputs: str
+) -> None:
+    """Two rounds, so that Adam's moments count; a member may stop on KL and the others go on."""
+    agent = on_policy(kind, choices, 9, kl_limit)
+    beside = copy.deepcopy(agent)
+    batch = 70
+    for round_ in range(2):
+        x = ids(9, P, batch, 2) if inputs == "ids" else drawn(P, batch, 9 + round_)[..., :9].contiguous()
+        choice = drawn(P, batch, 3) if choices.dimensions else ids(choices.actions, P, batch)
+        advantage, returns = drawn(P, batch + round_)[:, :batch], drawn(P, batch)
+        found = agent._improve_policy(x, choice, advantage), agent._fit_critic(x, returns)
+        with kernels.plain():
+            expected = beside._improve_policy(x, choice, advantage), beside._fit_critic(x, returns)
+        for name, value in expected[0].items():
+            close(found[0][name], value, 1e-4)
+        close(found[1], expected[1], 1e-5)
+    if kl_limit is not None and kind is VPG:
+        assert len(set(found[0]["policy_steps"].tolist())) > 1
+    compare(agent.weights() | agent.tensors(), beside.weights() | beside.tensors())
+
+
+@pytest.mark.parametrize("choices", [Choices(3, 0), Choices(0, 5), Choices(0, 200)])
+@pytest.mark.parametrize("inputs", ["floats", "ids"])
+def test_soft_actor_critic_steps(choices: Choices, inputs: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rates, steps, batch = torch.tensor([0.01, 0.003, 0.03]), 4, 60
+    agent = SAC.build(
+        range(P),
+        9,
+        choices,
+        [20, 12],
+        torch.tensor([0.3, 0.6, 0.9]),
+        act_limit=1.3,
+        actor_learning_rates=rates,
+        critic_learning_rates=rates,
+        discount=0.9,
+        entropy_weight=0.2,
+        polyak=0.8,
+        replay_capacity=1000,
+        update_steps=steps,
+        batch_size=batch,
+        start_steps=0,
+        update_after=0,
+    )
+    beside = copy.deepcopy(agent)
+    rows = P, steps * batch
+    observations = [ids(9, *rows, k) if inputs == "ids" else drawn(*rows, 9 + k)[..., :9].contiguous() for k in (2, 3)]
+    batches = Batch(
+        observation=observations[0],
+        next_observation=observations[1][..., :2].contiguous() if inputs == "ids" else observations[1],
+        choice=drawn(*rows, 3).tanh() if choices.dimensions else ids(choices.actions, *rows),
+        reward=drawn(*rows),
+        terminated=drawn(*rows) > 1,
+    )
+    noise = drawn(P, steps, 2, batch, choices.dimensions)
+    found = agent._update_steps(batches, noise, represent)
+    total = torch.zeros(3, P)
+    with kernels.plain():
+        for step in range(steps):
+            rows_of_step = slice(step * batch, (step + 1) * batch)
+            minibatch = Batch(*(field[:, rows_of_step] for field in batches))
+            total += torch.stack(beside._update_step(minibatch, noise[:, step], represent))
+    for name, value in zip(("critic_loss", "policy_loss", "entropy"), total / steps, strict=True):
+        close(found[name], value, 1e-4)
+    compare(agent.weights() | agent._optimisers(), beside.weights() | beside._optimisers())
+
+
+def represent(x: Tensor) -> Tensor:
+    return x
+
+
+def compare(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
+    """Moments closely; weights within a hundredth of a step, as Adam makes whole steps of gradients of rounding errors."""
+    for name, value in expected.items():
+        tolerance = 2e-5 if "adam" in name else 3e-4
+        torch.testing.assert_close(
+            found[name], value, rtol=1e-3, atol=tolerance, msg=lambda text, name=name: f"{name}: {text}"
+        )
+
+
+@pytest.mark.parametrize("choices", [Choices(3, 0), Choices(0, 5)])
+def test_nan_reaches_what_is_measured(choices: Choices) -> None:
+    """Else a training would go on with nonsense: Trainer looks at these."""
+    agent = on_policy(PPO, choices, 9, 0.1)
+    x, advantage, returns = drawn(P, 70, 9), drawn(P, 70), drawn(P, 70)
+    choice = drawn(P, 70, 3) if choices.dimensions else ids(5, P, 70)
+    x[1, 5, 3] = returns[2, 4] = torch.nan
+    metrics = agent._improve_policy(x, choice, advantage)
+    losses = agent._fit_critic(x, returns)
+    assert metrics["kl"].isfinite().tolist() == [True, False, True]
+    assert losses.isfinite().tolist() == [True, False, False]
+
+
+def test_a_subclass_with_its_own_loss_takes_the_plain_path() -> None:
+    class Other(VPG):
+        def policy_loss(self, log_p: Tensor, old_log_p: Tensor, advantage: Tensor) -> Tensor:
+            return super().policy_loss(log_p, old_log_p, advantage) * 0
+
+    agent = on_policy(Other, Choices(0, 5), 9, None)
+    before = agent.policy.network.flat.detach().clone()
+    agent._improve_policy(drawn(P, 70, 9), ids(5, P, 70), drawn(P, 70))
+    assert torch.equal(agent.policy.network.flat.detach(), before)
+
+
+@pytest.fixture
+def anew() -> Callable[[], object]:
+    """Looks for the compiled code as a new process does."""
+    return kernels.library.__wrapped__
+
+
+def test_the_plain_path_can_be_asked_for(anew: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JSAE_KERNELS", "plain")
+    assert anew() is None
+
+
+def test_an_unknown_choice_is_refused(anew: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JSAE_KERNELS", "fast")
+    with pytest.raises(JsaeError, match="JSAE_KERNELS=fast: use auto, compiled or plain"):
+        anew()
+
+
+def test_what_does_not_compile_is_reported_and_leaves_nothing(
+    anew: Callable[[], object], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("JSAE_KERNELS", "compiled")
+    source = tmp_path / "kernels.cpp"
+    source.write_text("int forward( {")
+    monkeypatch.setattr(kernels, "SOURCE", source)
+    with pytest.raises(JsaeError, match=r"kernels\.cpp could not be compiled: set JSAE_KERNELS=plain(.|\n)*error"):
+        anew()
+    assert list(tmp_path.iterdir()) == [source]
