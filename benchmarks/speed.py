@@ -78,6 +78,7 @@ def trainings(quick: bool) -> Iterator[Figure]:
         yield Figure("training", f"{found.cell}", found.ratio, "× the reference")
         yield Figure("training", f"{found.cell}", found.members * found.steps / found.seconds, "steps/s")
         yield Figure("training", f"{found.cell}", 100 * found.share_of_peak, "% of GEMM peak")
+        yield Figure("training", f"{found.cell}", found.plain_seconds / found.seconds, "× our plain path")
         if found.peer_seconds:
             yield Figure("training", f"{found.cell}", found.peer_seconds / found.seconds, "× Stable-Baselines3")
     pl.DataFrame(rows).write_csv(RESULTS / "training.csv", float_precision=4)

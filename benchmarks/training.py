@@ -10,6 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import cells, pairs, reference
 from benchmarks.timing import GEMM, gemm, gemm_rate, interleaved
+from jsae import kernels
 from jsae.curves import Cell
 from jsae.population import shards
 
@@ -26,6 +27,7 @@ class Comparison(NamedTuple):
     | seconds | of all members, in shards as in the study, on one core |
     | reference_seconds | of as many seeds one after the other: one seed's, times their number |
     | peer_seconds | the same for Stable-Baselines3; None where it has no such agent, or is not installed |
+    | plain_seconds | as `seconds`, by the path without compiled code |
     | share_of_peak | rate of our matrix products, all other work included in the time, over that of a large one |
     """
 
@@ -35,6 +37,7 @@ class Comparison(NamedTuple):
     seconds: float
     reference_seconds: float
     peer_seconds: float | None
+    plain_seconds: float
     share_of_peak: float
 
     @property
@@ -66,13 +69,23 @@ def compare(cell: Cell, rounds: int) -> Comparison:
     """Measure an epoch of the cell by each contender, taking turns."""
     steps = cells.settings().environments[cell.environment].steps_per_epoch
     ours, members = epoch(cell, SEEDS), len(SEEDS)
-    contenders: dict[str, Callable[[], object]] = {GEMM: gemm(), "ours": ours, "reference": reference_epoch(cell)}
+
+    def plain() -> None:
+        with kernels.plain():
+            ours()
+
+    contenders: dict[str, Callable[[], object]] = {
+        GEMM: gemm(),
+        "ours": ours,
+        "plain": plain,
+        "reference": reference_epoch(cell),
+    }
     peer = peer_epoch(cell)
     if peer:
         contenders["peer"] = peer
     seconds = interleaved(contenders, rounds)
-    with FlopCounterMode(display=False) as counter:
-        ours()
+    with FlopCounterMode(display=False) as counter:  # it does not see into compiled code
+        plain()
     rate = counter.get_total_flops() / seconds["ours"]
     return Comparison(
         cell,
@@ -81,6 +94,7 @@ def compare(cell: Cell, rounds: int) -> Comparison:
         seconds["ours"],
         members * seconds["reference"],
         members * seconds["peer"] if peer else None,
+        seconds["plain"],
         rate / gemm_rate(seconds[GEMM]),
     )
 

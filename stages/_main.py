@@ -1,6 +1,7 @@
 """How every stage starts and ends: one line for an error that a user can mend, and a non-zero exit."""
 
 import argparse
+import gc
 import sys
 from collections.abc import Callable, Sequence
 
@@ -17,6 +18,7 @@ def parser(description: str | None, *options: str) -> argparse.ArgumentParser:
 
 def run(main: Callable[[Sequence[str]], None]) -> None:
     """Call `main(arguments)`; a JsaeError becomes `error: ...` on stderr and exit status 1."""
+    gc.freeze()  # what has been imported stays to the end: looking through it there takes a second
     try:
         main(sys.argv[1:])
     except JsaeError as error:
