@@ -179,7 +179,7 @@ def represent(x: Tensor) -> Tensor:
 
 
 def compare(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
-    """Moments closely; weights within a hundredth of a step, as Adam makes whole steps of gradients of rounding errors."""
+    """Moments closely; weights within a hundredth of a step, as Adam makes a whole step of a rounding error."""
     for name, value in expected.items():
         tolerance = 2e-5 if "adam" in name else 3e-4
         torch.testing.assert_close(

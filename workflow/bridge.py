@@ -88,6 +88,7 @@ def begin(graph: str = GRAPH, *, dry: bool) -> Plan:
     with opened() as repo:
         if not dry:
             _keep_dvc_off(repo)
+            _drop_leftovers(repo)
             _record(repo)
         plan = _plan(repo, graph, dry)
         if not dry:
@@ -294,6 +295,13 @@ def _keep_dvc_off(repo: Any) -> None:
     held = contextlib.ExitStack()
     held.enter_context(rwlock(repo.tmp_dir, repo.fs, " ".join(sys.argv), [repo.root_dir], [], hardlink))
     atexit.register(held.close)
+
+
+def _drop_leftovers(repo: Any) -> None:
+    """Entries of the run-cache that a kill has cut short: DVC would take the newest of them for whole."""
+    for path in Path(repo.stage_cache.cache_dir).rglob("*.tmp"):
+        path.unlink()
+        say(f"{path} was cut short by a kill: removed")
 
 
 # ---- in a job: without DVC -------------------------------------------------------------------------------------------
