@@ -79,6 +79,13 @@ def test_a_dry_run_says_what_and_why_and_changes_nothing(shared: Study) -> None:
     shared.edit("params.yaml", "a: 2.0e-8", "a: 1.0e-8")
 
 
+def test_a_stage_that_is_not_to_run_is_refused_by_name(shared: Study) -> None:
+    shared.edit("params.yaml", "a: 1.0e-8", "a: 2.0e-8")
+    printed = shared.snakemake("-n", "--", ".snakemake/jsae/receipts/train@b.json", status=1)
+    assert "train@b is not to run: it is up to date, or no stage of this graph" in printed
+    shared.edit("params.yaml", "a: 2.0e-8", "a: 1.0e-8")
+
+
 def contents(root: Path) -> dict[str, str]:
     """Digests of all files but the engines' own locks, logs and caches."""
     own = (".dvc/tmp", ".snakemake/log", ".snakemake/iocache", ".printed", ".config", ".cache")
