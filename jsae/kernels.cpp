@@ -173,6 +173,10 @@ static void transpose(long rows, long columns, const float* matrix, float* trans
         for (long i = 0; i < rows; i++) *transposed++ = matrix[i * columns + j];
 }
 
+static void clear(float* x, long count) {
+    for (long i = 0; i < count; i++) x[i] = 0;
+}
+
 static inline void add_row(float* to, const float* from, long count) {
     for (long i = 0; i < count; i++) to[i] += from[i];
 }
@@ -232,7 +236,7 @@ struct Passage {
             const long before = net->sizes[layer], size = net->sizes[layer + 1];
             activations[layer] = memory.take(TILE * size);
             transposed[layer] = memory.take((layer ? before : net->floats()) * size);
-            packed[layer] = layer && net->wide(layer) && batch > FEW ? memory.take(before * (size + COLUMNS)) : 0;
+            packed[layer] = net->wide(layer) && !(layer == 0 && net->table) && batch > FEW ? memory.take(before * (size + COLUMNS)) : 0;
             if (layer + 1 < net->layers && size > widest) widest = size;
         }
         delta = memory.take(TILE * widest);
@@ -266,8 +270,8 @@ struct Passage {
             } else {
                 if (x.ids) look_up(rows, size, x.ids, weights, to);
                 if (net->floats())
-                    product(rows, net->floats(), size, x.floats, net->floats(), 1, weights + net->table * size, false, to,
-                            x.ids != 0);
+                    product(rows, net->floats(), size, x.floats, net->floats(), 1,
+                            packed[0] ? packed[0] : weights + net->table * size, packed[0] != 0, to, x.ids != 0);
             }
             activate(rows, size, to, bias, layer + 1 == net->layers);
         }
@@ -382,10 +386,6 @@ struct Learner {
         }
     }
 };
-
-static void clear(float* x, long count) {
-    for (long i = 0; i < count; i++) x[i] = 0;
-}
 
 // ---------------------------------------------------------------------------------------------------------- forward
 
@@ -510,6 +510,97 @@ extern "C" void nearest(int64_t members, int64_t batch, int64_t size, int64_t co
             if (best[lane] < best[at % LANES] || (best[lane] == best[at % LANES] && place < at) || lane == 0) at = place;
         }
         found[row] = at;
+    }
+}
+
+// ------------------------------------------------------------------------------------------------------- embeddings
+
+// Mean -ln of the softmax of an affine map at the `hot` targets of a row, [members]; where wanted, its gradients.
+extern "C" void cross_entropy(const Network* net, int64_t members, int64_t batch, int64_t hot, const float* flat,
+                              const float* x, const int64_t* targets, double* loss, float* grad, float* of_x,
+                              float* scratch) {
+    Memory memory = {scratch};
+    Passage passage(net, batch, memory);
+    const long outputs = net->outputs();
+    const float share = 1.f / batch, part = share / hot;
+    for (long member = 0; member < members; member++, grad += grad ? net->stride : 0) {
+        passage.with(flat + member * net->stride, 1, grad || of_x);
+        if (grad) clear(grad, net->stride);
+        loss[member] = 0;
+        for (long first = 0; first < batch; first += TILE) {
+            const long rows = least(TILE, batch - first), place = member * batch + first;
+            const Inputs inputs = {x + place * net->floats(), 0};
+            float* out = passage.outputs();
+            passage.there(rows, inputs);
+            for (long r = 0; r < rows; r++) {
+                const int64_t* ids = targets + (place + r) * hot;
+                float *row = out + r * outputs, chosen = 0;
+                for (long k = 0; k < hot; k++) chosen += row[ids[k]];
+                loss[member] += (softmax(outputs, row) - chosen / hot) * share;
+                for (long i = 0; i < outputs; i++) row[i] *= share;
+                for (long k = 0; k < hot; k++) row[ids[k]] -= part;
+            }
+            if (grad || of_x) passage.back(rows, inputs, 0, out, grad, of_x ? of_x + place * net->floats() : 0);
+        }
+    }
+}
+
+// Mean -ln of the softmax of negative distances between points e [members, batch, size] and a table [members, count,
+// size], at the targets [members, batch]; where wanted, its gradients.
+extern "C" void distance_cross_entropy(int64_t members, int64_t batch, int64_t size, int64_t count, const float* e,
+                                       const float* table, const int64_t* targets, double* loss, float* grad_table,
+                                       float* grad_e, float* scratch) {
+    Memory memory = {scratch};
+    float *across = memory.take(size * count), *packed = memory.take(size * (count + COLUMNS));
+    float *squares = memory.take(count), *pulls = memory.take(count);
+    float *scores = memory.take(TILE * count), *distances = memory.take(TILE * count);
+    const float share = 1.f / batch, least_square = 1e-12f;  // the root has no derivative at 0
+    for (long member = 0; member < members; member++, table += count * size) {
+        transpose(count, size, table, across);
+        pack(size, count, across, packed);
+        for (long a = 0; a < count; a++) {
+            squares[a] = 0;
+            for (long d = 0; d < size; d++) squares[a] += table[a * size + d] * table[a * size + d];
+        }
+        if (grad_table) {
+            clear(grad_table, count * size);
+            clear(pulls, count);
+        }
+        loss[member] = 0;
+        for (long first = 0; first < batch; first += TILE) {
+            const long rows = least(TILE, batch - first), place = member * batch + first;
+            const float* points = e + place * size;
+            product(rows, size, count, points, size, 1, packed, true, scores, false);
+            for (long r = 0; r < rows; r++) {
+                float *row = scores + r * count, *distance = distances + r * count, square = 0;
+                for (long d = 0; d < size; d++) square += points[r * size + d] * points[r * size + d];
+                for (long a = 0; a < count; a++) {
+                    const float found = square + squares[a] - 2 * row[a];
+                    distance[a] = __builtin_sqrtf(found > least_square ? found : least_square);
+                    row[a] = -distance[a];
+                }
+                const float chosen = row[targets[place + r]];
+                loss[member] += (softmax(count, row) - chosen) * share;
+                if (!grad_table) continue;
+                row[targets[place + r]] -= 1;
+                for (long a = 0; a < count; a++) row[a] = distance[a] > 1e-6f ? row[a] * share / distance[a] : 0;
+            }
+            if (!grad_table) continue;
+            product(count, rows, size, scores, 1, count, points, false, grad_table, true);
+            product(rows, count, size, scores, count, 1, table, false, grad_e + place * size, false);
+            for (long r = 0; r < rows; r++) {
+                float whole = 0;
+                for (long a = 0; a < count; a++) {
+                    whole += scores[r * count + a];
+                    pulls[a] += scores[r * count + a];
+                }
+                for (long d = 0; d < size; d++) grad_e[(place + r) * size + d] -= whole * points[r * size + d];
+            }
+        }
+        if (!grad_table) continue;
+        for (long a = 0; a < count; a++)
+            for (long d = 0; d < size; d++) grad_table[a * size + d] -= pulls[a] * table[a * size + d];
+        grad_table += count * size;
     }
 }
 

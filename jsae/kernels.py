@@ -21,7 +21,7 @@ import tempfile
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -180,6 +180,70 @@ def nearest(e: Tensor, points: Tensor, squares: Tensor) -> Tensor:
     counts = map(ctypes.c_int64, (members, batch, size, points.shape[2]))
     _library().nearest(*counts, *map(_address, (e, points, squares, found)))
     return found
+
+
+def cross_entropy(weight: Tensor, x: Tensor, ids: Tensor) -> Tensor:
+    """Mean −ln of the softmax of x W + b at `ids` `[P, B, k]`, `[P]`; differentiable in `weight` and x.
+
+    `weight` `[P, inputs + 1, outputs]` is W with b as its last row, x `[P, B, inputs]`.
+    """
+    found: Tensor = _CrossEntropy.apply(weight, x, ids)
+    return found
+
+
+def distance_cross_entropy(table: Tensor, e: Tensor, ids: Tensor) -> Tensor:
+    """Mean −ln of the softmax of negative distances from e `[P, B, d]` to the rows of `table` `[P, A, d]`, at `ids`
+    `[P, B]`; `[P]`, differentiable in both."""
+    found: Tensor = _DistanceCrossEntropy.apply(table, e, ids)
+    return found
+
+
+class _CrossEntropy(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, x: Tensor, ids: Tensor) -> Tensor:
+        members, batch, hot = ids.shape
+        _, rows, outputs = weight.shape
+        shape = Shape((rows - 1, outputs), (0, rows * outputs), 0, False, rows * outputs)
+        _check(ids, outputs)
+        weight, x, ids = weight.contiguous(), x.contiguous(), ids.contiguous()
+        of_weight, of_x = _room_for_gradients(ctx, weight, x)
+        loss = torch.empty(members, dtype=torch.float64)
+        network, scratch = _network(shape, x), _scratch(shape)
+        counts = map(ctypes.c_int64, (members, batch, hot))
+        _library().cross_entropy(
+            ctypes.byref(network), *counts, *map(_address, (weight, x, ids, loss, of_weight, of_x, scratch))
+        )
+        ctx.gradients = of_weight, of_x
+        return loss.float()
+
+    @staticmethod
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
+        return *(gradient.mul_(grad_output[:, None, None]) for gradient in ctx.gradients), None
+
+
+def _room_for_gradients(ctx: Any, *parameters: Tensor) -> list[Tensor | None]:
+    """They are computed with the loss, both or none."""
+    wanted = any(ctx.needs_input_grad)
+    return [torch.empty_like(parameter) if wanted else None for parameter in parameters]
+
+
+class _DistanceCrossEntropy(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, e: Tensor, ids: Tensor) -> Tensor:
+        (members, count, size), batch = table.shape, e.shape[1]
+        _check(ids, count)
+        table, e, ids = table.contiguous(), e.contiguous(), ids.contiguous()
+        of_table, of_e = _room_for_gradients(ctx, table, e)
+        loss = torch.empty(members, dtype=torch.float64)
+        scratch = torch.empty((2 * size + 2 + 2 * TILE) * (count + 16) + 64)
+        counts = map(ctypes.c_int64, (members, batch, size, count))
+        _library().distance_cross_entropy(*counts, *map(_address, (e, table, ids, loss, of_table, of_e, scratch)))
+        ctx.gradients = of_table, of_e
+        return loss.float()
+
+    @staticmethod
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
+        return *(gradient.mul_(grad_output[:, None, None]) for gradient in ctx.gradients), None
 
 
 def fit_critic(shape: Shape, state: State, x: Tensor, returns: Tensor) -> Tensor:

@@ -269,6 +269,18 @@ class Linear:
         """x W + b."""
         return torch.baddbmm(self.weight[:, -1:], x, self.weight[:, :-1])
 
+    def loss(self, x: Tensor, target: Tensor) -> Tensor:
+        """How far it is from predicting targets from x, `[P]`.
+
+        Vectors `[P, B, outputs]`: mean squared error. Ids `[P, B, k]`, of k-hot targets: −E ln of the softmax at a hot
+        output, in nats; its least value is ln k.
+        """
+        if target.is_floating_point():
+            return (self(x) - target).square().mean((1, 2))
+        if kernels.used(self.weight):
+            return kernels.cross_entropy(self.weight, x, target)
+        return -self(x).log_softmax(2).gather(2, target).mean((1, 2))
+
 
 FIRST_DECAY, SECOND_DECAY = 0.9, 0.999
 """β₁ and β₂ of Adam."""

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from jsae.embeddings.action_map import NearestNeighbour
-from jsae.embeddings.jsae import environment_model_loss
 from jsae.embeddings.learning import Learner, embed
 from jsae.embeddings.ra import action_scores
 from jsae.errors import JsaeError
+from jsae.networks import Linear
 from jsae.pretraining import evaluate, pretrain
 from jsae.randomness import Streams
 from jsae.rollout import Transitions
@@ -24,15 +24,29 @@ def learner(embedding, rate: float = 0.03) -> Learner:
     return Learner(embedding, streams, learning_rate=rate, weight_decay=0.0, members=len(SEEDS))
 
 
+def giving(outputs: list[float]) -> Linear:
+    """One affine map of one input that gives these outputs wherever."""
+    linear = Linear(Streams([0], "test"), 1, len(outputs))
+    linear.weight = torch.tensor([[[0.0] * len(outputs), outputs]], requires_grad=True)
+    return linear
+
+
+def test_two_hot_targets_by_hand() -> None:
+    """Outputs 0 and 3 are hot. Logits that know it, ln 2 nats each; logits 0 over 4 outputs, ln 4."""
+    hot, x = torch.tensor([[[0, 3]]]), torch.ones(1, 1, 1)
+    assert giving([20.0, 0.0, 0.0, 20.0]).loss(x, hot).item() == pytest.approx(math.log(2), rel=1e-5)
+    assert giving([0.0] * 4).loss(x, hot).item() == pytest.approx(math.log(4))
+
+
 def test_eq_5_by_hand() -> None:
     """Logits 0, ln 2, ln 3 are probabilities 1/6, 2/6, 3/6; targets 2 and 0: −(ln 3/6 + ln 1/6) / 2."""
-    logits = torch.tensor([[[0.0, math.log(2), math.log(3)]] * 2])
-    loss = environment_model_loss(logits, torch.tensor([[2, 0]]))
+    transition = giving([0.0, math.log(2), math.log(3)])
+    loss = transition.loss(torch.ones(1, 2, 1), torch.tensor([[[2], [0]]]))
     assert loss.item() == pytest.approx(-(math.log(3 / 6) + math.log(1 / 6)) / 2)
 
 
 def test_eq_5_of_vectors_is_the_mean_squared_error() -> None:
-    loss = environment_model_loss(torch.tensor([[[1.0, 2.0]]]), torch.tensor([[[0.0, 4.0]]]))
+    loss = giving([1.0, 2.0]).loss(torch.ones(1, 1, 1), torch.tensor([[[0.0, 4.0]]]))
     assert loss.item() == pytest.approx((1 + 4) / 2)
 
 

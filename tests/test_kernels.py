@@ -1,5 +1,6 @@
 """The compiled paths against the batched operations that they stand for."""
 
+import contextlib
 import copy
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +14,9 @@ from jsae.agents.ppo import PPO
 from jsae.agents.sac import SAC, Batch
 from jsae.agents.vpg import VPG
 from jsae.embeddings.action_map import NearestNeighbour
+from jsae.embeddings.ra import action_scores
 from jsae.errors import JsaeError
-from jsae.networks import MLP
+from jsae.networks import MLP, Linear
 from jsae.policies import Categorical, Choices
 from jsae.randomness import Streams
 
@@ -172,6 +174,46 @@ def test_soft_actor_critic_steps(choices: Choices, inputs: str, monkeypatch: pyt
     for name, value in zip(("critic_loss", "policy_loss", "entropy"), total / steps, strict=True):
         close(found[name], value, 1e-4)
     compare(agent.weights() | agent._optimisers(), beside.weights() | beside._optimisers())
+
+
+@pytest.mark.parametrize("hot", [1, 3])
+@pytest.mark.parametrize("outputs", [1, 5, 300])
+@pytest.mark.parametrize("batch", [1, 70])
+def test_cross_entropy_of_an_affine_map(hot: int, outputs: int, batch: int) -> None:
+    """Loss and gradients, weighted by what comes after."""
+    linear, x = Linear(Streams(range(P), "test"), 9, outputs), drawn(P, batch, 9).requires_grad_()
+    target, after = ids(outputs, P, batch, hot), torch.tensor([1.0, -2.0, 0.5])
+    check_gradients(lambda: linear.loss(x, target), after, linear.weight, x)
+
+
+@pytest.mark.parametrize(("size", "actions"), [(2, 1), (2, 7), (8, 300)])
+def test_cross_entropy_of_distances(size: int, actions: int) -> None:
+    """Where point and action meet too: the distance has no derivative there, and gets none."""
+    table, e = drawn(P, actions, size).requires_grad_(), drawn(P, 70, size)
+    e[:, 0] = table.detach()[:, 0]
+    e.requires_grad_()
+    action, after = ids(actions, P, 70), torch.tensor([1.0, -2.0, 0.5])
+
+    def loss() -> Tensor:
+        if kernels.used(e):
+            return kernels.distance_cross_entropy(table, e, action)
+        scores = action_scores(e, table).flatten(0, 1)
+        return torch.nn.functional.cross_entropy(scores, action.flatten(), reduction="none").view(P, 70).mean(1)
+
+    check_gradients(loss, after, table, e)
+
+
+def check_gradients(loss: Callable[[], Tensor], after: Tensor, *parameters: Tensor) -> None:
+    found = []
+    for path in (contextlib.nullcontext(), kernels.plain()):
+        with path:
+            value = loss()
+            gradients = torch.autograd.grad((value * after).sum(), parameters)
+        found.append([value.detach(), *gradients])
+    with torch.no_grad():
+        assert torch.equal(loss(), found[0][0])
+    for one, other in zip(*found, strict=True):
+        close(one, other, 1e-5)
 
 
 def represent(x: Tensor) -> Tensor:

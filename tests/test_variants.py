@@ -7,9 +7,7 @@ import torch
 
 from jsae.embeddings import learning
 from jsae.embeddings.action_map import ActionNetwork, action_map_loss
-from jsae.embeddings.jsae import environment_model_loss
 from jsae.embeddings.learning import Learner, embed, is_continual, transfer
-from jsae.embeddings.separate import reconstruction_loss
 from jsae.environments.half_cheetah import HalfCheetah
 from jsae.errors import JsaeError
 from jsae.pretraining import pretrain
@@ -64,7 +62,7 @@ def test_the_loss_of_f_moves_f_alone() -> None:
     for parameter in embedding.parameters.values():
         parameter.grad = None
     x, e = embedding.phi(data.observation), embedding.g(data.action)
-    environment_model_loss(embedding.next_state(x, e), data.target).sum().backward()
+    embedding.model_loss(x, e, data).sum().backward()
     for name in ("phi", "g", "transition"):
         assert torch.equal(found[name], embedding.parameters[name].grad)
     assert embedding.parameters["f"].grad is None
@@ -105,14 +103,6 @@ def test_separate_does_not_see_the_next_state() -> None:
     data = random_transitions(environment, SEEDS, 50)
     other = data._replace(target=(data.target + 1) % 5, next_observation=(data.next_observation + 1) % 5)
     assert torch.equal(embedding.loss(data), embedding.loss(other))
-
-
-def test_reconstruction_of_two_hot_inputs_by_hand() -> None:
-    """Rows 0 and 3 are hot. Logits that know it, ln 2 nats each; logits 0 over 4 rows, ln 4."""
-    hot = torch.tensor([[[0, 3]]])
-    known = torch.tensor([[[50.0, 0.0, 0.0, 50.0]]])
-    assert reconstruction_loss(known, hot).item() == pytest.approx(math.log(2))
-    assert reconstruction_loss(torch.zeros(1, 1, 4), hot).item() == pytest.approx(math.log(4))
 
 
 @pytest.mark.parametrize("name", ["state_only", "action_only", "jsae_frozen", "jsae_continual"])

@@ -2,24 +2,12 @@
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from jsae.embeddings import learning
 from jsae.embeddings.action_map import ActionNetwork, NearestNeighbour
 from jsae.networks import Encoder, Linear
 from jsae.randomness import Streams
 from jsae.rollout import Environment, Transitions
-
-
-def environment_model_loss(logits: Tensor, target: Tensor) -> Tensor:
-    """Eq. (5): −E ln T(s′ | φ(s), g(a)), mean squared error where the next state is a vector; `[P]`.
-
-    `logits` `[P, B, n_targets]`; `target` `[P, B]` classes, or `[P, B, n_targets]`.
-    """
-    if target.is_floating_point():
-        return (logits - target).square().mean((1, 2))
-    nats = F.cross_entropy(logits.flatten(0, 1), target.flatten(), reduction="none")
-    return nats.view(target.shape).mean(1)
 
 
 class Embedding(learning.Embedding):
@@ -74,10 +62,6 @@ class Embedding(learning.Embedding):
         """g of every action, `[P, actions, d]`, where actions are discrete and the policy uses them."""
         return self.g.table() if self.discrete_actions and self.choice_size else None
 
-    def next_state(self, x: Tensor, e: Tensor) -> Tensor:
-        """T: logits of the next state, or the next state itself, `[P, B, n_targets]`."""
-        return self.transition(torch.cat([x, e], 2))
-
     def loss(self, batch: Transitions) -> Tensor:
         """Eq. (5) of each member, `[P]`; where f is learnt too, plus its own Eq. (6), which moves nothing but f."""
         x, e = self.phi(batch.observation), self.embed_action(batch.action)
@@ -85,8 +69,9 @@ class Embedding(learning.Embedding):
         return loss + self.f.loss(e, batch.action) if isinstance(self.f, ActionNetwork) else loss
 
     def model_loss(self, x: Tensor, e: Tensor, batch: Transitions) -> Tensor:
-        """Eq. (5) from x = φ(s) and e = g(a), `[P]`."""
-        return environment_model_loss(self.next_state(x, e), batch.target)
+        """Eq. (5) from x = φ(s) and e = g(a): −E ln T(s′ | x, e), mean squared error where s′ is a vector; `[P]`."""
+        target = batch.target if batch.target.is_floating_point() else batch.target[..., None]
+        return self.transition.loss(torch.cat([x, e], 2), target)
 
     def refresh(self) -> None:
         """Look discrete actions up among g's present embeddings."""

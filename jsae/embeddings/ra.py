@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from jsae import kernels
 from jsae.embeddings import learning
 from jsae.embeddings.action_map import NearestNeighbour
 from jsae.errors import JsaeError
@@ -58,6 +59,8 @@ class Embedding(learning.Embedding):
         if self.discrete_inputs:
             following = following + self.input_size
         e = self.g(torch.cat([batch.observation, following], 2))
+        if kernels.used(e):
+            return kernels.distance_cross_entropy(self.action_table(), e, batch.action)
         scores = action_scores(e, self.action_table())
         nats = F.cross_entropy(scores.flatten(0, 1), batch.action.flatten(), reduction="none")
         return nats.view(batch.action.shape).mean(1)
