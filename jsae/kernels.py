@@ -51,6 +51,7 @@ class _Network(ctypes.Structure):
 
 class _Inputs(ctypes.Structure):
     _fields_ = [("floats", ctypes.c_void_p), ("ids", ctypes.c_void_p)]
+    tensors: tuple[Tensor | None, Tensor | None]  # whose addresses these are: they must live as long
 
 
 class _Learner(ctypes.Structure):
@@ -95,7 +96,8 @@ class Shape(NamedTuple):
     |---|---|
     | sizes | inputs (with those beside ids), hidden sizes, outputs |
     | offsets | of each layer's weights in a member's parameters, and of the free parameters |
-    | table | rows of the first layer that ids stand for; 0 without ids |
+    | table | rows of the first layer that ids stand for, where inputs are ids |
+    | relu | hidden units: relu, else tanh |
     | stride | parameters of a member |
     """
 
@@ -136,46 +138,30 @@ def plain() -> Iterator[None]:
 
 def forward(shape: Shape, flat: Tensor, x: Tensor, e: Tensor | None) -> Tensor:
     """Outputs `[P, B, outputs]` of networks.MLP at ids or floats x, and floats e beside ids; without a gradient."""
-    members, batch = x.shape[:2]
-    outputs = torch.empty(members, batch, shape.sizes[-1])
-    network, scratch, (inputs, kept) = _network(shape, x), _scratch(shape), _inputs(shape, x, e)
-    _library().forward(
-        ctypes.byref(network),
-        ctypes.c_int64(members),
-        ctypes.c_int64(batch),
-        _address(flat),
-        ctypes.byref(inputs),
-        _address(outputs),
-        _address(scratch),
-    )
-    del kept  # until here
+    outputs = torch.empty(*x.shape[:2], shape.sizes[-1])
+    _pass("forward", shape, flat, _inputs(shape, x, e), outputs)
     return outputs
 
 
 def choose(shape: Shape, flat: Tensor, x: Tensor, uniforms: Tensor) -> Tensor:
     """Actions `[P, N]` of a softmax policy at ids or floats x, by inverting the cumulative distribution."""
-    members, batch = x.shape[:2]
-    uniforms = uniforms.contiguous()
-    actions = torch.empty(members, batch, dtype=torch.int64)
-    network, scratch, (inputs, kept) = _network(shape, x), _scratch(shape), _inputs(shape, x)
-    _library().choose(
-        ctypes.byref(network),
-        ctypes.c_int64(members),
-        ctypes.c_int64(batch),
-        _address(flat),
-        ctypes.byref(inputs),
-        _address(uniforms),
-        _address(actions),
-        _address(scratch),
-    )
-    del kept  # until here
+    actions = torch.empty(x.shape[:2], dtype=torch.int64)
+    _pass("choose", shape, flat, _inputs(shape, x), _ready(uniforms), actions)
     return actions
+
+
+def _pass(function: str, shape: Shape, flat: Tensor, x: "_Inputs", *data: Tensor) -> None:
+    """Call a function of a network, its inputs, these data and scratch."""
+    network, scratch = _network(shape, x), _scratch(shape)
+    counts = map(ctypes.c_int64, data[-1].shape[:2])
+    tensors = map(_address, (*data, scratch))
+    getattr(_library(), function)(ctypes.byref(network), *counts, _address(flat), ctypes.byref(x), *tensors)
 
 
 def nearest(e: Tensor, points: Tensor, squares: Tensor) -> Tensor:
     """Which of `points` `[P, d, A]`, whose squared norms are `squares` `[P, A]`, is closest to each e `[P, B, d]`."""
     members, batch, size = e.shape
-    e = e.contiguous()
+    e, points, squares = _ready(e), _ready(points), _ready(squares)
     found = torch.empty(members, batch, dtype=torch.int64)
     counts = map(ctypes.c_int64, (members, batch, size, points.shape[2]))
     _library().nearest(*counts, *map(_address, (e, points, squares, found)))
@@ -205,10 +191,10 @@ class _CrossEntropy(torch.autograd.Function):
         _, rows, outputs = weight.shape
         shape = Shape((rows - 1, outputs), (0, rows * outputs), 0, False, rows * outputs)
         _check(ids, outputs)
-        weight, x, ids = weight.contiguous(), x.contiguous(), ids.contiguous()
+        weight, x, ids = _ready(weight), _ready(x), _ready(ids)
         of_weight, of_x = _room_for_gradients(ctx, weight, x)
         loss = torch.empty(members, dtype=torch.float64)
-        network, scratch = _network(shape, x), _scratch(shape)
+        network, scratch = _network(shape, _inputs(shape, x)), _scratch(shape)
         counts = map(ctypes.c_int64, (members, batch, hot))
         _library().cross_entropy(
             ctypes.byref(network), *counts, *map(_address, (weight, x, ids, loss, of_weight, of_x, scratch))
@@ -232,7 +218,7 @@ class _DistanceCrossEntropy(torch.autograd.Function):
     def forward(ctx: Any, table: Tensor, e: Tensor, ids: Tensor) -> Tensor:
         (members, count, size), batch = table.shape, e.shape[1]
         _check(ids, count)
-        table, e, ids = table.contiguous(), e.contiguous(), ids.contiguous()
+        table, e, ids = _ready(table), _ready(e), _ready(ids)
         of_table, of_e = _room_for_gradients(ctx, table, e)
         loss = torch.empty(members, dtype=torch.float64)
         scratch = torch.empty((2 * size + 2 + 2 * TILE) * (count + 16) + 64)
@@ -299,8 +285,9 @@ def _fit(
     **data: Tensor | None,
 ) -> dict[str, Tensor]:
     (members, steps), batch = state.rates.shape, x.shape[1]
-    network, scratch, (inputs, kept) = _network(shape, x), _scratch(shape), _inputs(shape, x)
-    given = {name: tensor.contiguous() for name, tensor in data.items() if tensor is not None}
+    inputs, scratch = _inputs(shape, x), _scratch(shape)
+    network = _network(shape, inputs)
+    given = {name: _ready(tensor) for name, tensor in data.items() if tensor is not None}
     found = {name: torch.empty(members, dtype=torch.float64) for name in ("first_loss", "entropy", "kl")}
     found["taken"] = torch.empty(members, dtype=torch.int64)
     old_log_p = torch.empty(members, batch)
@@ -317,7 +304,6 @@ def _fit(
         **{name: _address(tensor) for name, tensor in {**given, **found}.items()},
     )
     _library().fit(ctypes.byref(call), _address(scratch))
-    del kept  # until here
     return found
 
 
@@ -350,10 +336,10 @@ def soft_actor_critic(
     points = choice.is_floating_point()
     if not points:
         _check(choice, policy_shape.sizes[-1])
-    network, critic_network = _network(policy_shape, x), _network(critic_shape, x)
-    (inputs, kept), (next_inputs, next_kept) = _inputs(policy_shape, x), _inputs(policy_shape, next_x)
+    inputs, next_inputs = _inputs(policy_shape, x), _inputs(policy_shape, next_x)
+    network, critic_network = _network(policy_shape, inputs), _network(critic_shape, inputs)
     scratch = torch.empty(_room(policy_shape) + 2 * _room(critic_shape) + batch)
-    choice, reward, terminated, noise = (tensor.contiguous() for tensor in (choice, reward, terminated, noise))
+    choice, reward, terminated, noise = map(_ready, (choice, reward, terminated, noise))
     found = {name: torch.empty(members, dtype=torch.float64) for name in ("critic_loss", "policy_loss", "entropy")}
     call = _Sac(
         policy=_Learner(ctypes.pointer(network), *map(_address, policy)),
@@ -376,7 +362,6 @@ def soft_actor_critic(
         **{name: _address(tensor) for name, tensor in found.items()},
     )
     _library().soft_actor_critic(ctypes.byref(call), _address(scratch))
-    del kept, next_kept  # until here
     return found
 
 
@@ -393,17 +378,26 @@ def _network_of(shape: Shape, ids: int) -> _Network:
     )
 
 
-def _network(shape: Shape, x: Tensor) -> _Network:
-    return _network_of(shape, 0 if x.is_floating_point() else x.shape[2])
+def _network(shape: Shape, x: _Inputs) -> _Network:
+    return _network_of(shape, 0 if x.tensors[1] is None else x.tensors[1].shape[2])
 
 
-def _inputs(shape: Shape, x: Tensor, e: Tensor | None = None) -> tuple[_Inputs, tuple[Tensor | None, ...]]:
-    """Addresses of the inputs, and the tensors that must live as long as these."""
+def _inputs(shape: Shape, x: Tensor, e: Tensor | None = None) -> _Inputs:
+    """Raises IndexError for ids that are no rows of the table."""
     ids, floats = (None, x) if x.is_floating_point() else (x, e)
     if ids is not None:
         _check(ids, shape.table)
-    kept = tuple(None if tensor is None else tensor.contiguous() for tensor in (floats, ids))
-    return _Inputs(*map(_address, kept)), kept
+    tensors = None if floats is None else _ready(floats), None if ids is None else _ready(ids)
+    found = _Inputs(*map(_address, tensors))
+    found.tensors = tensors
+    return found
+
+
+def _ready(tensor: Tensor) -> Tensor:
+    """As compiled code reads it: float32, int64 or bytes, element after element."""
+    if tensor.dtype != torch.bool:
+        tensor = tensor.to(torch.float32 if tensor.is_floating_point() else torch.int64)
+    return tensor.contiguous()
 
 
 def _check(ids: Tensor, count: int) -> None:

@@ -242,6 +242,17 @@ def test_nan_reaches_what_is_measured(choices: Choices) -> None:
     assert losses.isfinite().tolist() == [True, False, False]
 
 
+def test_numbers_of_another_kind_are_converted() -> None:
+    """A float64 read as float32 would be nonsense, silently."""
+    agent = on_policy(PPO, Choices(0, 5), 9, None)
+    beside = copy.deepcopy(agent)
+    x, advantage, returns, choice = drawn(P, 70, 9), drawn(P, 70), drawn(P, 70), ids(5, P, 70)
+    agent._improve_policy(x, choice, advantage)
+    beside._improve_policy(x.double(), choice.int(), advantage.double())
+    assert torch.equal(agent._fit_critic(x, returns), beside._fit_critic(x.double(), returns.double()))
+    assert torch.equal(agent.policy.network.flat, beside.policy.network.flat)
+
+
 def test_a_subclass_with_its_own_loss_takes_the_plain_path() -> None:
     class Other(VPG):
         def policy_loss(self, log_p: Tensor, old_log_p: Tensor, advantage: Tensor) -> Tensor:
