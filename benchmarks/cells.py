@@ -58,8 +58,10 @@ def trainer(
     world: Environment | None = None,
     hidden_sizes: Sequence[int] | None = None,
     device: str = "cpu",
+    kl_limit: bool = False,
 ) -> Trainer:
-    """A training of the cell, past the epochs that a replay buffer fills with, and without early stops on KL.
+    """A training of the cell, past the epochs that a replay buffer fills with, and without early stops on KL unless
+    they are asked for.
 
     So every epoch has the same number of update steps. The embedding is as it starts: learning more changes no cost.
     """
@@ -68,7 +70,8 @@ def trainer(
     stated = [search.values(settings(), cell)] * len(seeds)
     unused = {"pretrained": Path(), "rows": [], "epochs": 0}
     values: Settings = training_call(settings(), chosen, cell, seeds, stated, **unused)["settings"]
-    same_work = {"start_steps": 0, "update_after": 0} if cell.agent == "sac" else {"kl_limit": None}
+    same_work = {"start_steps": 0, "update_after": 0} if cell.agent == "sac" else {}
+    same_work |= {} if cell.agent == "sac" or kl_limit else {"kl_limit": None}
     values = values._replace(agent=values.agent | same_work, hidden_sizes=hidden_sizes or values.hidden_sizes)
     embedding = embed(cell.embedding, world, seeds, chosen.state_embedding_size, chosen.action_embedding_size)
     return Trainer(world, embedding, cell.agent, seeds, values)

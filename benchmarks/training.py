@@ -13,8 +13,10 @@ from benchmarks.timing import GEMM, gemm, gemm_rate, interleaved
 from jsae import kernels
 from jsae.curves import Cell
 from jsae.population import shards
+from jsae.training import Trainer
 
 IDS = {"gridworld": "jsae/Gridworld-v0", "slot_machine": "jsae/SlotMachine-v0", "recommender": "jsae/Recommender-v0"}
+WORLDS = ("gridworld-continuous", "gridworld-discrete", "slot-machine", "half-cheetah", "recommender")
 SEEDS = range(5)
 
 
@@ -46,11 +48,15 @@ class Comparison(NamedTuple):
         return self.reference_seconds / self.seconds
 
 
+def all_cells() -> list[Cell]:
+    """Every environment, agent and embedding."""
+    everything = itertools.starmap(Cell, itertools.product(WORLDS, ["vpg", "ppo", "sac"], ["none", "ra", "jsae"]))
+    return [cell for cell in everything if (cell.environment, cell.embedding) != ("half-cheetah", "ra")]
+
+
 def comparisons(quick: bool) -> Iterator[Comparison]:
     """Every environment, agent and embedding; `quick`: those that differ in kind."""
-    worlds = ["gridworld-continuous", "gridworld-discrete", "slot-machine", "half-cheetah", "recommender"]
-    everything = itertools.starmap(Cell, itertools.product(worlds, ["vpg", "ppo", "sac"], ["none", "ra", "jsae"]))
-    chosen = [cell for cell in everything if (cell.environment, cell.embedding) != ("half-cheetah", "ra")]
+    chosen = all_cells()
     if quick:
         chosen = [
             cell
@@ -113,10 +119,16 @@ def epoch(cell: Cell, seeds: Sequence[int], members: int | None = None) -> Calla
 
 def reference_epoch(cell: Cell) -> Callable[[], None]:
     """An epoch of one seed by the plain trainer."""
-    trainer = cells.trainer(cell, [0])
-    agent, values, world = pairs.plain_agent(trainer, 0), trainer.settings, reference.World(single(cell.environment))
-    world.env.reset(seed=0)
-    settings: dict[str, Any] = {"epochs": 1, "reward_scale": values.reward_scale}
+    return plain_epochs(cell, cells.trainer(cell, [0]), 0, single(cell.environment), 1)
+
+
+def plain_epochs(
+    cell: Cell, trainer: Trainer, member: int, env: gymnasium.Env[Any, Any], epochs: int
+) -> Callable[[], None]:
+    """Epochs by the plain trainer, whose agent starts as a member of ours and acts in `env`."""
+    agent, values, world = pairs.plain_agent(trainer, member), trainer.settings, reference.World(env)
+    world.env.reset(seed=member)
+    settings: dict[str, Any] = {"epochs": epochs, "reward_scale": values.reward_scale}
     settings["steps"] = cells.settings().environments[cell.environment].steps_per_epoch
     if values.continual and trainer.embedding.parameters:
         passes, batch_size, rate, decay = values.continual
