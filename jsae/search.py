@@ -238,7 +238,7 @@ def write_best(path: Path, best: Best) -> None:
     for cell, found in sorted(best.agents.items(), key=lambda item: str(item[0])):
         content["agents"].setdefault(cell.environment, {}).setdefault(cell.agent, {})[cell.embedding] = found
     yaml = YAML()
-    yaml.default_flow_style = None
+    yaml.default_flow_style, yaml.width = None, 120
     with path.open("w") as stream:
         stream.write("# What the search has found: `make choose` writes it. What stands here goes over params.yaml.\n")
         yaml.dump(content, stream)
