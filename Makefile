@@ -102,4 +102,4 @@ clean:  ## remove caches and logs
 	find jsae stages tests workflow report benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 clean-all: clean  ## remove .venv as well; data, results and checkpoints stay (they cost hours)
-	rm -rf .venv .bootstrap jsae/kernels-*.so
+	rm -rf .venv .bootstrap jsae/*.so

@@ -6,9 +6,11 @@ line keeps its number.
 """
 
 import csv
+import ctypes
 import gzip
 import importlib
 import importlib.util
+import re
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -17,12 +19,13 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, cast
+from typing import Any, BinaryIO, Literal, NamedTuple, cast
 
 import numpy as np
 import polars as pl
 from tqdm import tqdm
 
+from jsae import compiled
 from jsae.errors import JsaeError
 
 # igzip decompresses three times as fast as zlib; it is not on every platform
@@ -49,6 +52,8 @@ PURCHASE_SCHEMA: dict[str, type[pl.DataType] | pl.DataType] = {
     "time": pl.Datetime("us"),
     "row": pl.Int64,
 }
+PURCHASE = b",purchase,"
+CODE = Path(__file__).with_suffix(".cpp")
 EVENT_TIME = "%Y-%m-%d %H:%M:%S UTC"
 OUT_OF_ORDER = "event_time is before that of a row above it"
 CHUNK = 8 * 2**20  # bytes of text decompressed at a time: threads meet seldom
@@ -74,9 +79,9 @@ def extract_purchases(path: Path, folder: Path, counts: Counts, *, bad_rows: Bad
     if "cosmetics" in path.name.lower():
         raise JsaeError(f"{path}: this is a log of the Cosmetics Shop, another store; use the multi-category store's")
     found = _Purchases(path, folder, counts, bad_rows, duplicates)
-    for number, (first_line, lines, block) in enumerate(_blocks(path), 1):
-        counts.rows += lines
-        found.search(first_line, lines, block)
+    for number, (first_line, block, seen) in enumerate(_blocks(path), 1):
+        counts.rows += seen.lines
+        found.search(first_line, block, seen)
         if number % BLOCKS_CHECKED == 0:
             found.check()
     found.check()
@@ -95,9 +100,9 @@ class _Purchases:
         self.latest: datetime | None = None  # event_time
         self.this_second = pl.DataFrame(schema={"event_time": pl.String, "raw": pl.String})  # rows of the newest one
 
-    def search(self, first_line: int, lines: int, block: bytes) -> None:
+    def search(self, first_line: int, block: bytes, seen: "_Seen") -> None:
         """Note the rows of a block that may be purchases; reject those that cannot be read."""
-        for offset, raw in _candidates(block, lines):
+        for offset, raw in _candidates(block, seen):
             place = (first_line, block, offset)
             try:
                 self.rows.append(raw if b'"' not in raw and _is_utf8(raw) else _unquoted(raw))
@@ -201,20 +206,41 @@ def _typed(rows: Sequence[bytes], latest: datetime | None) -> pl.DataFrame:
     return typed.with_columns(reason=reason)
 
 
-def _candidates(block: bytes, lines: int) -> Iterator[tuple[int, bytes]]:
-    """Rows of a block of `lines` that may be purchases or cannot be read, with their offsets.
+class _Seen(NamedTuple):
+    """What a block holds: lines, whether all may be rows without quotes, and where the word for a purchase stands."""
 
-    Nearly all rows are views. A block without quotes and with eight commas a row is searched for the word; only in
-    another one is every row looked at.
+    lines: int
+    regular: bool
+    words: list[int]
+
+
+def _look(block: bytes) -> _Seen:
+    """Look through a block. Nearly all rows are views, so this, and decompression, is what a log takes."""
+    code = compiled.library(CODE)
+    if code is not None:
+        seen, places = np.empty(5, np.int64), np.empty(len(block) // len(PURCHASE) + 1, np.int64)
+        addresses = (ctypes.c_void_p(array.ctypes.data) for array in (seen, places))
+        code.look(block, ctypes.c_int64(len(block)), *addresses, ctypes.c_int64(len(places)))
+        lines, commas, quotes, not_ascii, words = seen.tolist()
+        quoted, utf8, found = bool(quotes), not not_ascii or _is_utf8(block), places[:words].tolist()
+    else:
+        lines, commas = _count(block, b"\n"), _count(block, b",")
+        quoted, utf8, found = b'"' in block, _is_utf8(block), [match.start() for match in re.finditer(PURCHASE, block)]
+    return _Seen(lines, not quoted and utf8 and commas == (len(EVENT_COLUMNS) - 1) * lines, found)
+
+
+def _candidates(block: bytes, seen: _Seen) -> Iterator[tuple[int, bytes]]:
+    """Rows of a block that may be purchases or cannot be read, with their offsets.
+
+    Where the block has eight commas a row and no quotes, those with the word; else every row is looked at.
     """
-    regular = b'"' not in block and _count(block, b",") == (len(EVENT_COLUMNS) - 1) * lines
-    if regular and _is_utf8(block):
-        found = block.find(b",purchase,")
-        while found >= 0:
-            start = block.rfind(b"\n", 0, found) + 1
-            end = block.find(b"\n", found)
-            yield start, block[start:end]
-            found = block.find(b",purchase,", end)
+    if seen.regular:
+        end = 0
+        for found in seen.words:
+            if found >= end:  # a row with the word twice is one row
+                start = block.rfind(b"\n", 0, found) + 1
+                end = block.find(b"\n", found)
+                yield start, block[start:end]
         return
     start = 0
     while start < len(block):
@@ -254,8 +280,8 @@ def _count(text: bytes, character: bytes) -> int:
     return sum(int(np.count_nonzero(numbers[start : start + CACHED] == ord(character))) for start in pieces)
 
 
-def _blocks(path: Path) -> Iterator[tuple[int, int, bytes]]:
-    """Text of a .csv or .csv.gz after its header, in whole lines: (number of the first line, lines, text)."""
+def _blocks(path: Path) -> Iterator[tuple[int, bytes, _Seen]]:
+    """Text of a .csv or .csv.gz after its header, in whole lines: (number of the first line, text, what it holds)."""
     if not path.is_file():
         raise JsaeError(f"{path} is missing: run the download stage")
     line = 2
@@ -280,9 +306,9 @@ def _blocks(path: Path) -> Iterator[tuple[int, int, bytes]]:
                     continue
                 block = b"".join((rest, memoryview(chunk)[:end]))
                 rest = chunk[end:]
-                lines = _count(block, b"\n")
-                yield line, lines, block
-                line += lines
+                seen = _look(block)
+                yield line, block, seen
+                line += seen.lines
         except GZIP_ERRORS as error:
             raise JsaeError(
                 f"{path}, after line {line - 1:,}: the compressed data are damaged or cut short ({error}); "
@@ -291,7 +317,7 @@ def _blocks(path: Path) -> Iterator[tuple[int, int, bytes]]:
     if not header:
         raise JsaeError(f"{path} is empty: delete it and run the download stage again")
     if rest:
-        yield line, 1, rest + b"\n"
+        yield line, rest + b"\n", _look(rest + b"\n")
 
 
 def _read_ahead(stream: BinaryIO, bar: "tqdm[Any]") -> Iterator[bytes]:

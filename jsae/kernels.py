@@ -1,23 +1,12 @@
 """The hot paths of networks, policies and agents on the CPU, compiled: kernels.cpp, called with tensors.
 
-It is compiled once, for the processor at hand, by the C++ compiler that comes in the package ziglang: nobody needs one
-of their own, and all have the same one. Where that package is missing, and with JSAE_KERNELS=plain, everything goes
-through the batched operations of the other modules, which say what is meant, and which a GPU runs: at half the speed
-on a CPU, and other in the last bits.
-
-    python -m jsae.kernels        # compiles it, if need be, and names the file
+jsae.compiled says how it is compiled, and when it is not used: everything goes through the batched operations of the
+other modules then, which say what is meant, and which a GPU runs; on a CPU at half the speed. They differ in the last
+bits.
 """
 
 import contextlib
 import ctypes
-import hashlib
-import importlib.util
-import os
-import platform
-import re
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -26,11 +15,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from jsae import compiled
 from jsae.errors import JsaeError
-from jsae.files import write_atomically
 
 SOURCE = Path(__file__).with_suffix(".cpp")
-OPTIONS = ("-O3", "-mcpu=native", "-ffp-contract=fast", "-fno-math-errno", "-fno-sanitize=all", "-fno-exceptions")
 MOST_LAYERS, TILE = 8, 48
 """LAYERS and TILE of kernels.cpp."""
 POLICY_GRADIENT = -1.0
@@ -120,7 +108,12 @@ class State(NamedTuple):
 
 def used(tensor: Tensor) -> bool:
     """Whether what this tensor is part of goes through the compiled code."""
-    return tensor.dtype == torch.float32 and tensor.device.type == "cpu" and not _off and library() is not None
+    return (
+        tensor.dtype == torch.float32
+        and tensor.device.type == "cpu"
+        and not _off
+        and compiled.library(SOURCE) is not None
+    )
 
 
 _off: list[object] = []
@@ -423,54 +416,6 @@ def _scratch(shape: Shape) -> Tensor:
 
 
 def _library() -> ctypes.CDLL:
-    found = library()
+    found = compiled.library(SOURCE)
     assert found is not None
     return found
-
-
-def kind() -> str:
-    """For records: "compiled" or "plain"."""
-    return "plain" if library() is None else "compiled"
-
-
-@cache
-def library() -> ctypes.CDLL | None:
-    """The compiled code; None where the plain path is used. Compiles it at the first call on a machine."""
-    choice = os.environ.get("JSAE_KERNELS", "auto")
-    if choice not in ("auto", "compiled", "plain"):
-        raise JsaeError(f"JSAE_KERNELS={choice}: use auto, compiled or plain")
-    if choice == "plain" or (choice == "auto" and importlib.util.find_spec("ziglang") is None):
-        return None
-    return ctypes.CDLL(str(_compiled()))
-
-
-def _compiled() -> Path:
-    """The compiled file of this source, these options and this kind of processor; made now where it is missing."""
-    key = hashlib.sha256("\n".join([SOURCE.read_text(), *OPTIONS, _processor()]).encode()).hexdigest()[:16]
-    path = SOURCE.with_name(f"kernels-{key}.so")
-    if not path.exists():
-        with tempfile.TemporaryDirectory() as scratch, write_atomically(path) as temporary:
-            command = [sys.executable, "-m", "ziglang", "cc", *OPTIONS, "-shared", "-fPIC", str(SOURCE)]
-            variables = {**os.environ, "ZIG_GLOBAL_CACHE_DIR": scratch, "ZIG_LOCAL_CACHE_DIR": scratch}
-            done = subprocess.run(
-                [*command, "-o", str(temporary)], env=variables, capture_output=True, text=True, check=False
-            )
-            if done.returncode:
-                raise JsaeError(
-                    f"{SOURCE.name} could not be compiled: set JSAE_KERNELS=plain to go on without it, at half the "
-                    f"speed, and report this:\n{done.stderr}"
-                )
-    return path
-
-
-def _processor() -> str:
-    """What compiled code depends on: the kind of processor, and its instructions where the system lists them."""
-    try:
-        found = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    except OSError:
-        found = None
-    return f"{platform.system()} {platform.machine()} {found[1] if found else platform.processor()}"
-
-
-if __name__ == "__main__":
-    print(f"jsae.kernels: {kind()}")

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import polars as pl
 import torch
 
-from jsae import checkpoint, devices, kernels, parameters, provenance
+from jsae import checkpoint, compiled, devices, parameters, provenance
 from jsae.embeddings.learning import kind
 from jsae.files import write_atomically
 from jsae.population import runner, shards
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str]) -> None:
     record = paths.record("pretrain", given.environment, given.embedding, given.cohort, scale=given.scale)
     device = devices.chosen(settings.training.device)
     with provenance.recorded(record, "pretrain", device=devices.name(device)) as facts:
-        facts["kernels"] = kernels.kind()
+        facts["kernels"] = compiled.kind()
         pretrain(given.scale, given.cohort, given.environment, environment, given.embedding, settings, device)
 
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from jsae import checkpoint, devices, kernels, parameters, provenance, search
+from jsae import checkpoint, compiled, devices, parameters, provenance, search
 from jsae.curves import Cell
 from jsae.embeddings.learning import kind
 from jsae.files import write_atomically
@@ -149,7 +149,7 @@ def main(arguments: Sequence[str]) -> None:
     record = paths.record("search", given.environment, f"{given.agent}-{given.embedding}")
     searched = Search(parameters.load(paths.PARAMETERS), cell)
     with provenance.recorded(record, "search", device=devices.name(searched.device)) as facts:
-        facts["kernels"] = kernels.kind()
+        facts["kernels"] = compiled.kind()
         run(searched)
 
 

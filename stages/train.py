@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 import torch
 
-from jsae import checkpoint, devices, kernels, parameters, provenance
+from jsae import checkpoint, compiled, devices, parameters, provenance
 from jsae.curves import CURVES, Cell
 from jsae.embeddings.learning import kind
 from jsae.errors import JsaeError
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str]) -> None:
                           scale=given.scale)  # fmt: skip
     device = devices.chosen(settings.training.device)
     with provenance.recorded(record, "train", device=devices.name(device)) as facts:
-        facts["kernels"] = kernels.kind()
+        facts["kernels"] = compiled.kind()
         train(given.scale, given.cohort, cell, settings, device)
 
 

@@ -3,24 +3,24 @@
 import contextlib
 import copy
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
-from jsae import kernels
+from jsae import compiled, kernels
 from jsae.agents.ppo import PPO
 from jsae.agents.sac import SAC, Batch
 from jsae.agents.vpg import VPG
 from jsae.embeddings.action_map import NearestNeighbour
 from jsae.embeddings.ra import action_scores
-from jsae.errors import JsaeError
 from jsae.networks import MLP, Linear
 from jsae.policies import Categorical, Choices
 from jsae.randomness import Streams
 
-pytestmark = pytest.mark.skipif(kernels.library() is None, reason="JSAE_KERNELS=plain, or ziglang is not installed")
+pytestmark = pytest.mark.skipif(
+    compiled.library(kernels.SOURCE) is None, reason="JSAE_KERNELS=plain, or ziglang is not installed"
+)
 P = 3
 
 
@@ -262,32 +262,3 @@ def test_a_subclass_with_its_own_loss_takes_the_plain_path() -> None:
     before = agent.policy.network.flat.detach().clone()
     agent._improve_policy(drawn(P, 70, 9), ids(5, P, 70), drawn(P, 70))
     assert torch.equal(agent.policy.network.flat.detach(), before)
-
-
-@pytest.fixture
-def anew() -> Callable[[], object]:
-    """Looks for the compiled code as a new process does."""
-    return kernels.library.__wrapped__
-
-
-def test_the_plain_path_can_be_asked_for(anew: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("JSAE_KERNELS", "plain")
-    assert anew() is None
-
-
-def test_an_unknown_choice_is_refused(anew: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("JSAE_KERNELS", "fast")
-    with pytest.raises(JsaeError, match="JSAE_KERNELS=fast: use auto, compiled or plain"):
-        anew()
-
-
-def test_what_does_not_compile_is_reported_and_leaves_nothing(
-    anew: Callable[[], object], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("JSAE_KERNELS", "compiled")
-    source = tmp_path / "kernels.cpp"
-    source.write_text("int forward( {")
-    monkeypatch.setattr(kernels, "SOURCE", source)
-    with pytest.raises(JsaeError, match=r"kernels\.cpp could not be compiled: set JSAE_KERNELS=plain(.|\n)*error"):
-        anew()
-    assert list(tmp_path.iterdir()) == [source]

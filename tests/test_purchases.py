@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pandas as pd
 import polars as pl
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jsae import event_log, purchases
+from jsae import compiled, event_log, purchases
 from jsae.errors import JsaeError
 
 HEADER = ",".join(event_log.EVENT_COLUMNS)
@@ -41,6 +42,18 @@ def write_log(path: Path, rows: Sequence[str | bytes], header: str = HEADER, end
     data = b"".join(line + end.encode() for line in lines)
     path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
     return path
+
+
+PIECES = [",purchase,", ",view,", ",pu", "purchase", "\n", '"', "é", ",", "a" * 31, "b" * 100]
+
+
+@pytest.mark.skipif(compiled.library(event_log.CODE) is None, reason="JSAE_KERNELS=plain, or ziglang is not installed")
+@given(st.lists(st.sampled_from(PIECES), max_size=60), st.integers(0, 600))
+def test_a_compiled_look_sees_what_python_sees(pieces: list[str], repeated: int) -> None:
+    text = ("".join(pieces) + ",x\n" * repeated * 20).encode()
+    found = event_log._look(text)
+    with mock.patch.object(compiled, "library", lambda source: None):
+        assert found == event_log._look(text)
 
 
 def run(paths: Path | Sequence[Path], folder: Path, **options: Any) -> tuple[pl.DataFrame, dict[str, Any]]:
@@ -146,8 +159,11 @@ def test_any_log_gives_what_pandas_gives(
             run(log, folder, **options)
 
 
-def test_blocks_of_any_size_give_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows cut by the border of a block are read whole, and lines keep their numbers."""
+@pytest.mark.parametrize("plain", [False, True])
+def test_blocks_of_any_size_give_the_same(plain: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows cut by the border of a block are read whole, and lines keep their numbers; without compiled code too."""
+    if plain:
+        monkeypatch.setattr(compiled, "library", lambda source: None)
     rows = [event(s, "purchase" if s % 3 else "view", item=s + 1, user=s % 4 + 1) for s in range(50)]
     log = write_log(tmp_path / "log.csv.gz", rows)
     whole = bought(run(log, tmp_path)[0])

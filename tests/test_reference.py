@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from benchmarks import pairs, reference
-from jsae import kernels
+from jsae import compiled, kernels
 from jsae.agents.sac import Batch
 from jsae.embeddings.learning import embed
 from jsae.environments.gridworld import Gridworld
@@ -26,7 +26,7 @@ SEEDS = [3, 4]
 def path(request: pytest.FixtureRequest) -> Iterator[None]:
     """Every test here, on both of the CPU's paths."""
     if request.param == "compiled":
-        if kernels.library() is None:
+        if compiled.library(kernels.SOURCE) is None:
             pytest.skip("JSAE_KERNELS=plain, or ziglang is not installed")
         yield
     else:
