@@ -41,6 +41,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         elif source.exists():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, root / name)
+    (root / "search/best.yaml").write_text("embeddings: {}\nagents: {}\n")  # else what was found decides
     Repo.init(str(root), no_scm=True).close()
     with opened(root) as repo:
         for out in repo.index.outs:

@@ -52,7 +52,7 @@ PIECES = [",purchase,", ",view,", ",pu", "purchase", "\n", '"', "é", ",", "a" *
 def test_a_compiled_look_sees_what_python_sees(pieces: list[str], repeated: int) -> None:
     text = ("".join(pieces) + ",x\n" * repeated * 20).encode()
     found = event_log._look(text)
-    with mock.patch.object(compiled, "library", lambda source: None):
+    with mock.patch.object(compiled, "library", return_value=None):
         assert found == event_log._look(text)
 
 
