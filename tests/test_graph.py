@@ -33,16 +33,7 @@ def opened(root: Path) -> Iterator[Repo]:
 def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A copy of the project in which every stage counts as done: outputs are stand-ins, dvc.lock is recorded."""
     root = tmp_path_factory.mktemp("study")
-    ignore = shutil.ignore_patterns("__pycache__", "preview", "paper")
-    for name in COPIED:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, root / name, ignore=ignore)
-        elif source.exists():
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(source, root / name)
-    (root / "search/best.yaml").write_text("embeddings: {}\nagents: {}\n")  # else what was found decides
-    Repo.init(str(root), no_scm=True).close()
+    copied(root)
     with opened(root) as repo:
         for out in repo.index.outs:
             place = Path(out.fs_path)
@@ -107,6 +98,38 @@ def code_file(stage: object) -> str:
     options = dict(re.findall(r"--(environment|agent|embedding) (\S+)", command))
     chosen = "-".join(options.values()) if script[1] in ("collect", "pretrain", "train", "search") else ""
     return paths.code(f"{script[1]}/{chosen}" if chosen else script[1]).as_posix()
+
+
+def copied(root: Path) -> None:
+    """The files of the project that the graph reads."""
+    ignore = shutil.ignore_patterns("__pycache__", "preview", "paper")
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, root / name, ignore=ignore)
+        elif source.exists():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, root / name)
+    (root / "search/best.yaml").write_text("embeddings: {}\nagents: {}\n")  # else what was found decides
+    Repo.init(str(root), no_scm=True).close()
+
+
+def test_a_clone_pulls_everything_but_raw_data_and_has_nothing_to_do(study: Path, tmp_path: Path) -> None:
+    clone = tmp_path / "clone"
+    clone.mkdir()
+    copied(clone)
+    shutil.copy(study / "dvc.lock", clone)
+    remote = f"[core]\n    remote = folder\n['remote \"folder\"']\n    url = {tmp_path / 'remote'}\n"
+    for root in (study, clone):
+        (root / ".dvc/config.local").write_text(remote)
+    with opened(study) as repo:
+        repo.push()
+    with opened(clone) as repo:
+        repo.pull(allow_missing=True)
+        assert repo.reproduce(allow_missing=True) == []
+    assert not (clone / "data/raw").exists()
+    for name in ("report/preview/report.html", "report/preview/paper.pdf", "results/preview/claims.json"):
+        assert (clone / name).read_bytes() == (study / name).read_bytes()
 
 
 def test_every_stage_depends_on_what_it_runs() -> None:
