@@ -74,12 +74,14 @@ test-slurm: environment  ## test on a real Slurm of two nodes, made for it on th
 
 check: environment  ## format, lint, types and import contracts
 	ruff format --check
+	clang-format --dry-run --Werror jsae/*.cpp
 	ruff check
 	mypy
 	lint-imports --no-logo
 
 format: environment  ## format the code and mend what the linter can mend
 	ruff format
+	clang-format -i jsae/*.cpp
 	ruff check --fix
 
 lock: environment  ## recompile the locks from requirements/*.in (UPGRADE=1: to the newest versions)

@@ -52,7 +52,8 @@ extern "C" void look(const uint8_t* text, int64_t length, Seen* seen, int64_t* p
             commas -= comma;
             quotes |= (Bytes)(v == all('"'));
             high |= v;
-            const Bytes start = comma & (Bytes)(load(text + i + 1) == all('p')) & (Bytes)(load(text + i + 2) == all('u'));
+            const Bytes start =
+                comma & (Bytes)(load(text + i + 1) == all('p')) & (Bytes)(load(text + i + 2) == all('u'));
             if (!any(start)) continue;
             for (long k = i; k < i + LANES; k++)
                 if (start[k - i] && is_word(text + k) && found.words++ < room) places[found.words - 1] = k;

@@ -72,7 +72,8 @@ static inline Vector exponential(Vector x) {
     return p * (Vector)((__builtin_convertvector(n, Integers) + 127) << 23);
 }
 
-// ln x of positive numbers: x = 2^n m, sqrt 1/2 <= m < sqrt 2, and ln m = 2 artanh s, s = (m - 1) / (m + 1), by its series.
+// ln x of positive numbers: x = 2^n m, sqrt 1/2 <= m < sqrt 2, and ln m = 2 artanh s, s = (m - 1) / (m + 1), by its
+// series.
 static inline Vector logarithm(Vector x) {
     const Integers bits = (Integers)x - 0x3f3504f3;
     const Vector n = __builtin_convertvector(bits >> 23, Vector);
@@ -94,8 +95,8 @@ static inline Vector hyperbolic_tangent(Vector x) { return all(1.f) - all(2.f) /
 
 // c (+)= a b for R rows of a, whose element (m, k) lies at a[m * row + k * column], and a panel of V vectors a row.
 template <int R, int V>
-static inline void piece(long depth, const float* a, long row, long column, const float* panel, long panel_row, float* c,
-                         long stride, long width, bool add) {
+static inline void piece(long depth, const float* a, long row, long column, const float* panel, long panel_row,
+                         float* c, long stride, long width, bool add) {
     Vector sums[R][V];
     for (int m = 0; m < R; m++)
         for (int v = 0; v < V; v++) sums[m][v] = all(0);
@@ -125,11 +126,16 @@ static void pieces(long rows, long depth, const float* a, long row, long column,
     for (; rows >= ROWS; rows -= ROWS, a += ROWS * row, c += ROWS * stride)
         piece<ROWS, V>(depth, a, row, column, panel, panel_row, c, stride, width, add);
     switch (rows) {
-        case 5: return piece<5, V>(depth, a, row, column, panel, panel_row, c, stride, width, add);
-        case 4: return piece<4, V>(depth, a, row, column, panel, panel_row, c, stride, width, add);
-        case 3: return piece<3, V>(depth, a, row, column, panel, panel_row, c, stride, width, add);
-        case 2: return piece<2, V>(depth, a, row, column, panel, panel_row, c, stride, width, add);
-        case 1: return piece<1, V>(depth, a, row, column, panel, panel_row, c, stride, width, add);
+        case 5:
+            return piece<5, V>(depth, a, row, column, panel, panel_row, c, stride, width, add);
+        case 4:
+            return piece<4, V>(depth, a, row, column, panel, panel_row, c, stride, width, add);
+        case 3:
+            return piece<3, V>(depth, a, row, column, panel, panel_row, c, stride, width, add);
+        case 2:
+            return piece<2, V>(depth, a, row, column, panel, panel_row, c, stride, width, add);
+        case 1:
+            return piece<1, V>(depth, a, row, column, panel, panel_row, c, stride, width, add);
     }
 }
 
@@ -184,13 +190,14 @@ static inline void add_row(float* to, const float* from, long count) {
 // --------------------------------------------------------------------------------------------------------- networks
 
 struct Network {
-    int64_t layers;               // hidden layers and the output layer
-    int64_t sizes[LAYERS + 1];    // inputs with those beside ids, hidden sizes, outputs
-    int64_t offsets[LAYERS + 1];  // of each layer's weights in a member's parameters, its biases after them; of free ones
-    int64_t table;                // rows of the first layer's weights that ids stand for; 0: there are no ids
-    int64_t ids;                  // ids of a row of inputs
-    int64_t relu;                 // 1: relu, 0: tanh
-    int64_t stride;               // parameters of a member, free ones and padding included
+    int64_t layers;             // hidden layers and the output layer
+    int64_t sizes[LAYERS + 1];  // inputs with those beside ids, hidden sizes, outputs
+    int64_t
+        offsets[LAYERS + 1];  // of each layer's weights in a member's parameters, its biases after them; of free ones
+    int64_t table;            // rows of the first layer's weights that ids stand for; 0: there are no ids
+    int64_t ids;              // ids of a row of inputs
+    int64_t relu;             // 1: relu, 0: tanh
+    int64_t stride;           // parameters of a member, free ones and padding included
 
     long outputs() const { return sizes[layers]; }
     long floats() const { return sizes[0] - table; }  // of a row of inputs
@@ -236,7 +243,8 @@ struct Passage {
             const long before = net->sizes[layer], size = net->sizes[layer + 1];
             activations[layer] = memory.take(TILE * size);
             transposed[layer] = memory.take((layer ? before : net->floats()) * size);
-            packed[layer] = net->wide(layer) && !(layer == 0 && net->table) && batch > FEW ? memory.take(before * (size + COLUMNS)) : 0;
+            const bool packs = net->wide(layer) && !(layer == 0 && net->table) && batch > FEW;
+            packed[layer] = packs ? memory.take(before * (size + COLUMNS)) : 0;
             if (layer + 1 < net->layers && size > widest) widest = size;
         }
         delta = memory.take(TILE * widest);
@@ -253,8 +261,8 @@ struct Passage {
             const float* weights = net->weights(flat, layer);
             if (packed[layer]) pack(before, size, weights, packed[layer]);
             if (!back) continue;
-            if (layer) transpose(before, size, weights, transposed[layer]);
-            if (!layer) transpose(net->floats(), size, weights + net->table * size, transposed[layer]);
+            const long skipped = layer ? 0 : net->table;
+            transpose(before - skipped, size, weights + skipped * size, transposed[layer]);
         }
     }
 
@@ -344,12 +352,12 @@ struct Passage {
     // The gradient of sums in place of that of their activations h.
     void before_activation(long count, const float* h, float* d) const {
         if (net->relu)
-            for (long i = 0; i < count; i++) d[i] = h[i] > 0 ? d[i] : 0;
+            for (long i = 0; i < count; i++) d[i] = h[i] <= 0 ? 0 : d[i];
         else
             for (long i = 0; i < count; i++) d[i] *= 1 - h[i] * h[i];
     }
 
-   private:
+ private:
     void look_up(long rows, long size, const int64_t* ids, const float* table, float* to) const {
         for (long r = 0; r < rows; r++, ids += net->ids, to += size) {
             for (long i = 0; i < size; i++) to[i] = table[ids[0] * size + i];
@@ -361,7 +369,7 @@ struct Passage {
         for (long r = 0; r < rows; r++, x += size) {
             for (long i = 0; i < size; i += LANES) {
                 Vector v = load_some(x + i, size - i, 0) + load_some(bias + i, size - i, 0);
-                if (!last) v = net->relu ? (v > all(0) ? v : all(0)) : hyperbolic_tangent(v);
+                if (!last) v = net->relu ? (v < all(0) ? all(0) : v) : hyperbolic_tangent(v);  // NaN stays NaN
                 store_some(x + i, v, size - i);
             }
         }
@@ -413,12 +421,12 @@ struct Fit {
     Learner learner;
     int64_t loss, members, batch, steps;
     Inputs x;
-    const float* target;     // SQUARE: returns [members, batch]. GAUSSIAN: points [members, batch, outputs]
-    const int64_t* chosen;   // SOFTMAX: actions [members, batch]
-    const float* advantage;  // of policies, [members, batch]
-    double clip;             // of the surrogate objective; negative: the policy gradient
-    double kl_limit;         // a member stops when its mean ln pi_old - ln pi exceeds it; negative: never
-    float* old_log_p;        // of policies, [members, batch]: written at the first step
+    const float* target;                // SQUARE: returns [members, batch]. GAUSSIAN: points [members, batch, outputs]
+    const int64_t* chosen;              // SOFTMAX: actions [members, batch]
+    const float* advantage;             // of policies, [members, batch]
+    double clip;                        // of the surrogate objective; negative: the policy gradient
+    double kl_limit;                    // a member stops when its mean ln pi_old - ln pi exceeds it; negative: never
+    float* old_log_p;                   // of policies, [members, batch]: written at the first step
     double *first_loss, *entropy, *kl;  // [members]; the last two of policies
     int64_t* taken;                     // steps of each member
 };
@@ -436,8 +444,8 @@ static void gaussian(long rows, long size, const float* log_std, const float* po
 }
 
 // The gradient of sum weight * ln p, in place of the means.
-static void gaussian_back(long rows, long size, const float* log_std, const float* points, const float* weight, float* mean,
-                          float* grad_log_std) {
+static void gaussian_back(long rows, long size, const float* log_std, const float* points, const float* weight,
+                          float* mean, float* grad_log_std) {
     for (long r = 0; r < rows; r++) {
         for (long d = 0; d < size; d++, mean++) {
             const float inverse = exponential(all(-log_std[d]))[0], z = (*points++ - *mean) * inverse;
@@ -482,7 +490,8 @@ extern "C" void choose(const Network* net, int64_t members, int64_t batch, const
                 softmax(outputs, p);
                 for (long i = 0; i < outputs; i++) whole += p[i];
                 long action = 0;
-                for (below = p[0]; action < outputs - 1 && below <= uniforms[place + r] * whole; below += p[action]) action++;
+                for (below = p[0]; action < outputs - 1 && below <= uniforms[place + r] * whole; below += p[action])
+                    action++;
                 actions[place + r] = action;
             }
         }
@@ -491,15 +500,16 @@ extern "C" void choose(const Network* net, int64_t members, int64_t batch, const
 
 // The number of the column of `points` [members, size, count] closest to each row of e [members, batch, size], by
 // `squares` [members, count] - 2 e . points; the first of equals.
-extern "C" void nearest(int64_t members, int64_t batch, int64_t size, int64_t count, const float* e, const float* points,
-                        const float* squares, int64_t* found) {
+extern "C" void nearest(int64_t members, int64_t batch, int64_t size, int64_t count, const float* e,
+                        const float* points, const float* squares, int64_t* found) {
     for (long row = 0; row < members * batch; row++, e += size) {
         const float *columns = points + row / batch * size * count, *norms = squares + row / batch * count;
         Vector best = all(__builtin_inff());
         Integers best_group = {}, group = {};
         for (long i = 0; i < count; i += LANES, group += 1) {
             Vector distance = load_some(norms + i, count - i, __builtin_inff());
-            for (long d = 0; d < size; d++) distance -= all(2 * e[d]) * load_some(columns + d * count + i, count - i, 0);
+            for (long d = 0; d < size; d++)
+                distance -= all(2 * e[d]) * load_some(columns + d * count + i, count - i, 0);
             const Integers closer = distance < best;
             best = closer ? distance : best;
             best_group = closer ? group : best_group;
@@ -507,7 +517,8 @@ extern "C" void nearest(int64_t members, int64_t batch, int64_t size, int64_t co
         long at = 0;
         for (long lane = 0; lane < least(LANES, count); lane++) {
             const long place = best_group[lane] * LANES + lane;
-            if (best[lane] < best[at % LANES] || (best[lane] == best[at % LANES] && place < at) || lane == 0) at = place;
+            if (best[lane] < best[at % LANES] || (best[lane] == best[at % LANES] && place < at) || lane == 0)
+                at = place;
         }
         found[row] = at;
     }
@@ -707,12 +718,12 @@ struct Sac {
     Learner policy, critics;  // two critics a member, one after the other
     float* targets;           // [2 members, stride]
     int64_t members, steps, batch;
-    Inputs x, next_x;             // [members, steps, batch]
-    const float* points;          // chosen, with coordinates, or
-    const int64_t* actions;       // actions: [members, steps, batch]
-    const float* reward;          // [members, steps, batch]
-    const uint8_t* terminated;    // [members, steps, batch]
-    const float* noise;           // [members, steps, 2, batch, coordinates]: in the targets, in the policy's loss
+    Inputs x, next_x;           // [members, steps, batch]
+    const float* points;        // chosen, with coordinates, or
+    const int64_t* actions;     // actions: [members, steps, batch]
+    const float* reward;        // [members, steps, batch]
+    const uint8_t* terminated;  // [members, steps, batch]
+    const float* noise;         // [members, steps, 2, batch, coordinates]: in the targets, in the policy's loss
     double discount, entropy_weight, polyak, limit;
     double *critic_loss, *policy_loss, *entropy;  // [members]: means over the steps
 };
@@ -758,7 +769,8 @@ struct SoftActorCritic {
         for (long i = 0; i < count; i++) points[i] = mean[i] + row[i % size] * noise[i];
         for (long i = 0; i < count; i += LANES) {
             const Vector u = load_some(points + i, count - i, 0), t = hyperbolic_tangent(u), far = u < all(0) ? -u : u;
-            const Vector slope = all(log_limit + 2 * log_two) - all(2) * (far + logarithm(all(1) + exponential(all(-2) * far)));
+            const Vector slope =
+                all(log_limit + 2 * log_two) - all(2) * (far + logarithm(all(1) + exponential(all(-2) * far)));
             store_some(tanhs + i, t, count - i);
             store_some(slopes + i, slope, count - i);
             store_some(points + i, all(sac->limit) * t, count - i);
@@ -771,7 +783,8 @@ struct SoftActorCritic {
     }
 
     // Soft values of a tile in `values`, -ln pi or the entropy in `weight`; by a sample, or exact where the outputs are
-    // logits. There the critics' outputs become what V is the mean of, and with `back` the logits their gradient / batch.
+    // logits. There the critics' outputs become what V is the mean of, and with `back` the logits their gradient /
+    // batch.
     void value(long rows, Inputs x, const float* noise, bool back) {
         const float alpha = sac->entropy_weight;
         policy.there(rows, x);
@@ -817,8 +830,8 @@ struct SoftActorCritic {
             const long rows = least(TILE, sac->batch - first), place = start + first;
             value(rows, sac->next_x.from(policy.net, place), noise ? noise + first * policy.net->outputs() : 0, false);
             for (long r = 0; r < rows; r++)
-                target[first + r] = sac->reward[place + r] +
-                                    (sac->terminated[place + r] ? 0 : (float)sac->discount * values[r]);
+                target[first + r] =
+                    sac->reward[place + r] + (sac->terminated[place + r] ? 0 : (float)sac->discount * values[r]);
         }
     }
 

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.skipif(
     compiled.library(kernels.SOURCE) is None, reason="JSAE_KERNELS=plain, or ziglang is not installed"
 )
 P = 3
+STEPS, BATCH = 4, 60
 
 
 def drawn(*shape: int) -> Tensor:
@@ -131,10 +132,9 @@ def test_policy_and_critic_steps(
     compare(agent.weights() | agent.tensors(), beside.weights() | beside.tensors())
 
 
-@pytest.mark.parametrize("choices", [Choices(3, 0), Choices(0, 5), Choices(0, 200)])
-@pytest.mark.parametrize("inputs", ["floats", "ids"])
-def test_soft_actor_critic_steps(choices: Choices, inputs: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    rates, steps, batch = torch.tensor([0.01, 0.003, 0.03]), 4, 60
+def soft_actor_critic(choices: Choices, inputs: str) -> tuple[SAC, Batch, Tensor]:
+    """An agent, the transitions of its update steps, and their noise."""
+    rates, steps, batch = torch.tensor([0.01, 0.003, 0.03]), STEPS, BATCH
     agent = SAC.build(
         range(P),
         9,
@@ -153,7 +153,6 @@ def test_soft_actor_critic_steps(choices: Choices, inputs: str, monkeypatch: pyt
         start_steps=0,
         update_after=0,
     )
-    beside = copy.deepcopy(agent)
     rows = P, steps * batch
     observations = [ids(9, *rows, k) if inputs == "ids" else drawn(*rows, 9 + k)[..., :9].contiguous() for k in (2, 3)]
     batches = Batch(
@@ -163,15 +162,22 @@ def test_soft_actor_critic_steps(choices: Choices, inputs: str, monkeypatch: pyt
         reward=drawn(*rows),
         terminated=drawn(*rows) > 1,
     )
-    noise = drawn(P, steps, 2, batch, choices.dimensions)
+    return agent, batches, drawn(P, steps, 2, batch, choices.dimensions)
+
+
+@pytest.mark.parametrize("choices", [Choices(3, 0), Choices(0, 5), Choices(0, 200)])
+@pytest.mark.parametrize("inputs", ["floats", "ids"])
+def test_soft_actor_critic_steps(choices: Choices, inputs: str) -> None:
+    agent, batches, noise = soft_actor_critic(choices, inputs)
+    beside = copy.deepcopy(agent)
     found = agent._update_steps(batches, noise, represent)
     total = torch.zeros(3, P)
     with kernels.plain():
-        for step in range(steps):
-            rows_of_step = slice(step * batch, (step + 1) * batch)
+        for step in range(STEPS):
+            rows_of_step = slice(step * BATCH, (step + 1) * BATCH)
             minibatch = Batch(*(field[:, rows_of_step] for field in batches))
             total += torch.stack(beside._update_step(minibatch, noise[:, step], represent))
-    for name, value in zip(("critic_loss", "policy_loss", "entropy"), total / steps, strict=True):
+    for name, value in zip(("critic_loss", "policy_loss", "entropy"), total / STEPS, strict=True):
         close(found[name], value, 1e-4)
     compare(agent.weights() | agent._optimisers(), beside.weights() | beside._optimisers())
 
@@ -240,6 +246,15 @@ def test_nan_reaches_what_is_measured(choices: Choices) -> None:
     losses = agent._fit_critic(x, returns)
     assert metrics["kl"].isfinite().tolist() == [True, False, True]
     assert losses.isfinite().tolist() == [True, False, False]
+
+
+@pytest.mark.parametrize("choices", [Choices(3, 0), Choices(0, 5)])
+def test_nan_reaches_what_soft_actor_critic_measures(choices: Choices) -> None:
+    """Hidden units of the critics are relu: they must not take a NaN for 0."""
+    agent, batches, noise = soft_actor_critic(choices, "floats")
+    batches.observation[1, 7, 2] = torch.nan
+    metrics = agent._update_steps(batches, noise, represent)
+    assert metrics["critic_loss"].isfinite().tolist() == [True, False, True]
 
 
 def test_numbers_of_another_kind_are_converted() -> None:
