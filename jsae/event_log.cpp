@@ -35,28 +35,44 @@ static inline bool is_word(const uint8_t* text) {
 }
 
 struct Seen {
-    int64_t lines, commas, quotes, not_ascii, words;  // how many; of quotes and not ASCII only whether
+    int64_t lines, commas, quotes, not_ascii, rows;  // how many; of quotes and what is not ASCII only whether
 };
 
-// Counts of a text, and where the word stands in it, up to `room` places.
-extern "C" void look(const uint8_t* text, int64_t length, Seen* seen, int64_t* places, int64_t room) {
+struct Row {
+    int64_t line, start, end;  // lines before it, and where it lies
+};
+
+// If the word stands at `place`, and not in the last row already, add its row. There are `lines` before `counted`.
+static void add(const uint8_t* text, long length, long place, long lines, long counted, int64_t* count, Row* rows) {
+    if (!is_word(text + place) || (*count && place < rows[*count - 1].end)) return;
+    long start = place, end = place;
+    while (start > 0 && text[start - 1] != '\n') start--;
+    while (end < length && text[end] != '\n') end++;
+    for (long i = counted; i < start; i++) lines += text[i] == '\n';
+    for (long i = start; i < counted; i++) lines -= text[i] == '\n';
+    rows[(*count)++] = {lines, start, end};
+}
+
+// Counts of a text, and the rows with the word, for each of which there is room.
+extern "C" void look(const uint8_t* text, int64_t length, Seen* seen, Row* rows) {
     Seen found = {};
     Bytes quotes = {}, high = {};
     long i = 0;
     while (i + LANES + LENGTH <= length) {
         Bytes lines = {}, commas = {};
-        const long stop = length - LANES - LENGTH < i + 255 * LANES ? length - LANES - LENGTH + 1 : i + 255 * LANES;
-        for (; i < stop; i += LANES) {  // at most 255 times: a lane counts no further
-            const Bytes v = load(text + i), comma = (Bytes)(v == all(','));
-            lines -= (Bytes)(v == all('\n'));
+        const long last = length - LANES - LENGTH, stop = last < i + 254 * LANES ? last : i + 254 * LANES;
+        for (; i <= stop; i += LANES) {  // at most 255 times: a lane counts no further
+            const Bytes v = load(text + i), newline = (Bytes)(v == all('\n')), comma = (Bytes)(v == all(','));
+            const Bytes word =
+                comma & (Bytes)(load(text + i + 1) == all('p')) & (Bytes)(load(text + i + 2) == all('u'));
+            if (any(word)) {
+                for (long k = i; k < i + LANES; k++)
+                    if (word[k - i]) add(text, length, k, found.lines + sum(lines), i, &found.rows, rows);
+            }
+            lines -= newline;
             commas -= comma;
             quotes |= (Bytes)(v == all('"'));
             high |= v;
-            const Bytes start =
-                comma & (Bytes)(load(text + i + 1) == all('p')) & (Bytes)(load(text + i + 2) == all('u'));
-            if (!any(start)) continue;
-            for (long k = i; k < i + LANES; k++)
-                if (start[k - i] && is_word(text + k) && found.words++ < room) places[found.words - 1] = k;
         }
         found.lines += sum(lines);
         found.commas += sum(commas);
@@ -64,11 +80,11 @@ extern "C" void look(const uint8_t* text, int64_t length, Seen* seen, int64_t* p
     found.quotes = any(quotes);
     found.not_ascii = any(high & all(0x80));
     for (; i < length; i++) {
+        if (i + LENGTH <= length) add(text, length, i, found.lines, i, &found.rows, rows);
         found.lines += text[i] == '\n';
         found.commas += text[i] == ',';
         found.quotes |= text[i] == '"';
         found.not_ascii |= text[i] >= 0x80;
-        if (i + LENGTH <= length && is_word(text + i) && found.words++ < room) places[found.words - 1] = i;
     }
     *seen = found;
 }

@@ -10,7 +10,6 @@ import ctypes
 import gzip
 import importlib
 import importlib.util
-import re
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -58,7 +57,7 @@ EVENT_TIME = "%Y-%m-%d %H:%M:%S UTC"
 OUT_OF_ORDER = "event_time is before that of a row above it"
 CHUNK = 8 * 2**20  # bytes of text decompressed at a time: threads meet seldom
 BLOCK = 2**20  # bytes of text searched at a time: small enough to stay in the processor's cache
-BLOCKS_CHECKED = 32  # blocks whose purchases are parsed at once
+BLOCKS_CHECKED = 256  # blocks whose purchases are parsed at once
 CACHED = 2**17  # bytes counted at a time
 PART_ROWS = 200_000  # purchases of a temporary file
 GZIP_ERRORS = (EOFError, zlib.error, gzip.BadGzipFile)
@@ -95,22 +94,25 @@ class _Purchases:
         self.path, self.folder, self.counts = path, folder, counts
         self.strict, self.distinct = bad_rows == "error", duplicates == "drop"
         self.rows: list[bytes] = []  # that may be purchases: UTF-8, no quotes
-        self.places: list[tuple[int, bytes, int]] = []  # of each: first line of its block, the block, offset in it
+        self.lines: list[int] = []  # of each, its number in the file
         self.typed: list[pl.DataFrame] = []
         self.latest: datetime | None = None  # event_time
         self.this_second = pl.DataFrame(schema={"event_time": pl.String, "raw": pl.String})  # rows of the newest one
 
     def search(self, first_line: int, block: bytes, seen: "_Seen") -> None:
         """Note the rows of a block that may be purchases; reject those that cannot be read."""
-        for offset, raw in _candidates(block, seen):
-            place = (first_line, block, offset)
+        if seen.regular:
+            self.rows += [block[start:end] for _, start, end in seen.rows]
+            self.lines += [first_line + line for line, _, _ in seen.rows]
+            return
+        for line, raw in _suspects(block):
             try:
                 self.rows.append(raw if b'"' not in raw and _is_utf8(raw) else _unquoted(raw))
-                self.places.append(place)
+                self.lines.append(first_line + line)
             except ValueError as error:
                 if self.strict:
                     self.check()  # a bad row above this one is told first
-                self.reject(place, raw, str(error))
+                self.reject(first_line + line, raw, str(error))
 
     def check(self) -> None:
         """Turn text into numbers; reject rows that are none."""
@@ -128,7 +130,7 @@ class _Purchases:
             if reason == OUT_OF_ORDER and not self.strict:
                 self.counts.out_of_order += 1  # sorting by time mends it
             else:
-                self.reject(self.places[index], self.rows[index], reason)
+                self.reject(self.lines[index], self.rows[index], reason)
         usable = typed.filter(pl.col("reason").is_null() | (pl.col("reason") == OUT_OF_ORDER))
         if not usable.is_empty():
             newest = cast("datetime", usable["time"].max())
@@ -136,7 +138,7 @@ class _Purchases:
             row = pl.col("index") + (self.counts.rows - len(self.rows))  # ascends, over several logs too
             self.typed.append(usable.select("user", "item", "price", "time", row=row))
         self.rows.clear()
-        self.places.clear()
+        self.lines.clear()
         if sum(map(len, self.typed)) > PART_ROWS:
             self.write()
 
@@ -148,11 +150,9 @@ class _Purchases:
         first = seen.select(pl.struct("run", "raw").is_first_distinct()).to_series()
         return ~first.tail(len(typed))
 
-    def reject(self, place: tuple[int, bytes, int], raw: bytes, reason: str) -> None:
+    def reject(self, line: int, raw: bytes, reason: str) -> None:
         """Raise JsaeError with the row's place, or count it."""
         if self.strict:
-            first_line, block, offset = place
-            line = first_line + block.count(b"\n", 0, offset)
             raise JsaeError(
                 f"{self.path}, line {line:,}: {reason}: {raw[:200].decode(errors='replace')!r}. Download the file "
                 "again, or set bad_rows to drop in section data of params.yaml to leave such rows out"
@@ -207,49 +207,51 @@ def _typed(rows: Sequence[bytes], latest: datetime | None) -> pl.DataFrame:
 
 
 class _Seen(NamedTuple):
-    """What a block holds: lines, whether all may be rows without quotes, and where the word for a purchase stands."""
+    """What a block holds: lines, whether all may be rows without quotes, and which have the word for a purchase.
+
+    Of these, the number of lines before, and where the row starts and ends in the block.
+    """
 
     lines: int
     regular: bool
-    words: list[int]
+    rows: list[tuple[int, int, int]]
 
 
 def _look(block: bytes) -> _Seen:
     """Look through a block. Nearly all rows are views, so this, and decompression, is what a log takes."""
     code = compiled.library(CODE)
-    if code is not None:
-        seen, places = np.empty(5, np.int64), np.empty(len(block) // len(PURCHASE) + 1, np.int64)
-        addresses = (ctypes.c_void_p(array.ctypes.data) for array in (seen, places))
-        code.look(block, ctypes.c_int64(len(block)), *addresses, ctypes.c_int64(len(places)))
-        lines, commas, quotes, not_ascii, words = seen.tolist()
-        quoted, utf8, found = bool(quotes), not not_ascii or _is_utf8(block), places[:words].tolist()
+    if code is None:
+        lines, commas, quoted = _count(block, b"\n"), _count(block, b","), b'"' in block
+        ascii_only, rows = block.isascii(), list(_rows_with_the_word(block))
     else:
-        lines, commas = _count(block, b"\n"), _count(block, b",")
-        quoted, utf8, found = b'"' in block, _is_utf8(block), [match.start() for match in re.finditer(PURCHASE, block)]
-    return _Seen(lines, not quoted and utf8 and commas == (len(EVENT_COLUMNS) - 1) * lines, found)
+        seen, places = np.empty(5, np.int64), np.empty((len(block) // len(PURCHASE) + 1, 3), np.int64)
+        addresses = (ctypes.c_void_p(array.ctypes.data) for array in (seen, places))
+        code.look(block, ctypes.c_int64(len(block)), *addresses)
+        lines, commas, quotes, not_ascii, count = seen.tolist()
+        quoted, ascii_only = bool(quotes), not not_ascii
+        rows = [(line, start, end) for line, start, end in places[:count].tolist()]
+    regular = not quoted and commas == (len(EVENT_COLUMNS) - 1) * lines and (ascii_only or _is_utf8(block))
+    return _Seen(lines, regular, rows)
 
 
-def _candidates(block: bytes, seen: _Seen) -> Iterator[tuple[int, bytes]]:
-    """Rows of a block that may be purchases or cannot be read, with their offsets.
+def _rows_with_the_word(block: bytes) -> Iterator[tuple[int, int, int]]:
+    line = end = 0
+    found = block.find(PURCHASE)
+    while found >= 0:
+        start = block.rfind(b"\n", 0, found) + 1
+        line += block.count(b"\n", end, start)
+        end = block.find(b"\n", found)
+        end = len(block) if end < 0 else end
+        yield line, start, end
+        found = block.find(PURCHASE, end)
 
-    Where the block has eight commas a row and no quotes, those with the word; else every row is looked at.
-    """
-    if seen.regular:
-        end = 0
-        for found in seen.words:
-            if found >= end:  # a row with the word twice is one row
-                start = block.rfind(b"\n", 0, found) + 1
-                end = block.find(b"\n", found)
-                yield start, block[start:end]
-        return
-    start = 0
-    while start < len(block):
-        end = block.find(b"\n", start)
-        raw = block[start:end]
+
+def _suspects(block: bytes) -> Iterator[tuple[int, bytes]]:
+    """Rows of an irregular block that may be purchases or cannot be read, with the number of lines before each."""
+    for line, raw in enumerate(block.split(b"\n")):
         plain = raw.count(b",") == len(EVENT_COLUMNS) - 1 and b'"' not in raw and _is_utf8(raw)
         if raw.strip() and (b"purchase" in raw or not plain):
-            yield start, raw
-        start = end + 1
+            yield line, raw
 
 
 def _is_utf8(text: bytes) -> bool:
