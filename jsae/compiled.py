@@ -75,5 +75,5 @@ def _processor() -> str:
 
 
 if __name__ == "__main__":
-    for file in sorted(Path(__file__).parent.glob("*.cpp")):
+    for file in sorted(Path(__file__).parent.rglob("*.cpp")):
         print(f"{file.name}: {'plain' if library(file) is None else 'compiled'}")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from jsae import compiled
 from jsae.environments.half_cheetah import HalfCheetah
 
 CHEETAH = HalfCheetah(episode_length=250)
@@ -29,7 +30,11 @@ def start(shape, generator):
     return CHEETAH.reset(torch.rand(*shape, 18, dtype=torch.float64, generator=generator))
 
 
-def test_whole_episodes_equal_gymnasium_bit_by_bit(reference, generator):
+@pytest.mark.parametrize("plain", [False, True])
+def test_whole_episodes_equal_gymnasium_bit_by_bit(plain, reference, generator, monkeypatch):
+    """MuJoCo called by compiled code, and a state at a time from Python."""
+    if plain:
+        monkeypatch.setattr(compiled, "library", lambda source: None)
     state = start((1, 2), generator)
     actions = 3 * torch.rand(250, 1, 2, 6, dtype=torch.float64, generator=generator) - 1.5
     ours = []

@@ -1,13 +1,20 @@
 """Half-Cheetah (section 5.2, appendix A.4.1): Gymnasium's HalfCheetah-v5 in MuJoCo, for many episodes at once."""
 
+import ctypes
 import warnings
+from functools import cache
 from importlib.resources import as_file, files
+from pathlib import Path
 from typing import Self
 
 import mujoco
 import numpy as np
 import torch
 from torch import Tensor
+
+from jsae import compiled
+
+CODE = Path(__file__).with_suffix(".cpp")
 
 # One row holds all that a step reads and writes, in MuJoCo's order: positions, velocities, warm start, controls.
 ROW = int(
@@ -106,15 +113,25 @@ class HalfCheetah:
         """States [P, N, 27] and torques [P, N, 6] to next states, rewards [P, N] and terminated [P, N]."""
         action = action.double().clamp(-1, 1)
         rows = torch.cat([state, action], dim=-1).flatten(0, -2).cpu().numpy()
-        next_rows = np.empty_like(rows)
-        for row, next_row in zip(rows, next_rows, strict=True):
-            mujoco.mj_setState(self.model, self._data, row, ROW)
-            mujoco.mj_step(self.model, self._data, nstep=self.frame_skip)
-            mujoco.mj_getState(self.model, self._data, next_row, ROW)
-        next_state = torch.from_numpy(next_rows)[:, :27].to(state.device).view_as(state)
+        self._simulate(rows)
+        next_state = torch.from_numpy(rows)[:, :27].to(state.device).view_as(state)
         velocity = (next_state[..., 0] - state[..., 0]) / self._seconds
         reward = self.forward_reward * velocity - self.control_cost * action.square().sum(-1)
         return next_state, reward.float(), torch.zeros_like(reward, dtype=torch.bool)
+
+    def _simulate(self, rows: np.ndarray) -> None:
+        """Take each row of states and torques `[B, 33]` `frame_skip` steps on, in place."""
+        code, physics = compiled.library(CODE), _mujoco()
+        if code is None or physics is None:
+            for row in rows:
+                mujoco.mj_setState(self.model, self._data, row, ROW)
+                mujoco.mj_step(self.model, self._data, nstep=self.frame_skip)
+                mujoco.mj_getState(self.model, self._data, row, ROW)
+            return
+        functions = (physics.mj_setState, physics.mj_step, physics.mj_getState)
+        addresses = (self.model._address, self._data._address, rows.ctypes.data)
+        counts = (*rows.shape, ROW, self.frame_skip)
+        code.step_rows(*functions, *map(ctypes.c_void_p, addresses), *map(ctypes.c_int64, counts))
 
     def observe(self, state: Tensor) -> Tensor:
         """Positions but the first, and velocities, [P, N, 17] float32."""
@@ -123,6 +140,16 @@ class HalfCheetah:
     def target(self, state: Tensor) -> Tensor:
         """What Eq. (5) predicts: the observation, [P, N, 17]."""
         return self.observe(state)
+
+
+@cache
+def _mujoco() -> ctypes.CDLL | None:
+    """MuJoCo's own library, as its package has it; None where it lies elsewhere."""
+    found = [
+        *Path(mujoco.__file__).parent.glob("libmujoco.so*"),
+        *Path(mujoco.__file__).parent.glob("libmujoco*.dylib"),
+    ]
+    return ctypes.CDLL(str(found[0])) if found else None
 
 
 def _load_model() -> mujoco.MjModel:
