@@ -176,6 +176,7 @@ def assert_equal(flat: Tensor, expected: Tensor) -> None:
 def test_the_plain_loop_cuts_paths_where_they_end() -> None:
     env = gymnasium.make("jsae/Gridworld-v0", **SMALL, max_episode_steps=9)
     env.reset(seed=0)
+    torch.manual_seed(0)
     agent = pairs.plain_agent(made("gridworld", "vpg", "none"), 0)
     epochs: list[list[reference.Path]] = []
     agent.update = lambda paths: epochs.append(list(paths))
