@@ -70,8 +70,8 @@ def trainer(
     stated = [search.values(settings(), cell)] * len(seeds)
     unused = {"pretrained": Path(), "rows": [], "epochs": 0}
     values: Settings = training_call(settings(), chosen, cell, seeds, stated, **unused)["settings"]
-    same_work = {"start_steps": 0, "update_after": 0} if cell.agent == "sac" else {}
-    same_work |= {} if cell.agent == "sac" or kl_limit else {"kl_limit": None}
+    on_policy = {} if kl_limit else {"kl_limit": None}
+    same_work = {"start_steps": 0, "update_after": 0} if cell.agent == "sac" else on_policy
     values = values._replace(agent=values.agent | same_work, hidden_sizes=hidden_sizes or values.hidden_sizes)
     embedding = embed(cell.embedding, world, seeds, chosen.state_embedding_size, chosen.action_embedding_size)
     return Trainer(world, embedding, cell.agent, seeds, values)

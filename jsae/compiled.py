@@ -32,18 +32,17 @@ def library(source: Path) -> ctypes.CDLL | None:
     Raises JsaeError if JSAE_KERNELS is none of auto, plain and compiled (no ziglang is an error then), or if the file
     does not compile.
     """
-    choice = os.environ.get("JSAE_KERNELS", "auto")
-    if choice not in ("auto", "compiled", "plain"):
-        raise JsaeError(f"JSAE_KERNELS={choice}: use auto, compiled or plain")
-    if choice == "plain" or (choice == "auto" and importlib.util.find_spec("ziglang") is None):
-        return None
-    return ctypes.CDLL(str(_compiled(source)))
+    return ctypes.CDLL(str(_compiled(source))) if kind() == "compiled" else None
 
 
 def kind() -> str:
-    """For records: "compiled" or "plain"."""
-    plain = os.environ.get("JSAE_KERNELS") == "plain" or importlib.util.find_spec("ziglang") is None
-    return "plain" if plain else "compiled"
+    """What is used on a CPU: "compiled" or "plain"."""
+    choice = os.environ.get("JSAE_KERNELS", "auto")
+    if choice not in ("auto", "compiled", "plain"):
+        raise JsaeError(f"JSAE_KERNELS={choice}: use auto, compiled or plain")
+    if choice == "auto":
+        return "plain" if importlib.util.find_spec("ziglang") is None else "compiled"
+    return choice
 
 
 def _compiled(source: Path) -> Path:
@@ -54,13 +53,13 @@ def _compiled(source: Path) -> Path:
         with tempfile.TemporaryDirectory() as scratch, write_atomically(path) as temporary:
             command = [sys.executable, "-m", "ziglang", "cc", *OPTIONS, "-shared", "-fPIC", str(source)]
             variables = {**os.environ, "ZIG_GLOBAL_CACHE_DIR": scratch, "ZIG_LOCAL_CACHE_DIR": scratch}
-            done = subprocess.run(
+            compiler = subprocess.run(
                 [*command, "-o", str(temporary)], env=variables, capture_output=True, text=True, check=False
             )
-            if done.returncode:
+            if compiler.returncode:
                 raise JsaeError(
                     f"{source.name} could not be compiled: set JSAE_KERNELS=plain to go on without it, more slowly, "
-                    f"and report this:\n{done.stderr}"
+                    f"and report this:\n{compiler.stderr}"
                 )
     return path
 

@@ -388,7 +388,7 @@ struct Learner {
     void step(long member, float rate, float scale, const float* grad) {
         float *p = flat + member * net->stride, *m = first + member * net->stride, *v = second + member * net->stride;
         for (long i = 0; i < net->stride; i++) {
-            m[i] += (grad[i] - m[i]) * 0.1f;
+            m[i] += (grad[i] - m[i]) * 0.1f;  // 1 - beta1, 1 - beta2 and epsilon are those of networks.Adam
             v[i] += (grad[i] * grad[i] - v[i]) * 0.001f;
             p[i] -= rate * m[i] / (__builtin_sqrtf(v[i]) * scale + 1e-8f);
         }

@@ -177,7 +177,15 @@ def distance_cross_entropy(table: Tensor, e: Tensor, ids: Tensor) -> Tensor:
     return found
 
 
-class _CrossEntropy(torch.autograd.Function):
+class _WithGradients(torch.autograd.Function):
+    """A loss `[P]` that computes its gradients in two tensors `[P, ·, ·]` with itself; what comes last has none."""
+
+    @staticmethod
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
+        return *(gradient * grad_output[:, None, None] for gradient in ctx.gradients), None
+
+
+class _CrossEntropy(_WithGradients):
     @staticmethod
     def forward(ctx: Any, weight: Tensor, x: Tensor, ids: Tensor) -> Tensor:
         members, batch, hot = ids.shape
@@ -195,10 +203,6 @@ class _CrossEntropy(torch.autograd.Function):
         ctx.gradients = of_weight, of_x
         return loss.float()
 
-    @staticmethod
-    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
-        return *(gradient.mul_(grad_output[:, None, None]) for gradient in ctx.gradients), None
-
 
 def _room_for_gradients(ctx: Any, *parameters: Tensor) -> list[Tensor | None]:
     """They are computed with the loss, both or none."""
@@ -206,7 +210,7 @@ def _room_for_gradients(ctx: Any, *parameters: Tensor) -> list[Tensor | None]:
     return [torch.empty_like(parameter) if wanted else None for parameter in parameters]
 
 
-class _DistanceCrossEntropy(torch.autograd.Function):
+class _DistanceCrossEntropy(_WithGradients):
     @staticmethod
     def forward(ctx: Any, table: Tensor, e: Tensor, ids: Tensor) -> Tensor:
         (members, count, size), batch = table.shape, e.shape[1]
@@ -219,10 +223,6 @@ class _DistanceCrossEntropy(torch.autograd.Function):
         _library().distance_cross_entropy(*counts, *map(_address, (e, table, ids, loss, of_table, of_e, scratch)))
         ctx.gradients = of_table, of_e
         return loss.float()
-
-    @staticmethod
-    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
-        return *(gradient.mul_(grad_output[:, None, None]) for gradient in ctx.gradients), None
 
 
 def fit_critic(shape: Shape, state: State, x: Tensor, returns: Tensor) -> Tensor:
