@@ -136,13 +136,14 @@ def with_pandas(log: Path) -> float:
 
 
 def made_purchases(points: int, items: int = 835) -> pl.DataFrame:
-    """Purchases of users with about six each, popularity falling as 1 / rank; every item is bought."""
+    """Purchases of users with about six each, popularity falling as 1 / rank; every item is bought, has a price."""
     generator = np.random.default_rng(0)
     share = 1 / np.arange(1, items + 1)
     bought = np.searchsorted(np.cumsum(share / share.sum()), generator.random(points)).clip(max=items - 1)
     bought[:items] = np.arange(items)
     users = np.sort(generator.integers(0, points // 6 + 1, points))
-    return pl.DataFrame({"user": users, "item": bought, "price": np.ones(points)})
+    prices = np.exp(generator.normal(size=items))
+    return pl.DataFrame({"user": users, "item": bought, "price": prices[bought]})
 
 
 def build_model(points: int) -> float:

@@ -55,6 +55,7 @@ _DASHES: dict[str, Any] = {
     "action_only": (0, (3, 1, 1, 1, 1, 1)),
     "jsae_frozen": (0, (7, 1, 3, 1)),
     "jsae_continual": (0, (2.5, 1)),
+    "price_ordered": (0, (1.2, 1.2, 5, 1.2)),
     "jsae_transfer": (0, (8, 1.5, 1.2, 1.5, 1.2, 1.5)),
     "jsae_transfer_tuned": (0, (5, 1, 1.2, 1, 1.2, 1)),
     "jsae_transfer_all": (0, (1.2, 2.4)),

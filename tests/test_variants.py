@@ -1,6 +1,7 @@
 """Continuous actions, ablations and transfer: losses by hand, what learns and what does not."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from jsae.randomness import Streams
 from jsae.rollout import Environment
 from jsae.samples import random_transitions
 from jsae.training import Settings, Trainer
-from tests import probes
+from tests import made_shops, probes
 
 SEEDS = [0, 1]
 CHEETAH = HalfCheetah(episode_length=8)
@@ -129,6 +130,27 @@ def test_what_the_policy_sees_and_chooses() -> None:
     assert (action_only.input_size, action_only.discrete_inputs, action_only.choice_size) == (5, True, 2)
     assert torch.equal(action_only.represent(observation), observation)
     assert torch.equal(action_only.to_action(action_only.embed_action(actions).detach()), actions)
+
+
+def test_actions_in_order_of_price(tmp_path: Path) -> None:
+    """Midpoints of equal parts of (−1, 1), by price, of which the policy's points meet the nearest; φ and T learn."""
+    shop = made_shops.make(tmp_path, made_shops.SHOP)
+    assert shop.prices.tolist() == [10, 20, 5, 40]
+    control = embed("price_ordered", shop, SEEDS, 3, 2)
+    expected = torch.tensor([[-0.25, 0], [0.25, 0], [-0.75, 0], [0.75, 0]])
+    torch.testing.assert_close(control.action_table(), expected.expand(2, -1, -1))
+    points = torch.tensor([[-9.0, 5.0], [-0.4, -5.0], [0.1, 0.0], [9.0, 1.0]])
+    assert control.to_action(points.repeat(2, 1, 1)).tolist() == [[2, 0, 1, 3]] * 2
+    assert is_continual("price_ordered", True) is False
+    before = {name: parameter.detach().clone() for name, parameter in control.parameters.items()}
+    learn(control, shop)
+    stayed = {name for name, parameter in control.parameters.items() if torch.equal(parameter, before[name])}
+    assert stayed == {"g"}
+
+
+def test_where_nothing_has_a_price_there_is_no_order_of_prices() -> None:
+    with pytest.raises(JsaeError, match="price_ordered is for recommenders"):
+        embed("price_ordered", probes.RewardOfAction(), SEEDS, 3, 2)
 
 
 def test_who_goes_on_learning() -> None:

@@ -29,5 +29,6 @@ Each has a class `Embedding` for a population of P members:
 | jsae_transfer_all | φ | g | as jsae, with φ, T, actor and critic of another environment |
 | state_only | φ of jsae | raw | as jsae |
 | action_only | raw | g of jsae | as jsae |
+| price_ordered | φ | by rank of price | as jsae, frozen; a control for the recommender |
 | separate | φ | g | each its own auto-encoder, without T |
 """
