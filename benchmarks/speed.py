@@ -1,4 +1,4 @@
-"""How fast everything is, and how its cost grows, on this machine: tables, a plot and files of the numbers.
+"""How fast everything is, and how its cost grows, on this machine: lines, a plot and files of the numbers.
 
     make benchmark            # everything, some 40 minutes on two quiet cores
     make benchmark QUICK=1    # what differs in kind, within 5 minutes
@@ -24,7 +24,6 @@ import numpy as np
 import polars as pl
 import torch
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks import cells, pairs, reference, training
 from benchmarks.data import measured
@@ -59,12 +58,11 @@ def main() -> None:
     console = Console()
     figures: list[Figure] = []
     for name in chosen.only:
-        table = Table("", "", "", title=name)
+        console.rule(name)
         for figure in SECTIONS[name](chosen.quick):
             figures.append(figure)
-            table.add_row(figure.what, f"{figure.value:,.3g}", figure.unit)
-        console.print(table)
-    pl.DataFrame(figures, schema=list(Figure._fields), orient="row").write_csv(RESULTS / "speed.csv")
+            console.print(f"{figure.what:<60}{figure.value:>12,.3g} {figure.unit}", highlight=False, soft_wrap=True)
+    pl.DataFrame(figures, schema=list(Figure._fields), orient="row").write_csv(RESULTS / "speed.csv", float_precision=4)
     draw(figures, RESULTS / "speed.svg")
     console.print(f"Numbers and plot: {RESULTS}")
 
