@@ -21,7 +21,7 @@ run_stages = { python -m jsae.parameters >/dev/null && snakemake --profile workf
 	$(if $(filter local,$(PROFILE)),--cores $(JOBS)) $$(test -t 2 && echo --logger rich); }
 
 .DEFAULT_GOAL := help
-.PHONY: help setup environment reproduce paper preview search choose publish readme status params test test-slurm check format lock peers benchmark crosscheck audit clean clean-all
+.PHONY: help setup environment reproduce paper preview search choose publish render readme status params test test-slurm check format lock peers benchmark crosscheck audit clean clean-all
 
 help:  ## explain all targets
 	@echo 'Usage: make TARGET [PYTHON=python3.12] [TORCH=auto|cpu|cuda] [EXTRA_INDEX=URL] [JOBS=n]'
@@ -56,6 +56,9 @@ choose: environment  ## write the best settings found to search/best.yaml, which
 
 publish: environment  ## copy what a reader of the paper-scale study needs without computing to published/, for git
 	@python -m stages.publish
+
+render: environment  ## make the published report again from its tables, without training, and compare the bytes
+	@python -m stages.render
 
 readme: environment  ## rewrite README's table of verdicts from the study at the paper's scale
 	@python -m stages.readme

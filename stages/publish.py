@@ -1,34 +1,31 @@
 """Copy what a reader of the paper-scale study needs without computing to published/, which git keeps.
 
-inputs   results/paper: claims, metrics, summary, theory, maps, quality, tables, figures; report/paper
-outputs  published/: the same names
+inputs   params.yaml; results/paper: claims, metrics, summary, theory, maps, quality, tables, figures; report/paper;
+         data/processed/STORE/{purchases,transitions}.json
+outputs  published/: the same names; of the figures those that a page can show
 
-No stage of the graph: what DVC caches git must ignore, so what git is to keep is a copy.
+No stage of the graph: what DVC caches git must ignore, so what git is to keep is a copy. `make render` makes the
+report of it again.
 """
 
 import shutil
 from collections.abc import Sequence
 
+from jsae import parameters
 from jsae.errors import JsaeError
-from stages import _main, paths
-
-SCALE = "paper"
+from stages import _main, _published, paths
 
 
 def main(arguments: Sequence[str]) -> None:
     _main.parser(__doc__).parse_args(arguments)
-    chosen = [which(SCALE) for which in (paths.claims, paths.metrics, paths.summary, paths.theory, paths.maps)]
-    chosen += [which(SCALE) for which in (paths.quality, paths.tables, paths.figures)]
-    chosen += [which(SCALE) for which in (paths.report, paths.paper, paths.run_browser, paths.report_provenance)]
-    missing = [str(path) for path in chosen if not path.exists()]
+    chosen = _published.contents(parameters.load(paths.PARAMETERS))
+    missing = [str(path) for path in chosen.values() if not path.exists()]
     if missing:
         raise JsaeError(f"{', '.join(missing)}: missing, so nothing was published; run `make paper` first")
     partial = paths.PUBLISHED.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
-    for path in chosen:
-        copy = shutil.copytree if path.is_dir() else shutil.copy
-        copy(path, partial / path.name)
+    for name, path in chosen.items():
+        _published.copy(path, partial / name)
     shutil.rmtree(paths.PUBLISHED, ignore_errors=True)
     partial.rename(paths.PUBLISHED)
 

@@ -14,7 +14,7 @@ import pytest
 
 from jsae import claims, document, formulas, names, pages, parameters
 from jsae.errors import JsaeError
-from stages import aggregate, figures, paths, publish, readme, report
+from stages import _published, aggregate, figures, paths, publish, readme, render, report
 from tests import made_runs
 
 ROOT = Path(__file__).parent.parent
@@ -330,17 +330,33 @@ def test_the_readmes_table_is_made_from_the_claims_of_the_papers_scale(study, tm
     assert "| Lemma 1, where no two states share an embedding |  | digits: 14.0 | 20 | supported |" in "\n".join(lines)
 
 
-def test_what_is_published_is_a_copy_of_the_study_or_nothing(study, monkeypatch):
+def test_what_is_published_is_a_copy_of_the_study_or_nothing(study, monkeypatch, capfd):
+    """And of its tables the present code makes the same figures and pages; of others it does not."""
     monkeypatch.chdir(study)
+    with pytest.raises(JsaeError, match="published/ is missing"):
+        render.main([])
     with pytest.raises(JsaeError, match="nothing was published; run `make paper` first"):
         publish.main([])
     assert not paths.PUBLISHED.exists()
-    monkeypatch.setattr(publish, "SCALE", "preview")
+    monkeypatch.setattr(_published, "SCALE", "preview")
     for _ in range(2):
         publish.main([])
     for path in (paths.claims("preview"), paths.report("preview"), paths.tables("preview") / "curves.parquet"):
         copy = paths.PUBLISHED / path.relative_to(path.parent.parent if path.suffix == ".parquet" else path.parent)
         assert copy.read_bytes() == path.read_bytes()
+    assert {path.suffix for path in (paths.PUBLISHED / "figures").iterdir()} == {".svg"}
+    render.main([])
+    assert "byte for byte" in capfd.readouterr().out
+    (paths.PUBLISHED / "figures" / "figure_2c.svg").write_text("another")
+    assert render.differing(paths.PUBLISHED / "figures", paths.figures("preview")) == ["figure_2c.svg"]
+    assert render.differing(paths.PUBLISHED / "report.html", paths.report("preview")) == []
+    (paths.PUBLISHED / "tables" / "curves.parquet").write_bytes(b"PAR1")
+    with pytest.raises(JsaeError, match="the stage figures failed on its tables"):
+        render.main([])
+    assert "curves.parquet" in capfd.readouterr().err
+    shutil.rmtree(paths.PUBLISHED / "tables")
+    with pytest.raises(JsaeError, match="published/tables is missing"):
+        render.main([])
     shutil.rmtree(paths.PUBLISHED)
 
 
