@@ -1,6 +1,6 @@
-"""Write README's table of verdicts from the study at the paper's scale.
+"""Write README's table of verdicts, and the panels of Figure 2 below it, from the study at the paper's scale.
 
-inputs   published/claims.json (`make publish`), README.md with the two marks
+inputs   published/claims.json, published/figures (`make publish`), README.md with the two marks
 outputs  README.md, what stands between the marks; without that study, a sentence that says so
 
 No stage of the graph: `make readme` runs it after a study, and a test holds README.md to it. The preview is no evidence
@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jsae import document
+from jsae import document, names
 from jsae.errors import JsaeError
 from jsae.files import write_atomically
 from stages import _main, paths
@@ -33,7 +33,18 @@ def main(arguments: Sequence[str]) -> None:
 def verdicts() -> str:
     """What belongs between the marks."""
     path = paths.PUBLISHED / paths.claims("paper").name
-    return table(json.loads(path.read_text())) if path.exists() else NOT_RUN
+    return f"{table(json.loads(path.read_text()))}\n\n{panels()}" if path.exists() else NOT_RUN
+
+
+def panels() -> str:
+    """The published panels of Figure 2 as HTML, two in a row; the one with a plot for each agent has its own."""
+    width = {name: "98%" if environment == "recommender" else "48%" for name, environment in names.PANELS.items()}
+    return "\n".join(
+        f'<img src="{path}" width="{width[name]}" alt="Figure {name.removeprefix("figure_")}: '
+        f'{names.environment(environment)}: learning curves">'
+        for name, environment in names.PANELS.items()
+        if (path := paths.PUBLISHED / "figures" / f"{name}.svg").exists()
+    )
 
 
 def table(records: Sequence[Mapping[str, Any]]) -> str:
