@@ -24,7 +24,7 @@ run_stages = { python -m jsae.parameters >/dev/null && snakemake --profile workf
 .PHONY: help setup environment reproduce paper preview search choose publish render readme status params test test-slurm check format lock peers benchmark crosscheck audit clean clean-all
 
 help:  ## explain all targets
-	@echo 'Usage: make TARGET [PYTHON=python3.12] [TORCH=auto|cpu|cuda] [EXTRA_INDEX=URL] [JOBS=n]'
+	@echo 'Usage: make TARGET [PYTHON=python3.12] [TORCH=auto|cpu|cuda] [EXTRA_INDEX=URL] [JOBS=n] [PROFILE=local|slurm]'
 	@echo
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1	\2/p' $(firstword $(MAKEFILE_LIST)) | while IFS='	' read -r name text; do printf '  %-10s %s\n' "$$name" "$$text"; done
 	@echo

@@ -25,6 +25,9 @@ CURVES: dict[str, Any] = {
 """Columns of a run file and of curves.parquet. `epoch` counts from 1; `mean_return` is the paper's measure, the mean
 over the last 10 episodes; `embedding_loss` is NaN where the embedding is frozen or absent."""
 
+FINAL_SHARE = 10
+"""A final return is the mean over the last 1/10 of the epochs, at least one."""
+
 
 @dataclass(frozen=True)
 class Cell:

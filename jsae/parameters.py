@@ -1,6 +1,8 @@
 """The schema of params.yaml: every number of the study with its meaning, its range and its source.
 
-There are no defaults: what is not in params.yaml is an error, so the file is the whole truth about a study.
+There are no defaults: what is not in params.yaml is an error, so the file, with what the search found over it
+(search/best.yaml), is the whole truth about a study. A source named "public re-implementation" is the code at
+github.com/micxael/rl-jepa, commit 952de80, which calls itself adapted from the paper's; none of it is used.
 `python -m jsae.parameters` prints the table that `make params` shows.
 """
 
@@ -10,7 +12,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML
@@ -158,7 +160,9 @@ class SlotMachineDynamics(Strict):
 
 class RecommenderDynamics(Strict):
     boost: float = parameter("α: a recommended item's probability is multiplied by it", "A.4.1", ge=1)
-    bonus: float = parameter("added to a recommended item's probability", "0 in the paper; 0.05 in public code", ge=0)
+    bonus: float = parameter(
+        "added to a recommended item's probability", "0 in the paper; 0.05 in the public re-implementation", ge=0
+    )
     start: Literal["uniform", "popularity"] = parameter("how the first items are drawn", "public re-implementation")
     episode_length: int = parameter("steps of an episode", "A.4.2", ge=1)
 
@@ -253,13 +257,15 @@ class Embeddings(Strict):
 class CommonAgent(Strict):
     discount: float = parameter("γ: reward discount", "A.4.2", ge=0, lt=1)
     initial_standard_deviation: float = parameter(
-        "of the actor's Gaussian", "A.4.2: searched over 0.3, 0.6, 0.8; the middle until the search has run", gt=0
+        "of the actor's Gaussian",
+        "A.4.2: searched over 0.3, 0.6, 0.8; the middle, where the search has not varied it",
+        gt=0,
     )
     actor_learning_rate: float = parameter(
-        "Adam's", "A.4.2: searched; the largest until the search has run", gt=0, le=1
+        "Adam's", "A.4.2: searched; the largest, where the search has not varied it", gt=0, le=1
     )
     critic_learning_rate: float = parameter(
-        "Adam's", "A.4.2: searched; the largest until the search has run", gt=0, le=1
+        "Adam's", "A.4.2: searched; the largest, where the search has not varied it", gt=0, le=1
     )
 
 
@@ -287,7 +293,7 @@ class Ppo(Strict):
 class Sac(Strict):
     entropy_weight: float = parameter(
         "α: worth of a nat of the policy's entropy, beside scaled rewards",
-        "A.4.2: searched over 0.1, 0.3; the public re-implementation's until the search has run",
+        "A.4.2: searched over 0.1, 0.3; the public re-implementation's, where the search has not varied it",
         ge=0,
     )
     act_limit: float = parameter(
@@ -300,7 +306,9 @@ class Sac(Strict):
         lt=1,
     )
     replay_capacity: int = parameter(
-        "steps that are remembered, in whole epochs", "not stated: 1,000,000 in Spinning Up and public code", ge=1
+        "steps that are remembered, in whole epochs",
+        "not stated: 1,000,000 in Spinning Up and the public re-implementation",
+        ge=1,
     )
     update_steps: int = parameter(
         "gradient steps of policy and critics at the end of an epoch", "public re-implementation: 50 to 300", ge=1
@@ -433,9 +441,7 @@ class Search(Strict):
         gt=0,
         le=1,
     )
-    rungs: int = parameter(
-        "how often settings are compared; 1: all are trained to the end, the full grid", "this project", ge=1, le=6
-    )
+    rungs: int = parameter("how often settings are compared; 1: all are trained to the end", "this project", ge=1, le=6)
     factor: int = parameter("of the settings, one in so many goes on from a rung to the next", "this project", ge=2)
     members_per_shard: int = parameter(
         "settings × seeds of the same shapes that one process trains as one tensor", "this project", ge=1
@@ -629,12 +635,8 @@ def _known_keys(content: Any, place: Section) -> list[str]:
         if model is Parameters and step == "environments":
             model = None
         elif model is None:
-            kinds = {
-                "gridworld": Gridworld,
-                "slot_machine": SlotMachine,
-                "recommender": Recommender,
-                "half_cheetah": HalfCheetah,
-            }
+            worlds = get_args(get_args(AnyEnvironment)[0])
+            kinds = {get_args(world.model_fields["module"].annotation)[0]: world for world in worlds}
             model = kinds.get(content.get("module"), Environment)
         else:
             fields = {field.alias or name: field.annotation for name, field in model.model_fields.items()}

@@ -1,11 +1,11 @@
 """The figures of the study, one function each, from the tables alone.
 
-Colours are the colour-blind safe ones of Okabe and Ito; each embedding has its own line style too, so a figure can be
+Colours are the colour-blind safe ones of `names.COLORS`; each embedding has its own line style too, so a figure can be
 read in grey. Curves are not smoothed; a long one is drawn by means of blocks of epochs, and its axis says so. The same
 tables give the same bytes.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,34 +67,13 @@ LOOKS: dict[str, dict[str, Any]] = {
 OTHER_LOOK: dict[str, Any] = {"color": "#000000", "linestyle": (0, (10, 1, 1, 1))}
 
 
-def figure_2a(curves: pl.DataFrame, final: pl.DataFrame, missing: Sequence[Cell], stamp: str = "") -> Figure:
-    """Figure 2a: learning curves of the gridworld with continuous states."""
-    return learning_curves("gridworld-continuous", curves, final, missing, stamp)
+def panel(name: str, curves: pl.DataFrame, final: pl.DataFrame, missing: Sequence[Cell], stamp: str = "") -> Figure:
+    """Panel `name` of Figure 2, one of `names.PANELS`: learning curves of its environment, a plot for each agent.
 
-
-def figure_2b(curves: pl.DataFrame, final: pl.DataFrame, missing: Sequence[Cell], stamp: str = "") -> Figure:
-    """Figure 2b: learning curves of the gridworld with discrete states."""
-    return learning_curves("gridworld-discrete", curves, final, missing, stamp)
-
-
-def figure_2c(curves: pl.DataFrame, final: pl.DataFrame, missing: Sequence[Cell], stamp: str = "") -> Figure:
-    """Figure 2c: learning curves of the slot machine."""
-    return learning_curves("slot-machine", curves, final, missing, stamp)
-
-
-def figure_2d(curves: pl.DataFrame, final: pl.DataFrame, missing: Sequence[Cell], stamp: str = "") -> Figure:
-    """Figure 2d: learning curves of Half-Cheetah."""
-    return learning_curves("half-cheetah", curves, final, missing, stamp)
-
-
-def figure_2e(curves: pl.DataFrame, final: pl.DataFrame, missing: Sequence[Cell], stamp: str = "") -> Figure:
-    """Figure 2e: learning curves of the recommender system, one plot for each agent of the study."""
-    return learning_curves("recommender", curves, final, missing, stamp)
-
-
-def figure_2f(curves: pl.DataFrame, final: pl.DataFrame, missing: Sequence[Cell], stamp: str = "") -> Figure:
-    """Figure 2f: learning curves with transferred embeddings and without, in the larger of the two gridworlds."""
-    return learning_curves("gridworld-2048", curves, final, missing, stamp, names.TRANSFER)
+    Figure 2f compares transferred embeddings with those learnt from scratch, the others what the paper compares.
+    """
+    compared = names.TRANSFER if name == "figure_2f" else names.PAPER
+    return learning_curves(names.PANELS[name], curves, final, missing, stamp, compared)
 
 
 VERDICT_LOOKS = {
@@ -103,16 +82,6 @@ VERDICT_LOOKS = {
     "contradicted": {"color": "#D55E00", "marker": "X"},
 }
 """How each verdict is drawn."""
-Draw = Callable[[pl.DataFrame, pl.DataFrame, Sequence[Cell], str], Figure]
-PANELS: Mapping[str, Draw] = {
-    "figure_2a": figure_2a,
-    "figure_2b": figure_2b,
-    "figure_2c": figure_2c,
-    "figure_2d": figure_2d,
-    "figure_2e": figure_2e,
-    "figure_2f": figure_2f,
-}
-"""Base name of each panel of Figure 2 and the function that draws it."""
 
 
 def learning_curves(

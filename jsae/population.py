@@ -22,7 +22,6 @@ from jsae.errors import JsaeError
 
 Result = TypeVar("Result")
 Member = TypeVar("Member")
-Progress = Callable[[int], None]
 
 _GO_ON = "run again to go on from its last checkpoint, with JSAE_WORKERS=1 if memory is short"
 

@@ -13,7 +13,7 @@ import platform
 import re
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,8 @@ PACKAGES = ("numpy", "torch", "gymnasium", "mujoco", "polars", "scipy", "matplot
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def collect(stage: str, settings: Mapping[str, Any] | None = None, device: str = "cpu") -> dict[str, Any]:
-    """Facts about this process: code, lock, packages, machine, and the resolved parameters that it was given."""
+def collect(stage: str, device: str = "cpu") -> dict[str, Any]:
+    """Facts about this process: code, lock, packages and machine."""
     return {
         "stage": stage,
         "commit": commit(ROOT),
@@ -41,17 +41,14 @@ def collect(stage: str, settings: Mapping[str, Any] | None = None, device: str =
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "threads": {name: os.environ[name] for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS") if name in os.environ},
         "device": device,
-        "parameters": dict(settings or {}),
     }
 
 
 @contextlib.contextmanager
-def recorded(
-    path: Path, stage: str, settings: Mapping[str, Any] | None = None, device: str = "cpu"
-) -> Iterator[dict[str, Any]]:
+def recorded(path: Path, stage: str, device: str = "cpu") -> Iterator[dict[str, Any]]:
     """Write a record to `path` when the block has ended without an error: the facts of `collect`, the start in UTC
     and the wall time in seconds. Further facts may be put into the dictionary that it yields."""
-    record = collect(stage, settings, device)
+    record = collect(stage, device)
     record["started"] = datetime.now(UTC).isoformat(timespec="seconds")
     start = time.perf_counter()
     yield record

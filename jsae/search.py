@@ -93,8 +93,14 @@ def values(settings: Parameters, cell: Cell, best: Best = NOTHING_FOUND) -> Valu
         **settings.agent(cell.environment, cell.agent),
         **sizes(settings, cell.environment, cell.embedding, best),
     }
-    environment_looked_at, embedding = _looked_at(settings, cell.environment, cell.embedding)
-    return stated | best.agents.get(Cell(environment_looked_at, cell.agent, embedding), {})
+    return stated | found(settings, cell, best)
+
+
+def found(settings: Parameters, cell: Cell, best: Best) -> Values:
+    """Those hyper-parameters of a cell that the search chose."""
+    environment, embedding = _looked_at(settings, cell.environment, cell.embedding)
+    chosen = best.agents.get(Cell(environment, cell.agent, embedding), {})
+    return best.embeddings.get((environment, embedding), {}) | chosen
 
 
 def sizes(settings: Parameters, environment: str, embedding: str, best: Best = NOTHING_FOUND) -> Values:

@@ -88,17 +88,6 @@ def welch(first: ArrayLike, second: ArrayLike) -> Difference:
     return Difference(float(x.mean() - y.mean()), variance**0.5, freedom)
 
 
-def paired(first: ArrayLike, second: ArrayLike) -> Difference:
-    """Difference mean(first − second) of scores that belong together pair by pair: same seed, same random streams."""
-    x, y = scores(first, least=2), scores(second, least=2)
-    if x.shape != y.shape:
-        raise JsaeError(f"{len(x)} and {len(y)} scores do not pair up")
-    differences = x - y
-    return Difference(
-        float(differences.mean()), float(differences.std(ddof=1)) / len(differences) ** 0.5, len(differences) - 1
-    )
-
-
 def interquartile_mean(values: ArrayLike, axes: int | None = None) -> NDArray[np.float64]:
     """Mean of what is left after a quarter of the scores is cut off at either end (as rliable and scipy cut: ⌊n/4⌋).
 
@@ -154,26 +143,6 @@ def probability_of_improvement(first: ArrayLike, second: ArrayLike) -> NDArray[n
         x, y = x[:, None], y[:, None]
     above = x[..., :, None, :] - y[..., None, :, :]
     return np.asarray(((above > 0) + 0.5 * (above == 0)).mean(axis=(-3, -2, -1)))
-
-
-def improvement_interval(
-    first: ArrayLike,
-    second: ArrayLike,
-    generator: np.random.Generator,
-    repetitions: int = 20_000,
-    confidence: float = 0.95,
-) -> Interval:
-    """Probability of improvement with its percentile bootstrap interval; both sides are drawn anew, each by itself."""
-    x, y = scores(first, least=2), scores(second, least=2)
-    x, y = (x[:, None], y[:, None]) if x.ndim == 1 else (x, y)
-    drawn = []
-    for start in range(0, repetitions, 2_000):
-        size = min(2_000, repetitions - start)
-        rows = [generator.integers(0, len(z), (size, *z.shape)) for z in (x, y)]
-        pair = [np.take_along_axis(z[None], row, axis=1) for z, row in zip((x, y), rows, strict=True)]
-        drawn.append(probability_of_improvement(*pair))
-    low, high = np.quantile(np.concatenate(drawn), [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Interval(float(probability_of_improvement(x, y)), float(low), float(high))
 
 
 def performance_profile(values: ArrayLike, thresholds: ArrayLike) -> NDArray[np.float64]:

@@ -13,15 +13,12 @@ import numpy as np
 import polars as pl
 
 from jsae import statistics
-from jsae.curves import CURVES, Cell
+from jsae.curves import CURVES, FINAL_SHARE, Cell
 from jsae.errors import JsaeError
 from jsae.files import read_table
 
 FINITE = ("mean_return", "epoch_return")
 """Columns in which a NaN or an infinity means that the run is broken."""
-
-FINAL_SHARE = 10
-"""A final return is the mean over the last 1/10 of the epochs, at least one."""
 
 
 @dataclass(frozen=True)

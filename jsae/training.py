@@ -164,7 +164,8 @@ class Trainer:
             raise JsaeError(
                 f"seed {self.seeds[member]}, epoch {self.epoch + 1}: {list(metrics)[number]} is "
                 f"{float(measured[number, member])}; "
-                "lower agents.common.actor_learning_rate, critic_learning_rate or the environment's reward_scale"
+                "lower actor_learning_rate or critic_learning_rate (search/best.yaml where it has them, else "
+                "agents.common in params.yaml) or the environment's reward_scale"
             )
         unmeasured = torch.full_like(measured[0], torch.nan)
         for metric, history in self._history.items():

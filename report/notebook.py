@@ -333,7 +333,6 @@ show(
 # ## Environments and their bounds
 
 # %%
-kinds = {"gridworld": "Gridworld", "slot_machine": "Slot machine", "recommender": "Recommender system"}
 
 
 def spaces(environment):

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from jsae import checkpoint
+from jsae import checkpoint, compiled
 from jsae.curves import Cell
 from jsae.embeddings.learning import is_continual
 from jsae.parameters import AnyEnvironment, Parameters
@@ -82,5 +82,6 @@ def fingerprint(
         if name.split(".")[0] in ("jsae", "stages", "__main__") and (file := getattr(module, "__file__", None))
         if not (apart_from and name.startswith(apart_from))
     )
+    code += [source for path in code if (source := path.with_suffix(".cpp")).is_file()]
     model = [paths.transitions(environment.store)] if environment.module == "recommender" else []
-    return checkpoint.fingerprint([values, torch.__version__], [*files, *model, *code])
+    return checkpoint.fingerprint([values, torch.__version__, compiled.kind()], [*files, *model, *code])

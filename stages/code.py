@@ -1,6 +1,6 @@
 """Say which files each stage runs, with their digests: what a stage depends on besides its data and parameters.
 
-inputs   the folders jsae and stages, the locks of requirements; params.yaml: which cells and modules there are
+inputs   the folders jsae and stages, locks of requirements and torch.in; params.yaml: which cells and modules there are
 outputs  results/shared/code/STAGE.txt, or STAGE/NAMES.txt where names of params.yaml choose modules: a line a file
 
 Every other stage depends on its file here. An edit makes this stage run, and after it those whose files changed:
@@ -38,6 +38,11 @@ LOCKS = {
     **dict.fromkeys(("figures", "report"), "study"),
 }
 """Stages whose modules no name chooses, and the lock of the packages that they use."""
+PACKAGES = {
+    "compute": {"requirements/compute.lock", "requirements/torch.in"},  # torch is locked apart, but pinned there
+    "study": {"requirements/study.lock"},
+}
+"""The files that say in which versions."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -45,7 +50,7 @@ def main(arguments: Sequence[str]) -> None:
     shutil.rmtree(paths.CODE, ignore_errors=True)
     imports: dict[Path, list[Path]] = {}
     for name, lock, scripts in stages(parameters.load(paths.PARAMETERS)):
-        files = sorted({*(import_closure(scripts, known=imports) - NOT_INPUTS), f"requirements/{lock}.lock"})
+        files = sorted((import_closure(scripts, known=imports) - NOT_INPUTS) | PACKAGES[lock])
         lines = [f"{hashlib.md5(Path(file).read_bytes()).hexdigest()}  {file}\n" for file in files]
         with write_atomically(paths.code(name)) as temporary:
             temporary.write_text("".join(lines))

@@ -38,7 +38,7 @@ def drawn(scale: str, settings: parameters.Parameters, stamp: str) -> Iterator[t
     missing = missing_cells(tables / "missing.json", curves)
     for name, environment in names.PANELS.items():
         if environment in set(curves["environment"]):
-            yield name, plots.PANELS[name](curves, final, missing, stamp)
+            yield name, plots.panel(name, curves, final, missing, stamp)
     for variant in names.VARIANTS:
         if variant in set(curves["environment"]):
             yield f"figure_variant_{variant}", plots.learning_curves(variant, curves, final, missing, stamp)

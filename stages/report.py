@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> None:
 def make(scale: str) -> None:
     """Write the report, the printed paper and the page of runs of `scale`."""
     settings = parameters.load(paths.PARAMETERS)
-    cells = (Cell(*names) for names in settings.cells())
+    commands = {Cell(*names): cell_commands(scale, settings, Cell(*names)) for names in settings.cells()}
     inputs = {
         "scale": scale,
         "results": str(paths.tables(scale).parent),
@@ -53,7 +53,7 @@ def make(scale: str) -> None:
         "search": str(paths.SEARCH),
         "parameters_file": str(paths.PARAMETERS),
         "sources": str(SOURCES),
-        "commands": [[str(cell), command] for cell in cells for command in cell_commands(scale, settings, cell)],
+        "commands": [[str(cell), command] for cell, own in commands.items() for command in own],
         "locks": [str(lock) for lock in locks()],
     }
     notebook = run_notebook(SOURCES / "notebook.py", inputs)
@@ -65,7 +65,6 @@ def make(scale: str) -> None:
         temporary.write_bytes(print_paper(pages.to_print(notebook, stamp[0]), SOURCES / "paper.typ"))
 
     curves, final = (read_table(paths.tables(scale) / f"{name}.parquet") for name in ("curves", "final"))
-    commands = {Cell(*names): cell_commands(scale, settings, Cell(*names)) for names in settings.cells()}
     best = search.read_best(paths.BEST)
     trained_with = {cell: hyper_parameters(settings, cell, best) for cell in commands}
     rows = parameters.table(settings)
@@ -76,10 +75,10 @@ def make(scale: str) -> None:
 
 def hyper_parameters(settings: parameters.Parameters, cell: Cell, best: search.Best) -> list[tuple[str, str, str]]:
     """What a cell is trained with: rows (name, value, where it comes from)."""
-    stated, found = search.values(settings, cell), search.values(settings, cell, best)
+    stated, found = search.values(settings, cell), search.found(settings, cell, best)
     return [
-        (name, str(value), f"the search ({stated[name]} in params.yaml)" if value != stated[name] else "params.yaml")
-        for name, value in found.items()
+        (name, str(found.get(name, value)), f"the search ({value} in params.yaml)" if name in found else "params.yaml")
+        for name, value in stated.items()
     ]
 
 

@@ -18,13 +18,12 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from jsae import checkpoint, compiled, devices, parameters, provenance, search
-from jsae.curves import Cell
+from jsae.curves import FINAL_SHARE, Cell
 from jsae.embeddings.learning import kind
 from jsae.files import write_atomically
 from jsae.population import runner, shards
 from jsae.pretraining import pretrain_shard
 from jsae.search import Trial
-from jsae.tables import FINAL_SHARE
 from jsae.training import train_shard
 from stages import _environments, _main, _pretrainings, _trainings, paths
 from stages._pretrainings import Values

@@ -5,7 +5,8 @@ inputs   params.yaml: environments.ENVIRONMENT, embeddings; the cell's hyper-par
 outputs  results/SCALE/runs/ENVIRONMENT/AGENT-EMBEDDING/COHORT.parquet, a row per seed and epoch, and the final
          parameters as .safetensors
 
-Checkpoints lie in .checkpoints, apart from the outputs: the same command goes on where it was stopped.
+Checkpoints lie in .checkpoints, apart from the outputs: the same command goes on where it was stopped. Those of a
+finished training are removed.
 """
 
 import shutil
@@ -70,6 +71,7 @@ def train(scale: str, cohort: str, cell: Cell, settings: parameters.Parameters, 
     except JsaeError as error:
         raise JsaeError(f"{cell} {error} (its last checkpoint is in {folder})") from error
     write(scale, cohort, cell, blocks, [call["saved"] for call in calls], environment.steps_per_epoch)
+    shutil.rmtree(folder)
 
 
 def checkpoints(

@@ -10,9 +10,11 @@ import polars as pl
 import pytest
 import torch
 
-from jsae import checkpoint
+from jsae import checkpoint, compiled, parameters
+from jsae.curves import Cell
 from jsae.errors import JsaeError
 from stages import (
+    _trainings,
     aggregate,
     bounds,
     collect,
@@ -113,3 +115,26 @@ def test_a_loss_that_is_no_number_names_cell_seed_epoch_and_checkpoint(study: Pa
         train.main([*cell, *VPG])
     place = r"slot-machine\S* seed [34], epoch \d: \w+ is (nan|inf); lower .*learning_rate"
     assert re.match(rf"{place}.* \(its last checkpoint is in \.checkpoints/\S+\)", str(caught.value)), str(caught.value)
+
+
+def test_a_training_leaves_no_checkpoint_behind(study: Path) -> None:
+    """Run again, it trains again, whatever has changed: nothing that is old can come back."""
+    cell = [*SCALE, "--cohort", "3-4", *SLOTS, "--embedding", "none"]
+    pretrain.main(cell)
+    train.main([*cell, *VPG])
+    assert (study / paths.curves("preview", "slot-machine", "vpg", "none", "3-4")).exists()
+    assert not [path for path in (study / paths.CHECKPOINTS).rglob("*") if path.is_file()]
+
+
+def test_checkpoints_belong_to_the_code_that_made_them(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python, C++ and which of the two paths was taken."""
+    seen: list[Path] = []
+    monkeypatch.setattr(checkpoint, "fingerprint", lambda values, files: seen.extend(files) or repr(values))
+    world = parameters.load(paths.PARAMETERS).environments["half-cheetah"]
+    keys = set()
+    for kind in ("plain", "auto"):
+        monkeypatch.setenv("JSAE_KERNELS", kind)
+        keys.add(_trainings.fingerprint(world, Cell("half-cheetah", "vpg", "none"), [], []))
+    assert len(keys) == (2 if compiled.kind() == "compiled" else 1)
+    names = {path.relative_to(ROOT).as_posix() for path in seen if path.is_relative_to(ROOT)}
+    assert {"jsae/kernels.py", "jsae/kernels.cpp", "jsae/environments/half_cheetah.cpp", "stages/train.py"} <= names

@@ -33,13 +33,13 @@ def words(figure) -> str:
     )
 
 
-@pytest.mark.parametrize("name", plots.PANELS)
+@pytest.mark.parametrize("name", names.PANELS)
 def test_each_panel_draws_mean_every_seed_and_the_bounds(name):
-    environment, draw = names.PANELS[name], plots.PANELS[name]
+    environment = names.PANELS[name]
     compared = names.TRANSFER if name == "figure_2f" else names.PAPER
     curves = study(environment, embeddings=(*compared, "separate"))
     final = tables.final(curves, {environment: Bounds(13.3, 480.0)})
-    axes = draw(curves, final, [], "").axes[0]
+    axes = plots.panel(name, curves, final, []).axes[0]
     assert len(axes.lines) == len(compared) * (3 + 1) + 2
     means = {line.get_label(): line.get_ydata() for line in axes.lines if "(n = 3)" in str(line.get_label())}
     jsae = (
@@ -241,7 +241,7 @@ def test_long_words_of_a_legend_stand_below_one_another():
     wide = drawn(study("slot-machine")).axes[0]
     assert wide.get_legend()._ncols == 2
     curves = study("gridworld-2048", embeddings=("jsae", "jsae_transfer_tuned"))
-    narrow = plots.figure_2f(curves, tables.final(curves, {}), [], "").axes[0]
+    narrow = plots.panel("figure_2f", curves, tables.final(curves, {}), []).axes[0]
     assert narrow.get_legend()._ncols == 1
 
 

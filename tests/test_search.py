@@ -2,13 +2,13 @@
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import polars as pl
 import pytest
 from ruamel.yaml import YAML
 
-from jsae import parameters, search
+from jsae import names, parameters, search
 from jsae.curves import Cell
 from jsae.errors import JsaeError
 from jsae.population import run_shards
@@ -214,3 +214,7 @@ def test_a_setting_that_diverges_is_last_and_stops_no_other(study: parameters.Pa
     assert table.filter(wild)["score"].to_list() == [None] * 6
     assert table.filter(wild)["epochs"].to_list() == [3] * 6
     assert table.filter(~wild)["score"].null_count() == 0
+
+
+def test_what_can_be_searched_has_a_column_and_a_name() -> None:
+    assert set(get_args(parameters.Searchable)) == set(search.VARIED) == set(names.SEARCHED)

@@ -39,20 +39,6 @@ def test_welch_agrees_with_scipy(x, y):
     assert (interval.low, interval.high) == (pytest.approx(low, rel=1e-6), pytest.approx(high, rel=1e-6))
 
 
-@given(samples)
-def test_paired_is_the_one_sample_test_of_the_differences(x):
-    y = [value**2 / 1e3 for value in x]
-    differences = np.subtract(x, y)
-    assume(differences.std() > 1e-6)
-    expected = scipy.stats.ttest_1samp(differences, 0, alternative="less")
-    assert statistics.paired(x, y).p_below(0) == pytest.approx(expected.pvalue, rel=1e-6, abs=1e-12)
-
-
-def test_pairs_must_pair_up():
-    with pytest.raises(JsaeError, match="2 and 3 scores do not pair up"):
-        statistics.paired([1, 2], [1, 2, 3])
-
-
 @given(samples, samples, st.floats(0.01, 50))
 def test_equivalence_at_2_5_percent_is_the_95_percent_interval_inside_the_margin(x, y, margin):
     difference = statistics.welch(x, y)
@@ -102,8 +88,6 @@ def test_bootstrap_intervals_contain_the_estimate_as_rliables_tests_demand():
         x, lambda z: statistics.interquartile_mean(z, axes=2), np.random.default_rng(0), repetitions=500
     )
     assert interval.low < interval.estimate < interval.high
-    improvement = statistics.improvement_interval(x, x[::-1] + 20, np.random.default_rng(0), repetitions=500)
-    assert improvement.low < improvement.estimate < improvement.high
 
 
 def test_the_bootstrap_resamples_within_environments_only():
@@ -173,9 +157,7 @@ def test_seeds_needed_give_the_promised_power():
         lambda bad: statistics.mean_interval(bad),
         lambda bad: statistics.welch(bad, [1.0, 2.0]),
         lambda bad: statistics.welch([1.0, 2.0], bad),
-        lambda bad: statistics.paired(bad, bad),
         lambda bad: statistics.performance_profile(bad, [0.0]),
-        lambda bad: statistics.improvement_interval(bad, bad, np.random.default_rng(0), 10),
         lambda bad: statistics.stratified_bootstrap(
             np.reshape(bad, (-1, 1)), lambda z: z.mean(axis=(1, 2)), np.random.default_rng(0), 10
         ),

@@ -6,7 +6,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from jsae import kernels
+from jsae import checkpoint, kernels
 from jsae.networks import MLP, Adam
 from jsae.policies import Choices, Policy, policy_over
 from jsae.randomness import Streams
@@ -145,10 +145,8 @@ class OnPolicyAgent:
 
     def tensors(self) -> dict[str, Tensor]:
         """The rest of the state, for a checkpoint: that of the optimisers."""
-        return {
-            **{f"actor_adam.{name}": tensor for name, tensor in self._actor_adam.tensors().items()},
-            **{f"critic_adam.{name}": tensor for name, tensor in self._critic_adam.tensors().items()},
-        }
+        actor, critic = self._actor_adam.tensors(), self._critic_adam.tensors()
+        return checkpoint.prefixed("actor_adam", actor) | checkpoint.prefixed("critic_adam", critic)
 
     def load(self, tensors: dict[str, Tensor]) -> None:
         """Go on where `weights()` and `tensors()` were taken."""

@@ -20,7 +20,7 @@ class Embedding(learning.Embedding):
     | T | one linear layer on [φ(s), g(a)]: logits of the next state, or the next state where it is a vector |
     | f | the action nearest to a point of E; where actions are continuous, a network trained on Eq. (6) |
 
-    One layer each is the form of public code adapted from the authors'; the paper does not say.
+    One layer each is the form of the public re-implementation; the paper does not say.
     """
 
     learnt = True

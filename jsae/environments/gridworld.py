@@ -62,7 +62,7 @@ class Gridworld:
     ## Rewards
     `step_reward` on every step, plus `collision_reward` on a step that collides, plus `goal_reward` on reaching the
     goal. The paper says "small step and collision penalties and a large positive reward" without numbers; -0.01, -0.05
-    and +1 are those of public code adapted from the authors'.
+    and +1 are those of the public re-implementation.
 
     ## Start, termination and truncation
     Episodes start at `start`, terminate in the goal, and are truncated by the caller after `episode_length` steps
@@ -77,7 +77,7 @@ class Gridworld:
     goal              one such rectangle
     start             position (x, y) at the start of an episode
     sub_steps         most sub-steps in a step; 4 = int(0.2 / 0.045), the maximum step size of A.4.1 over a sub-step
-    sub_step_length   length of a sub-step of a motion of norm 1, in units of the box (not stated: public code)
+    sub_step_length   length of a sub-step of a motion of norm 1, of the box (not stated: public re-implementation)
     step_reward       paid on every step
     collision_reward  paid once on a step that collides
     goal_reward       paid on reaching the goal

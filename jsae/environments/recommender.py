@@ -28,7 +28,7 @@ class Recommender:
     | start | n items, independent: uniform over items, or by popularity |
     | termination | never; episodes are cut after `episode_length` steps, a time limit |
 
-    boost: the paper's alpha = 3. bonus: 0 in the paper; public code adapted from the authors' adds 0.05, which lets
+    boost: the paper's alpha = 3. bonus: 0 in the paper; the public re-implementation adds 0.05, which lets
     an item be sold that never followed the history. start: not stated; uniform in that code.
     """
 
