@@ -414,6 +414,7 @@ class Study(Strict):
     gridworld_ablations: Family = Field(alias="gridworld-ablations")
     slot_machine_ablations: Family = Field(alias="slot-machine-ablations")
     recommender_ablations: Family = Field(alias="recommender-ablations")
+    recommender_controls: Family = Field(alias="recommender-controls")
 
 
 Searchable = Literal[
@@ -500,7 +501,7 @@ class Parameters(Strict):
         """A family draws from the store of the environment that it is called after, as in dvc.yaml; no two from one."""
         drawn: dict[str, str] = {}
         for name, family in self.families():
-            home = name.removesuffix("-ablations")
+            home = name.removesuffix("-ablations").removesuffix("-controls")
             store = getattr(self.environments.get(home), "store", None)
             if store is None:
                 continue

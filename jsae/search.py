@@ -21,6 +21,8 @@ from jsae.parameters import Parameters
 
 Values = dict[str, Any]
 """Hyper-parameters by name."""
+VARIANT_OF = {"none": "none", "ra": "ra", "ra_frozen": "ra"}
+"""Whose outcome of the search an embedding takes; every other one is a variant of JSAE."""
 
 SIZES = ("state_embedding_size", "action_embedding_size")
 STEPS = ("policy_steps", "update_steps")
@@ -111,7 +113,7 @@ def sizes(settings: Parameters, environment: str, embedding: str, best: Best = N
 
 def _looked_at(settings: Parameters, environment: str, embedding: str) -> tuple[str, str]:
     """The environment and the embedding whose outcome of the search these two take."""
-    return settings.search.same_as.get(environment, environment), embedding if embedding in ("none", "ra") else "jsae"
+    return settings.search.same_as.get(environment, environment), VARIANT_OF.get(embedding, "jsae")
 
 
 def trials(settings: Parameters, cell: Cell) -> list[Trial]:

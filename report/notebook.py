@@ -728,8 +728,8 @@ if not maps:
 #
 # What each part of JSAE is worth: states and actions embedded by models that do not share a loss, one of the two
 # embedded only, and embeddings that go on learning or stay as pre-training left them, against what the paper does. In
-# the recommender system there is a control besides: points of E in order of price, which Eq. (5) never sees, for the
-# same agent. What it reaches beyond JSAE is not the agent's doing but the embedding's.
+# the recommender system there is a control besides: the points that JSAE has learnt, dealt to the items in order of
+# price, which Eq. (5) never sees. What it reaches beyond JSAE, frozen, is not the agent's doing but that order's.
 
 # %%
 no_ablations = (*names.PAPER, *names.TRANSFER)

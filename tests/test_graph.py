@@ -286,7 +286,7 @@ def test_an_edited_module_reruns_the_stages_that_import_it(name: str, reruns: se
         agents = {"vpg": {"vpg"}, "on_policy": {"vpg", "ppo"}, "sac": {"sac"}}[Path(name).stem]
         assert {stage.split("-")[-2] for stage in found} == agents
     if name == "jsae/embeddings/jsae.py":
-        variants = re.compile(r"-(jsae(_\w+)?|separate|state_only|action_only|price_ordered)$|^(quality|theory)")
+        variants = re.compile(r"-(jsae(_\w+)?|separate|state_only|action_only)$|^(quality|theory)")
         assert all(variants.search(stage) for stage in found)
     if name == "jsae/environments/slot_machine.py":
         assert all("slot-machine" in stage or stage.startswith("bounds") for stage in found)

@@ -132,31 +132,42 @@ def test_what_the_policy_sees_and_chooses() -> None:
     assert torch.equal(action_only.to_action(action_only.embed_action(actions).detach()), actions)
 
 
-def test_actions_in_order_of_price(tmp_path: Path) -> None:
-    """Midpoints of equal parts of (−1, 1), by price, of which the policy's points meet the nearest; φ and T learn."""
+def test_points_of_jsae_in_order_of_price(tmp_path: Path) -> None:
+    """Which point is whose is dealt anew: the dearest item has one end of the longest axis, the cheapest the other."""
     shop = made_shops.make(tmp_path, made_shops.SHOP)
     assert shop.prices.tolist() == [10, 20, 5, 40]
-    control = embed("price_ordered", shop, SEEDS, 3, 2)
-    expected = torch.tensor([[-0.25, 0], [0.25, 0], [-0.75, 0], [0.75, 0]])
-    torch.testing.assert_close(control.action_table(), expected.expand(2, -1, -1))
-    points = torch.tensor([[-9.0, 5.0], [-0.4, -5.0], [0.1, 0.0], [9.0, 1.0]])
-    assert control.to_action(points.repeat(2, 1, 1)).tolist() == [[2, 0, 1, 3]] * 2
-    assert is_continual("price_ordered", True) is False
-    before = {name: parameter.detach().clone() for name, parameter in control.parameters.items()}
+    frozen, control = (embed(name, shop, SEEDS, 3, 2) for name in ("jsae_frozen", "jsae_by_price"))
+    points = torch.tensor([[0.1, 0.2], [0.1, -0.8], [-0.1, 0.9], [0.0, -0.3]])  # the second coordinate varies most
+    for embedding in (frozen, control):
+        embedding.g.weight.detach().copy_(points.atanh())
+        embedding.refresh()
+    by_second = points[[1, 3, 0, 2]]  # for the prices 5, 10, 20 and 40, or the other way round
+    expected = {tuple(order[[1, 2, 0, 3]].flatten().tolist()) for order in (by_second, by_second.flip(0))}
+    for table in control.action_table():
+        assert any(table.flatten().tolist() == pytest.approx(order) for order in expected)
+    e = torch.rand(2, 50, 2) * 2 - 1
+    nearest = torch.cdist(e, control.action_table().detach()).argmin(2)
+    assert torch.equal(control.to_action(e), nearest)
+    assert control.action_table().sort(1).values.equal(frozen.action_table().sort(1).values)
+    learn(frozen, shop)
     learn(control, shop)
-    stayed = {name for name, parameter in control.parameters.items() if torch.equal(parameter, before[name])}
-    assert stayed == {"g"}
+    assert all(torch.equal(control.parameters[name], frozen.parameters[name]) for name in frozen.parameters)
 
 
 def test_where_nothing_has_a_price_there_is_no_order_of_prices() -> None:
-    with pytest.raises(JsaeError, match="price_ordered is for recommenders"):
-        embed("price_ordered", probes.RewardOfAction(), SEEDS, 3, 2)
+    with pytest.raises(JsaeError, match="jsae_by_price is for recommenders"):
+        embed("jsae_by_price", probes.RewardOfAction(), SEEDS, 3, 2)
 
 
 def test_who_goes_on_learning() -> None:
     """(name, what the environment says) → what happens."""
     cases = {("jsae", True): True, ("jsae", False): False, ("ra", True): True, ("state_only", True): True}
-    cases |= {("jsae_frozen", True): False, ("jsae_continual", False): True}
+    cases |= {
+        ("jsae_frozen", True): False,
+        ("ra_frozen", True): False,
+        ("jsae_by_price", True): False,
+        ("jsae_continual", False): True,
+    }
     assert {case: is_continual(*case) for case in cases} == cases
 
 

@@ -29,6 +29,7 @@ Each has a class `Embedding` for a population of P members:
 | jsae_transfer_all | φ | g | as jsae, with φ, T, actor and critic of another environment |
 | state_only | φ of jsae | raw | as jsae |
 | action_only | raw | g of jsae | as jsae |
-| price_ordered | φ | by rank of price | as jsae, frozen; a control for the recommender |
+| ra_frozen | raw | embedded | as ra; before the policy only |
+| jsae_by_price | φ | the points of g in order of price | as jsae_frozen; a control for the recommender |
 | separate | φ | g | each its own auto-encoder, without T |
 """

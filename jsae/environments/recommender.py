@@ -1,4 +1,4 @@
-"""The recommender system of section 4 (data and settings: appendix A.4), batched over members and episodes."""
+"""The recommender system of section 5.3 (data and settings: appendix A.4), batched over members and episodes."""
 
 import json
 from pathlib import Path
@@ -19,9 +19,9 @@ class Recommender:
     | | |
     |---|---|
     | state | the last n items bought, [P, N, n] int64 item numbers, oldest first |
-    | observation | n-hot: the item at position k has its own block of N rows, [P, N, n] ids into n · N rows |
-    | action | the item recommended, [P, N] int64 in 0..N-1 |
-    | target | the item bought: with the state it fixes the next state, [P, N] int64 in 0..N-1 |
+    | observation | n-hot: the item at position k has its own block of rows, [P, N, n] ids into n · items rows |
+    | action | the item recommended, [P, N] int64 in 0..items-1 |
+    | target | the item bought: with the state it fixes the next state, [P, N] int64 in 0..items-1 |
     | transition | the next item is drawn from p after p[a] becomes `boost` · p[a] + `bonus` and p is renormalised |
     | p | mean of the n-gram distributions given the last 1..n items; an unseen history counts as the shorter one |
     | reward | mean unit price of the item bought, dollars |

@@ -1,0 +1,47 @@
+"""Control for the recommender system: the points of the joint embedding, dealt to the items in order of price.
+
+The paper's embeddings say where an action leads, not what it earns. Here the points, their distances and the space are
+those that JSAE has learnt, and nothing but which item has which point differs. What an agent reaches here beyond what
+it reaches with JSAE is what an order by price is worth to it; the agent is the same.
+"""
+
+import torch
+from torch import Tensor
+
+from jsae.embeddings import jsae_frozen
+from jsae.embeddings.action_map import NearestNeighbour
+from jsae.errors import JsaeError
+from jsae.randomness import Streams
+from jsae.rollout import Environment
+
+
+class Embedding(jsae_frozen.Embedding):
+    """φ, g and T as of JSAE, frozen; f gives the k-th dearest item where the k-th point along their first axis is near.
+
+    The first axis is the direction in which the embeddings of all items vary most. Of items at one price the first
+    counts as the cheaper.
+    """
+
+    def __init__(self, streams: Streams, environment: Environment, state_size: int, action_size: int):
+        prices: Tensor | None = getattr(environment, "prices", None)
+        if prices is None:
+            raise JsaeError(
+                "params.yaml: study: the embedding jsae_by_price is for recommenders; take it out elsewhere"
+            )
+        self._by_price = prices.argsort(stable=True)
+        super().__init__(streams, environment, state_size, action_size)
+
+    def action_table(self) -> Tensor:
+        """The point of each item, `[P, items, d]`."""
+        points = self.g.table()
+        centred = points - points.mean(1, keepdim=True)
+        _, axes = torch.linalg.eigh(centred.transpose(1, 2) @ centred)  # ascending: the last varies most
+        along = (centred @ axes[:, :, -1:])[:, :, 0].argsort(stable=True, dim=1)
+        dealt = torch.empty_like(points)
+        dealt[:, self._by_price] = points.gather(1, along[:, :, None].expand_as(points))
+        return dealt
+
+    def refresh(self) -> None:
+        """Look items up among the points that they have been dealt."""
+        with torch.no_grad():
+            self.f = NearestNeighbour(self.action_table())
