@@ -1,6 +1,6 @@
 """Whether speed costs learning: our trainings beside the plain reference's, from the same start, on fewer epochs.
 
-    python -m benchmarks.learning [--seeds 5] [--epochs 20] [--only ENVIRONMENT ...]
+    python -m benchmarks.learning [--seeds 5] [--epochs 20] [--only ENVIRONMENT ...] [--agents AGENT ...]
 
 For each cell, the mean return of the last third of the epochs, seed by seed. The reference steps one episode of one
 seed at a time, so this takes hours; a cell that benchmarks/results/learning.csv has already is not run again.
@@ -50,14 +50,16 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--only", nargs="+", default=list(training.WORLDS), help="environments")
+    parser.add_argument("--agents", nargs="+", default=["vpg", "ppo", "sac"])
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     rows = [Row(*row) for row in pl.read_csv(RESULTS).rows()] if RESULTS.exists() else []
     done = {(Cell(row.environment, row.agent, row.embedding), row.seeds, row.epochs) for row in rows}
     for cell in training.all_cells():
-        if cell.environment in chosen.only and (cell, chosen.seeds, chosen.epochs) not in done:
+        wanted = cell.environment in chosen.only and cell.agent in chosen.agents
+        if wanted and (cell, chosen.seeds, chosen.epochs) not in done:
             rows.append(compared(cell, chosen.seeds, chosen.epochs))
-            pl.DataFrame(rows, schema=list(Row._fields), orient="row").write_csv(RESULTS)
+            pl.DataFrame(rows, schema=list(Row._fields), orient="row").write_csv(RESULTS, float_precision=4)
     table = Table("cell", "epochs", "random", "ours", "reference (lowest, highest of its seeds)", "ours lies")
     for row in rows:
         reference = f"{row.reference:.3g} ({row.reference_low:.3g}, {row.reference_high:.3g})"
