@@ -4,6 +4,7 @@
 |---|---|
 | rank correlation | does E mirror what actions do: Spearman's ρ between distances of embeddings and of true motions |
 | loss, least loss | how near T is to what can be known: its held-out Eq. (5) beside the environment's own entropy |
+| action gain | what T knows of actions: how much its loss rises when each transition gets the action of another one |
 | action error | how well f undoes g: its held-out Eq. (6), for continuous actions |
 """
 
@@ -106,26 +107,46 @@ def next_bin_entropy(
     return rows, torch.cat(entropies)
 
 
+class Losses(NamedTuple):
+    """Losses on held-out transitions of each member, `[P]`; NaN where an embedding lacks T or the network f.
+
+    | field | what |
+    |---|---|
+    | model | Eq. (5) |
+    | action_gain | Eq. (5) with the action of the transition before in place of each one's own, less `model` |
+    | action_map | Eq. (6) |
+    """
+
+    model: Tensor
+    action_gain: Tensor
+    action_map: Tensor
+
+
 @torch.no_grad()
-def model_losses(embedding: learning.Embedding, held: HeldOut) -> tuple[Tensor, Tensor]:
-    """Each member's Eq. (5) and Eq. (6) on held-out transitions, `[P]`; NaN where an embedding lacks T or network f."""
+def model_losses(embedding: learning.Embedding, held: HeldOut) -> Losses:
+    """What a pre-trained embedding is worth on held-out transitions; the random policy's actions are independent."""
     members = len(next(iter(embedding.parameters.values())))
     nothing = torch.full((members,), torch.nan)
     if not isinstance(embedding, jsae.Embedding):
-        return nothing, nothing
+        return Losses(nothing, nothing, nothing)
     length = held.data.observation.shape[1]
-    model, action_map = torch.zeros(members), torch.zeros(members)
+    model, shuffled, action_map = torch.zeros(3, members)
+    others = held.data.action.roll(1, dims=1)
     for start in range(0, length, 500):
-        part = (field[:, start : start + 500] for field in held.data)
-        batch = Transitions(*(field.expand(members, *field.shape[1:]).contiguous() for field in part))
+        part = (field[:, start : start + 500] for field in (*held.data, others))
+        *fields, other = (field.expand(members, *field.shape[1:]).contiguous() for field in part)
+        batch = Transitions(*fields)
         share = batch.observation.shape[1] / length
         x, e = embedding.phi(batch.observation), embedding.embed_action(batch.action)
         if embedding.has_transition_model:
             model += share * embedding.model_loss(x, e, batch)
+            shuffled += share * embedding.model_loss(x, embedding.embed_action(other), batch)
         if isinstance(embedding.f, ActionNetwork):
             action_map += share * embedding.f.loss(e, batch.action)
-    return (
-        model if embedding.has_transition_model else nothing,
+    known = embedding.has_transition_model
+    return Losses(
+        model if known else nothing,
+        shuffled - model if known else nothing,
         action_map if isinstance(embedding.f, ActionNetwork) else nothing,
     )
 

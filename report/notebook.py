@@ -650,7 +650,8 @@ show(
 # Before any agent is trained, the embeddings can be measured on transitions that they have not seen. In a gridworld an
 # action's true motion is known: ρ is Spearman's rank correlation between distances of embeddings and distances of
 # motions. The loss is that of Eq. (5), between what the environment's own chance leaves at least and what a guess
-# without any input has.
+# without any input has. The gain is how much that loss rises when transitions get one another's actions: what T, and
+# with it E, knows of actions at all.
 
 # %%
 if (Path(figures) / "figure_embeddings.svg").exists():
@@ -671,7 +672,7 @@ if (Path(figures) / "figure_embeddings.svg").exists():
 if not measured.is_empty():
     show(
         document.table(
-            ["Environment", "Representation", "n", "ρ", "Loss", "Least", "Guess", "Unit", "Error of f"],
+            ["Environment", "Representation", "n", "ρ", "Loss", "Least", "Guess", "Gain", "Unit", "Error of f"],
             [
                 (
                     names.environment(environment),
@@ -681,13 +682,14 @@ if not measured.is_empty():
                     known("loss", rows),
                     known("least_loss", rows.head(1)),
                     known("guess", rows.head(1)),
+                    known("action_gain", rows),
                     rows["unit"][0],
                     known("action_error", rows),
                 )
                 for (environment, embedding), rows in measured.group_by("environment", "embedding", maintain_order=True)
             ],
             "Pre-trained embeddings on fresh transitions: mean ± standard deviation over seeds.",
-            numbers=["n", "ρ", "Loss", "Least", "Guess", "Error of f"],
+            numbers=["n", "ρ", "Loss", "Least", "Guess", "Gain", "Error of f"],
             name="quality",
             wide=True,
         )

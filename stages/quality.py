@@ -30,6 +30,7 @@ EMBEDDINGS: dict[str, Any] = {
     "least_loss": pl.Float64,
     "guess": pl.Float64,
     "unit": pl.String,
+    "action_gain": pl.Float64,
     "action_error": pl.Float64,
 }
 ACTIONS: dict[str, Any] = {
@@ -69,12 +70,12 @@ def measure(scale: str, settings: parameters.Parameters) -> None:
                 values = _pretrainings.read_values(paths.settings("pretrain", environment, name))
                 embedding = learning.embed(name, built, seeds, *_pretrainings.sizes(values))
                 learning.restore(embedding, checkpoint.load(path)[0])
-                loss, action_error = quality.model_losses(embedding, held)
+                losses = quality.model_losses(embedding, held)
                 for i, seed in enumerate(seeds):
                     correlation, points = on_motions(built, embedding, i, numbers.pairs)
                     rows.append(
-                        (environment, name, seed, correlation, float(loss[i]), held.least_loss, held.guess, held.unit,
-                         float(action_error[i]))
+                        (environment, name, seed, correlation, float(losses.model[i]), held.least_loss, held.guess,
+                         held.unit, float(losses.action_gain[i]), float(losses.action_map[i]))
                     )  # fmt: skip
                     if cohort == settings.cohorts[0] and i == 0:
                         actions += [(environment, name, seed, *point) for point in points]

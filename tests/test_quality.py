@@ -100,15 +100,16 @@ def test_losses_of_a_model_that_knows_nothing() -> None:
     embedding = embed("jsae", environment, [0, 1], 3, 2)
     for parameter in embedding.parameters.values():
         parameter.detach().zero_()
-    model, action_map = quality.model_losses(embedding, held)
-    torch.testing.assert_close(model, torch.full((2,), math.log(5)))
-    assert action_map.isnan().all()
+    found = quality.model_losses(embedding, held)
+    torch.testing.assert_close(found.model, torch.full((2,), math.log(5)))
+    torch.testing.assert_close(found.action_gain, torch.zeros(2))
+    assert found.action_map.isnan().all()
     cheetah = HalfCheetah(episode_length=5)
     held = quality.held_out(cheetah, 20, 10, 10)
     embedding = embed("jsae", cheetah, [0, 1], 3, 2)
     for parameter in embedding.parameters.values():
         parameter.detach().zero_()
-    model, action_map = quality.model_losses(embedding, held)
+    model, _, action_map = quality.model_losses(embedding, held)
     torch.testing.assert_close(model, held.data.target.square().mean().expand(2))
     torch.testing.assert_close(action_map, held.data.action.square().mean().expand(2))
 
@@ -117,6 +118,21 @@ def test_losses_of_a_model_that_knows_nothing() -> None:
 def test_what_has_no_transition_model_has_no_loss(name: str) -> None:
     environment = probes.RewardOfAction()
     held = quality.held_out(environment, 50, 10, 10)
-    model, action_map = quality.model_losses(embed(name, environment, [0, 1], 3, 2), held)
-    assert model.isnan().all()
-    assert action_map.isnan().all()
+    for losses in quality.model_losses(embed(name, environment, [0, 1], 3, 2), held):
+        assert losses.isnan().all()
+
+
+def test_the_gain_of_actions_is_what_anothers_action_costs() -> None:
+    """Logit k of the state that an action leads to and 0 of the others: a wrong action loses k nats."""
+    environment, k = probes.RewardOfAction(), 2.5
+    held = quality.held_out(environment, 400, 10, 10)
+    embedding = embed("jsae", environment, [0], 3, 4)
+    for parameter in embedding.parameters.values():
+        parameter.detach().zero_()
+    embedding.parameters["g"].detach()[0] = 9.0 * torch.eye(4)  # tanh 9 is 1 to single precision
+    embedding.parameters["transition"].detach()[0, 3:7, 1:] = k * torch.eye(4)
+    found = quality.model_losses(embedding, held)
+    torch.testing.assert_close(found.model, torch.tensor([math.log(math.exp(k) + 4) - k]))
+    wrong = (held.data.action != held.data.action.roll(1, dims=1)).float().mean()
+    assert 0.6 < wrong < 0.9
+    torch.testing.assert_close(found.action_gain, k * wrong[None])
