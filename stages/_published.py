@@ -20,6 +20,12 @@ def contents(settings: parameters.Parameters) -> dict[Path, Path]:
     return {Path(path.name): path for path in (paths.PARAMETERS, *here)} | {path: path for path in data}
 
 
+def finished_runs() -> dict[Path, Path]:
+    """The curves of every cell and cohort that has been trained: their places in published/, and in the study."""
+    root = Path("results") / SCALE / "runs"
+    return {Path("runs") / path.relative_to(root): path for path in sorted(root.rglob("*.parquet"))}
+
+
 def copy(path: Path, to: Path) -> None:
     """Copy a file, or a folder without the figures that are for print only."""
     to.parent.mkdir(parents=True, exist_ok=True)

@@ -343,12 +343,25 @@ def test_what_is_published_is_a_copy_of_the_study_or_nothing(study, monkeypatch,
         publish.main([])
     assert not paths.PUBLISHED.exists()
     monkeypatch.setattr(_published, "SCALE", "preview")
+    pages = paths.report("preview").parent
+    pages.rename("elsewhere")
+    publish.main([])
+    assert "cells and cohorts; `make paper` goes on" in capfd.readouterr().out
+    runs = sorted((paths.PUBLISHED / "runs").rglob("*.parquet"))
+    originals = sorted(Path("results/preview/runs").rglob("*.parquet"))
+    assert [path.read_bytes() for path in runs] == [path.read_bytes() for path in originals]
+    assert runs
+    (paths.PUBLISHED / "runs" / "of another machine").touch()
+    publish.main([])
+    assert (paths.PUBLISHED / "runs" / "of another machine").exists()
+    Path("elsewhere").rename(pages)
     for _ in range(2):
         publish.main([])
     for path in (paths.claims("preview"), paths.report("preview"), paths.tables("preview") / "curves.parquet"):
         copy = paths.PUBLISHED / path.relative_to(path.parent.parent if path.suffix == ".parquet" else path.parent)
         assert copy.read_bytes() == path.read_bytes()
     assert {path.suffix for path in (paths.PUBLISHED / "figures").iterdir()} == {".svg"}
+    assert not (paths.PUBLISHED / "runs").exists()
     render.main([])
     assert "byte for byte" in capfd.readouterr().out
     (paths.PUBLISHED / "figures" / "figure_2c.svg").write_text("another")
