@@ -19,7 +19,11 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     Path("workflow").mkdir()
     forecast.COSTS.write_text(f"# a remark\ngflops,40\npreview/{NAME},4.5\nshared/collect/maze/0-4.json,8\n")
-    Path("params.yaml").write_text("environments: {maze: {epochs: {preview: 2, paper: 100}}}\n")
+    Path("params.yaml").write_text(
+        "cohorts: [0-4, 5-9]\n"
+        "environments: {maze: {epochs: {preview: 2, paper: 100}}, twin: {epochs: {preview: 4, paper: 300}}}\n"
+        "search: {same_as: {twin: maze}}\n"
+    )
     monkeypatch.setattr(forecast, "gflops", lambda: 20.0)
     return tmp_path
 
@@ -61,6 +65,18 @@ def test_tables_grow_by_a_row_an_epoch_and_seed(study: Path) -> None:
 
 def test_what_was_never_recorded_is_not_known(study: Path) -> None:
     assert Forecast().cost("theory@paper", {"scale": "paper"}) is None
+
+
+def test_another_cohort_takes_as_long(study: Path) -> None:
+    write_record("paper", 70.0)
+    assert seconds(options=OPTIONS | {"cohort": "5-9"}) == pytest.approx(70)
+
+
+def test_an_environment_without_a_record_takes_as_long_as_the_one_whose_search_it_shares(study: Path) -> None:
+    write_record("paper", 70.0)
+    assert seconds(options=OPTIONS | {"environment": "twin"}) == pytest.approx(3 * 70)
+    write_record("paper", 50.0, NAME.replace("maze", "twin"))
+    assert seconds(options=OPTIONS | {"environment": "twin"}) == pytest.approx(50)
 
 
 def test_a_damaged_record_counts_as_none(study: Path) -> None:

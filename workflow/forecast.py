@@ -2,7 +2,8 @@
 
 A stage's cost is, in this order: what its last run took here, at the same scale; what its run took here at the other
 scale, times the ratio of their epochs or passes; the same two of COSTS, the records of another machine, times the ratio
-of the two machines' speeds, which a matrix product of a tenth of a second measures.
+of the two machines' speeds, which a matrix product of a tenth of a second measures; and where there is none of these,
+what the same takes for another cohort, or for the environment whose search it shares.
 
     python -m workflow.forecast        # rewrites COSTS from the records of this machine
 """
@@ -10,7 +11,7 @@ of the two machines' speeds, which a matrix product of a tenth of a second measu
 import csv
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,6 +51,25 @@ class Forecast:
 
     def cost(self, stage: str, options: Mapping[str, str]) -> Cost | None:
         """Of a stage, whose command has these options; None if nothing like it has ever been recorded."""
+        for like in self._alike(options):
+            seconds = self._seconds(stage, like)
+            if seconds is not None:
+                rows = self._units(stage, options) * _seeds(options["cohort"]) if "agent" in options else 0
+                longer = self._units(stage, options) / self._units(stage, like)
+                return Cost(seconds * longer + self._start, rows * BYTES_A_ROW)
+        return None
+
+    def _alike(self, options: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
+        """`options`, then those of stages that take as long."""
+        environment, cohorts = options.get("environment", ""), self._parameters["cohorts"]
+        for world in (environment, self._parameters["search"]["same_as"].get(environment)):
+            for cohort in dict.fromkeys([options.get("cohort", ""), *cohorts]):
+                if world is not None:
+                    changed = {"environment": world, "cohort": cohort}
+                    yield {name: changed.get(name, value) for name, value in options.items()}
+
+    def _seconds(self, stage: str, options: Mapping[str, str]) -> float | None:
+        """Of the command alone, from a record with just these options, at either scale, here or elsewhere."""
         scale = options.get("scale", "shared")
         name = record(stage, options)
         own = _wall_seconds(Path("results") / scale / "provenance" / name)
@@ -57,10 +77,7 @@ class Forecast:
         if seconds is None:
             there = self._elsewhere.get(f"{scale}/{name}") or self._at_other_scale(stage, name, options, here=False)
             seconds = None if there is None else there * self._slower
-        if seconds is None:
-            return None
-        rows = self._units(stage, options) * _seeds(options["cohort"]) if "agent" in options else 0
-        return Cost(seconds + self._start, rows * BYTES_A_ROW)
+        return seconds
 
     def _at_other_scale(self, stage: str, name: str, options: Mapping[str, str], *, here: bool) -> float | None:
         for scale in SCALES:
