@@ -15,9 +15,10 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 set_scale = sed -e 's/^scale: *[a-z]*/scale: $(1)/' \
 	-e 's/^\(  recommender-synthetic: {environments: \)\[[^]]*\]/\1[$(2)]/' params.yaml >params.yaml.new && mv params.yaml.new params.yaml && echo 'params.yaml: scale is now $(1)'
 
-# Parameters are checked first. On a terminal Snakemake shows a live view, else lines.
+# Parameters are checked first. C++ is compiled first, too: later, each worker would wait for it and record it as its own
+# time. On a terminal Snakemake shows a live view, else lines.
 # $(call run_stages,GRAPH)
-run_stages = { python -m jsae.parameters >/dev/null && snakemake --profile workflow/profiles/$(PROFILE) --config graph=$(1) \
+run_stages = { python -m jsae.parameters >/dev/null && python -m jsae.compiled >/dev/null && snakemake --profile workflow/profiles/$(PROFILE) --config graph=$(1) \
 	$(if $(filter local,$(PROFILE)),--cores $(JOBS)) $$(test -t 2 && echo --logger rich); }
 
 .DEFAULT_GOAL := help

@@ -131,6 +131,7 @@ PYTHON_OF_VENV = f"""#!/bin/sh
 case "$*" in
 "-m workflow.status --quiet") exit 1 ;;
 "-m jsae.parameters") echo parameters >>calls ;;
+"-m jsae.compiled") echo compiled >>calls ;;
 *) exec "{sys.executable}" "$@" ;;
 esac
 """
@@ -360,5 +361,5 @@ def test_paper_and_preview_change_the_scale_and_what_belongs_to_it(study: Study)
     preview = study.make("preview")
     assert params.read_text() == before
     assert preview.stdout.endswith(f"Report: {study.root}/report/preview/report.html\n")
-    ran = ["parameters", "snakemake --profile workflow/profiles/local --config graph=dvc.yaml --cores all"]
-    assert study.calls()[-4:] == [*ran, *ran]
+    ran = ["parameters", "compiled", "snakemake --profile workflow/profiles/local --config graph=dvc.yaml --cores all"]
+    assert study.calls()[-6:] == [*ran, *ran]
