@@ -549,10 +549,15 @@ def figure_wall_times(hours: Mapping[Cell, float], stamp: str = "") -> Figure:
     return figure
 
 
-def _place_of(panel: tuple[str, str]) -> tuple[int, tuple[str, str]]:
-    """Where a panel (environment, agent) stands among others: environments in the order of the paper's figure."""
-    order = list(names.ENVIRONMENTS)
-    return order.index(panel[0]) if panel[0] in order else len(order), panel
+def _place_of(panel: tuple[str, str]) -> tuple[int, int, tuple[str, str]]:
+    """Where a panel (environment, agent) stands among others: in the order of `names`, unknown ones last."""
+    worlds, agents = list(names.ENVIRONMENTS), list(names.AGENTS)
+    environment, agent = panel
+    return (
+        worlds.index(environment) if environment in worlds else len(worlds),
+        agents.index(agent) if agent in agents else len(agents),
+        panel,
+    )
 
 
 def _in_order(embeddings: Iterable[str]) -> list[str]:
