@@ -775,7 +775,8 @@ if lost:
 # ## Search over hyper-parameters
 #
 # The paper reports the best of a grid and lists no setting. Each setting that this study tried has a score, the mean
-# final return over seeds that the runs above do not use.
+# final return over seeds that the runs above do not use. Where returns spread as much from episode to episode as in the
+# recommender system, the first cut, after few epochs, is little better than chance, for every representation alike.
 
 # %%
 if tried.is_empty():
