@@ -61,8 +61,9 @@ class Forecast:
 
     def _alike(self, options: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
         """`options`, then those of stages that take as long."""
-        environment, cohorts = options.get("environment", ""), self._parameters["cohorts"]
-        for world in (environment, self._parameters["search"]["same_as"].get(environment)):
+        environment, cohorts = options.get("environment", ""), self._parameters.get("cohorts", [])
+        shared = self._parameters.get("search", {}).get("same_as", {})  # a graph that is not this study's has neither
+        for world in (environment, shared.get(environment)):
             for cohort in dict.fromkeys([options.get("cohort", ""), *cohorts]):
                 if world is not None:
                     changed = {"environment": world, "cohort": cohort}
