@@ -93,7 +93,7 @@ def values(settings: Parameters, cell: Cell, best: Best = NOTHING_FOUND) -> Valu
         "hidden_sizes": environment.hidden_sizes,
         "discount": common.discount,
         **settings.agent(cell.environment, cell.agent),
-        **sizes(settings, cell.environment, cell.embedding, best),
+        **sizes(settings, cell.environment, cell.embedding),
     }
     return stated | found(settings, cell, best)
 

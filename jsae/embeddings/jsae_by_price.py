@@ -16,10 +16,10 @@ from jsae.rollout import Environment
 
 
 class Embedding(jsae_frozen.Embedding):
-    """φ, g and T as of JSAE, frozen; f gives the k-th dearest item where the k-th point along their first axis is near.
+    """φ, g and T as of JSAE, frozen; f gives the k-th cheapest item near the k-th point along their first axis.
 
-    The first axis is the direction in which the embeddings of all items vary most. Of items at one price the first
-    counts as the cheaper.
+    The first axis is the direction in which the embeddings of all items vary most; which of its ends counts as the
+    first does not matter. Of items at one price the first counts as the cheaper.
     """
 
     def __init__(self, streams: Streams, environment: Environment, state_size: int, action_size: int):
