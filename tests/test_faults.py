@@ -1,19 +1,24 @@
 """Kills, full disks, damage: nothing is lost, one message says what to do, and the next run ends with the same bits."""
 
+import contextlib
+import errno
 import random
 import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TextIO
 
 import psutil
 import pytest
 import torch
+from ruamel.yaml import YAML
 
 from jsae import checkpoint
 from tests import killed_training
 from tests.forking import Forking, Program
 from tests.made_studies import ENVIRONMENT, EVERY, SNAKEMAKE, Study, wait_for
+from workflow import bridge
 
 DVC = ("dvc", "repro")
 
@@ -192,6 +197,26 @@ def test_damage_in_the_cache_is_found_and_mended(toy: Study, calm: dict[str, byt
     assert {"tables/all", "trained/a"} <= set(toy.ran())
     assert toy.results() == calm
     assert "up to date" in toy.run("dvc", "status")
+
+
+@pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # pygtrie's, called by DVC
+def test_the_lock_is_written_whole_or_not_at_all(toy: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DVC's own way is to cut the file and to write it anew, so that a kill in between leaves half of it."""
+    toy.snakemake()
+    before = (toy.root / "dvc.lock").read_bytes()
+
+    def cut(_: YAML, data: object, stream: TextIO) -> None:
+        stream.write("schema: '2.0'\nstages:\n  prep")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(YAML, "dump", cut)
+    with (
+        contextlib.chdir(toy.root),
+        pytest.raises(bridge.BridgeError, match="No space left"),
+        bridge.opened() as repo,
+    ):
+        bridge._lock(repo, {stage.name: stage for stage in repo.index.stages})
+    assert (toy.root / "dvc.lock").read_bytes() == before
 
 
 def test_an_entry_of_the_run_cache_that_a_kill_has_cut_short_is_dropped(toy: Study, calm: dict[str, bytes]) -> None:

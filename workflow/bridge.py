@@ -229,17 +229,21 @@ def _record(repo: Any) -> None:
 
 
 def _lock(repo: Any, stages: dict[str, Any]) -> None:
-    """Enter stages in the lock beside their graph, in the order in which `dvc repro` of a fresh clone enters them."""
+    """Enter stages in the lock beside their graph, in the order in which `dvc repro` of a fresh clone enters them.
+
+    DVC's own way writes the lock in place: a kill may cut it short.
+    """
     from dvc.stage.serialize import to_single_stage_lockfile
-    from dvc.utils.serialize import modify_yaml
+    from dvc.utils.serialize import dumps_yaml, parse_yaml_for_update
 
     for graph in sorted({stage.path_in_repo for stage in stages.values()}):
         made = {name: to_single_stage_lockfile(s) for name, s in stages.items() if s.path_in_repo == graph}
         names = [stage.name for stage in ordered(repo, graph) if stage.path_in_repo == graph]
-        with modify_yaml(str(Path(graph).with_suffix(".lock"))) as lock:
-            lock.setdefault("schema", "2.0")
-            entries = {**lock.get("stages", {}), **made}
-            lock["stages"] = {name: entries[name] for name in dict.fromkeys([*names, *entries]) if name in entries}
+        path = Path(graph).with_suffix(".lock")
+        lock: Any = parse_yaml_for_update(path.read_text(), path) if path.exists() else {"schema": "2.0"}
+        entries = {**lock.get("stages", {}), **made}
+        lock["stages"] = {name: entries[name] for name in dict.fromkeys([*names, *entries]) if name in entries}
+        _write(path, dumps_yaml(lock))
 
 
 def _digest(stage: Any, *, recorded: bool) -> str:
