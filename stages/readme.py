@@ -1,7 +1,7 @@
 """Write README's table of verdicts, and the panels of Figure 2 below it, from the study at the paper's scale.
 
 inputs   published/claims.json, published/figures (`make publish`), README.md with the two marks
-outputs  README.md, what stands between the marks; without that study, a sentence that says so
+outputs  README.md, what stands between the marks; of a study that is not complete, the returns of the cells that are
 
 No stage of the graph: `make readme` runs it after a study, and a test holds README.md to it. The preview is no evidence
 and never stands there.
@@ -12,15 +12,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jsae import document, names
+import polars as pl
+
+from jsae import document, names, tables
 from jsae.errors import JsaeError
-from jsae.files import write_atomically
+from jsae.files import read_table, write_atomically
 from stages import _main, paths
 
 README = Path("README.md")
 BEGIN, END = "<!-- verdicts: begin -->", "<!-- verdicts: end -->"
 NOT_RUN = """The study at the paper's scale has not been run yet, so there is no verdict on any claim. The
 preview is a check that everything works, not evidence: its budgets are a fraction of the paper's."""
+NOT_COMPLETE = """The study at the paper's scale is not complete yet, so there is no verdict on any claim. These cells
+have finished; their mean returns in the last tenth of the epochs, over seeds:"""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -32,8 +36,20 @@ def main(arguments: Sequence[str]) -> None:
 
 def verdicts() -> str:
     """What belongs between the marks."""
-    path = paths.PUBLISHED / paths.claims("paper").name
-    return f"{table(json.loads(path.read_text()))}\n\n{panels()}" if path.exists() else NOT_RUN
+    path, runs = paths.PUBLISHED / paths.claims("paper").name, sorted((paths.PUBLISHED / "runs").rglob("*.parquet"))
+    if path.exists():
+        return f"{table(json.loads(path.read_text()))}\n\n{panels()}"
+    return returns(tables.final(pl.concat(map(read_table, runs)), {})) if runs else NOT_RUN
+
+
+def returns(final: pl.DataFrame) -> str:
+    """The final returns of the cells in `final`, a table of `jsae.tables`, as Markdown."""
+    lines = [NOT_COMPLETE, "", "| cell | seeds | mean | lowest | highest |", "|---|---|---|---|---|"]
+    for words, runs in final.group_by("environment", "agent", "embedding", maintain_order=True):
+        measured = runs["final_return"].to_numpy()
+        numbers = (document.number(value) for value in (measured.mean(), measured.min(), measured.max()))
+        lines.append("| " + " | ".join(["/".join(map(str, words)), str(len(runs)), *numbers]) + " |")
+    return "\n".join(lines)
 
 
 def panels() -> str:

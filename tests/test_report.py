@@ -319,7 +319,19 @@ def test_the_readmes_table_is_made_from_the_claims_of_the_papers_scale(study, tm
     readme.README.write_text(f"# Title\n{readme.BEGIN}\nold\n{readme.END}\nrest\n")
     readme.main([])
     assert readme.README.read_text() == f"# Title\n{readme.BEGIN}\n{readme.NOT_RUN}\n{readme.END}\nrest\n"
-    paths.PUBLISHED.mkdir()
+    curves = paths.curves("preview", "slot-machine", "vpg", "jsae", "0-4")
+    for name in ("vpg-jsae", "vpg-none"):
+        folder = paths.PUBLISHED / "runs" / "slot-machine" / name
+        folder.mkdir(parents=True)
+        shutil.copy(study / curves.parent.with_name(name) / curves.name, folder)
+    readme.main([])
+    final = pl.read_parquet(study / paths.tables("preview") / "final.parquet").filter(
+        environment="slot-machine", agent="vpg", embedding="jsae"
+    )["final_return"]
+    middle, low, high = (document.number(value) for value in (final.mean(), final.min(), final.max()))
+    text = readme.README.read_text()
+    assert f"| slot-machine/vpg/jsae | 5 | {middle} | {low} | {high} |\n| slot-machine/vpg/none | 5 | " in text
+    assert "no verdict on any claim" in text
     published = Path(shutil.copy(study / paths.claims("preview"), paths.PUBLISHED))
     shutil.copytree(study / paths.figures("preview"), paths.PUBLISHED / "figures")
     readme.main([])
