@@ -12,6 +12,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import polars as pl
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
@@ -131,29 +132,19 @@ def _legend_below(axes: Axes, narrow: bool) -> None:
 def _curves_of_agent(axes: Axes, rows: pl.DataFrame, missing: Sequence[Cell]) -> None:
     """Draw every embedding's curve: seeds, spread, mean."""
     for embedding in _in_order(rows["embedding"].unique()):
-        look = LOOKS.get(embedding, OTHER_LOOK)
-        epochs, returns = blocks(*seed_matrix(rows.filter(pl.col("embedding") == embedding)))
-        mean, n = returns.mean(axis=0), len(returns)
-        axes.plot(epochs, returns.T, color=look["color"], linewidth=0.5, alpha=0.28)
-        if n > 1:
-            spread = returns.std(axis=0, ddof=1)
-            axes.fill_between(epochs, mean - spread, mean + spread, color=look["color"], alpha=0.13, linewidth=0)
-        label = f"{names.embedding(embedding)} (n = {n})"
-        axes.plot(epochs, mean, linewidth=1.5, label=label, zorder=3, **look)
+        points = blocks(rows.filter(pl.col("embedding") == embedding))
+        look, n = LOOKS.get(embedding, OTHER_LOOK), points["seed"].n_unique()
+        same: dict[str, Any] = {"data": points.to_pandas(), "x": "epoch", "y": "mean_return", "ax": axes}
+        sns.lineplot(**same, units="seed", estimator=None, color=look["color"], linewidth=0.5, alpha=0.28)
+        band = {"errorbar": "sd", "err_kws": {"alpha": 0.13, "linewidth": 0}} if n > 1 else {"errorbar": None}
+        sns.lineplot(**same, **band, **look, linewidth=1.5, zorder=3, label=f"{names.embedding(embedding)} (n = {n})")
     for cell in missing:
         axes.plot([], [], " ", label=f"{names.embedding(cell.embedding)}: missing")
-    axes.set_xlabel("Epoch")
+    axes.set(xlabel="Epoch", ylabel="")
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.margins(x=0)
     if rows.height:
         _steps_axis(axes, rows)
-
-
-def seed_matrix(rows: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Epochs [E] and mean_return [n, E] of one cell, seeds in order; epochs that a seed lacks are dropped for all."""
-    wide = rows.pivot("seed", index="epoch", values="mean_return").sort("epoch").drop_nulls()
-    seeds = sorted((name for name in wide.columns if name != "epoch"), key=int)
-    return wide["epoch"].to_numpy(), wide.select(seeds).to_numpy().T
 
 
 def block_width(epochs: int) -> int:
@@ -161,15 +152,18 @@ def block_width(epochs: int) -> int:
     return max(1, -(-epochs // 250))
 
 
-def blocks(epochs: np.ndarray, returns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Means of `block_width` consecutive epochs, at the last of them: [E], [n, E] → [B], [n, B].
+def blocks(rows: pl.DataFrame) -> pl.DataFrame:
+    """A row per seed and block of `block_width` epochs of one cell: seed, the last epoch, and the mean of mean_return.
 
     More points than a plot has dots to show would only draw noise as a thick line.
     """
-    width = block_width(len(epochs))
-    starts = np.arange(0, len(epochs), width)
-    ends = np.minimum(starts + width, len(epochs))
-    return epochs[ends - 1], np.add.reduceat(returns, starts, axis=1) / (ends - starts)
+    width = block_width(rows["epoch"].n_unique())
+    block = ((pl.col("epoch") - 1) // width).alias("block")
+    return (
+        rows.group_by("seed", block, maintain_order=True)
+        .agg(pl.col("epoch").max(), pl.col("mean_return").mean())
+        .drop("block")
+    )
 
 
 def _steps_axis(axes: Axes, rows: pl.DataFrame) -> None:

@@ -51,9 +51,9 @@ def test_each_panel_draws_mean_every_seed_and_the_bounds(name):
 def test_the_band_is_one_standard_deviation_over_seeds():
     curves = study("slot-machine", embeddings=("jsae",))
     band = drawn(curves).axes[0].collections[0].get_paths()[0].vertices
-    _, returns = plots.seed_matrix(curves)
-    upper = returns.mean(axis=0) + returns.std(axis=0, ddof=1)
-    assert band[:, 1].max() == pytest.approx(upper.max())
+    over = curves.group_by("epoch").agg(mean=pl.col("mean_return").mean(), spread=pl.col("mean_return").std(ddof=1))
+    assert band[:, 1].max() == pytest.approx((over["mean"] + over["spread"]).max())
+    assert band[:, 1].min() == pytest.approx((over["mean"] - over["spread"]).min())
 
 
 def test_a_single_seed_has_no_band():
@@ -83,15 +83,6 @@ def test_embeddings_can_be_told_apart_in_grey():
     for look in plots.LOOKS.values():
         red, green, blue = matplotlib.colors.to_rgb(look["color"])
         assert 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.6, "too light on white"
-
-
-def test_a_seed_matrix_keeps_only_epochs_that_all_seeds_have():
-    curves = study("slot-machine", embeddings=("jsae",), epochs=4, seeds=(2, 10))
-    cut = curves.filter((pl.col("seed") != 10) | (pl.col("epoch") < 4))
-    epochs, returns = plots.seed_matrix(cut)
-    assert epochs.tolist() == [1, 2, 3]
-    two = curves.filter((pl.col("seed") == 2) & (pl.col("epoch") < 4))["mean_return"]
-    np.testing.assert_array_equal(returns[0], two.to_numpy())
 
 
 def test_the_same_tables_give_the_same_bytes_without_a_date(tmp_path):
@@ -269,13 +260,15 @@ def test_action_embeddings_are_coloured_by_direction_and_those_that_stand_still_
 
 
 def test_long_curves_are_drawn_by_means_of_blocks_and_short_ones_as_they_are():
-    epochs, returns = np.arange(1, 626), np.arange(625.0)[None]
-    at, means = plots.blocks(epochs, returns)
+    def run(epochs: int) -> pl.DataFrame:
+        epoch = np.arange(1, epochs + 1)
+        return pl.DataFrame({"seed": [3] * epochs, "epoch": epoch, "mean_return": epoch - 1.0})
+
     assert plots.block_width(625) == 3
-    assert at[:2].tolist() == [3, 6]
-    assert at[-1] == 625
-    np.testing.assert_allclose(means[0, [0, 1, -1]], [1.0, 4.0, 624.0])
-    np.testing.assert_array_equal(plots.blocks(epochs[:250], returns[:, :250])[1], returns[:, :250])
+    long = plots.blocks(run(625))
+    assert long["epoch"].to_list() == [*range(3, 625, 3), 625]
+    assert long["mean_return"].to_list() == [*np.arange(1.0, 623, 3), 624.0]
+    assert plots.blocks(run(250)).equals(run(250))
 
 
 def test_the_axis_says_how_many_epochs_a_point_stands_for():
