@@ -482,15 +482,18 @@ def figure_sensitivity(search: pl.DataFrame, stamp: str = "") -> Figure:
     cells = search.select("environment", "agent").unique(maintain_order=True).rows()
     varied = [name for name in names.SEARCHED if search[name].drop_nulls().n_unique() > 1]
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(1.9 * max(1, len(varied)) + 0.8, 2.2 * len(cells) + 0.4), layout="constrained")
+        figure = Figure(figsize=(1.9 * max(1, len(varied)) + 0.8, 1.45 * len(cells) + 0.6), layout="constrained")
         grid = figure.subplots(len(cells), max(1, len(varied)), squeeze=False, sharey="row")
         for line, (environment, agent) in zip(grid, cells, strict=True):
             here = search.filter((pl.col("environment") == environment) & (pl.col("agent") == agent))
             for axes, name in zip(line, varied, strict=False):
+                if here[name].is_null().all():  # not a hyper-parameter of this agent
+                    axes.axis("off")
+                    continue
                 _scores(axes, here, name)
                 axes.set_xlabel(names.SEARCHED[name], fontsize=8)
                 _stamp(axes, stamp)
-            line[0].set_ylabel(f"{names.environment(environment)} ({names.agent(agent)})", fontsize=7.5)
+            line[0].set_ylabel(f"{names.environment(environment)}\n({names.agent(agent)})", fontsize=7.5)
         shown = _in_order(search["embedding"].unique())
         handles = [Line2D([], [], label=names.embedding(name), **LOOKS.get(name, OTHER_LOOK)) for name in shown]
         figure.legend(handles=handles, loc="outside lower center", ncols=4)
@@ -627,7 +630,8 @@ def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], tex
 def save(figure: Figure, base: Path) -> list[Path]:
     """Write `base`.svg, .pdf and .png, without dates, so the same figure gives the same bytes. Returns the paths.
 
-    The layout is settled once, by the first drawing, and then the same in all three.
+    The layout is settled once, by the first drawing, and then the same in all three; rounded, as its solver's last
+    digits depend on where things lie in memory.
     """
     undated: dict[str, dict[str, Any]] = {
         "svg": {"Date": None},
@@ -637,6 +641,8 @@ def save(figure: Figure, base: Path) -> list[Path]:
     with mpl.rc_context(STYLE):
         figure.draw_without_rendering()
     figure.set_layout_engine("none")
+    for axes in figure.axes:
+        axes.set_position(np.round(axes.get_position(original=True).bounds, 6).tolist())
     written = []
     for kind, metadata in undated.items():
         path = base.with_name(f"{base.name}.{kind}")

@@ -208,6 +208,9 @@ def test_sensitivity_joins_the_best_setting_with_each_value():
     np.testing.assert_array_equal(axes.lines[0].get_xydata(), [[0, 2.0], [1, 5.0]])
     open_circles = [dots for dots in axes.collections if len(dots.get_offsets()) and not len(dots.get_facecolors())]
     np.testing.assert_array_equal(open_circles[0].get_offsets(), [[1, 5.0]])
+    other = search.with_columns(agent=pl.lit("sac"), actor_learning_rate=None, entropy_weight=pl.Series([0.1, 0.3] * 2))
+    grid = plots.figure_sensitivity(pl.concat([search, other], how="vertical_relaxed")).axes
+    assert [axes.axison for axes in grid] == [True, False, False, True], "an agent has no plot of what it does not have"
 
 
 @pytest.mark.parametrize(("text", "said"), [(None, "no readable table"), ("epochs,score\n", "lacks the column a")])
