@@ -413,6 +413,7 @@ class Study(Strict):
     transfer: Family
     gridworld_ablations: Family = Field(alias="gridworld-ablations")
     slot_machine_ablations: Family = Field(alias="slot-machine-ablations")
+    half_cheetah_ablations: Family = Field(alias="half-cheetah-ablations")
     recommender_ablations: Family = Field(alias="recommender-ablations")
     recommender_controls: Family = Field(alias="recommender-controls")
 

@@ -6,6 +6,7 @@
 | loss, least loss | how near T is to what can be known: its held-out Eq. (5) beside the environment's own entropy |
 | action gain | what T knows of actions: how much its loss rises when each transition gets the action of another one |
 | action error | how well f undoes g: its held-out Eq. (6), for continuous actions |
+| spread | how far actions lie apart in E: what a policy's standard deviation there is to be compared with |
 """
 
 import math
@@ -149,6 +150,21 @@ def model_losses(embedding: learning.Embedding, held: HeldOut) -> Losses:
         shuffled - model if known else nothing,
         action_map if isinstance(embedding.f, ActionNetwork) else nothing,
     )
+
+
+@torch.no_grad()
+def spread(embedding: learning.Embedding, held: HeldOut) -> Tensor:
+    """Standard deviation of a coordinate of g(a) over actions, root mean square of all coordinates, `[P]`.
+
+    Over all actions where they are discrete, else over those held out; NaN where the policy acts without g.
+    """
+    members = len(next(iter(embedding.parameters.values())))
+    points = embedding.action_table()
+    if points is None and embedding.choice_size and isinstance(embedding, jsae.Embedding):
+        points = embedding.embed_action(held.data.action.expand(members, -1, -1).contiguous())
+    if points is None:
+        return torch.full((members,), torch.nan)
+    return points.var(1, correction=0).mean(1).sqrt()
 
 
 def pairs_of(actions: int, count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -116,7 +116,7 @@ show(
         **{
             f"quality.{environment}.{column}": measure_of(environment, "jsae", column)
             for environment in settings.environments
-            for column in ("loss", "least_loss", "action_error")
+            for column in ("loss", "least_loss", "action_error", "spread")
         }
     )
 )
@@ -651,7 +651,8 @@ show(
 # action's true motion is known: ρ is Spearman's rank correlation between distances of embeddings and distances of
 # motions. The loss is that of Eq. (5), between what the environment's own chance leaves at least and what a guess
 # without any input has. The gain is how much that loss rises when transitions get one another's actions: what T, and
-# with it E, knows of actions at all.
+# with it E, knows of actions at all. The spread is the standard deviation of actions' coordinates in E: the standard
+# deviation that a policy over E begins with is in the same unit.
 
 # %%
 if (Path(figures) / "figure_embeddings.svg").exists():
@@ -672,7 +673,19 @@ if (Path(figures) / "figure_embeddings.svg").exists():
 if not measured.is_empty():
     show(
         document.table(
-            ["Environment", "Representation", "n", "ρ", "Loss", "Least", "Guess", "Gain", "Unit", "Error of f"],
+            [
+                "Environment",
+                "Representation",
+                "n",
+                "ρ",
+                "Loss",
+                "Least",
+                "Guess",
+                "Gain",
+                "Unit",
+                "Error of f",
+                "Spread",
+            ],
             [
                 (
                     names.environment(environment),
@@ -685,11 +698,12 @@ if not measured.is_empty():
                     known("action_gain", rows),
                     rows["unit"][0],
                     known("action_error", rows),
+                    known("spread", rows),
                 )
                 for (environment, embedding), rows in measured.group_by("environment", "embedding", maintain_order=True)
             ],
             "Pre-trained embeddings on fresh transitions: mean ± standard deviation over seeds.",
-            numbers=["n", "ρ", "Loss", "Least", "Guess", "Gain", "Error of f"],
+            numbers=["n", "ρ", "Loss", "Least", "Guess", "Gain", "Error of f", "Spread"],
             name="quality",
             wide=True,
         )

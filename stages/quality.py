@@ -32,6 +32,7 @@ EMBEDDINGS: dict[str, Any] = {
     "unit": pl.String,
     "action_gain": pl.Float64,
     "action_error": pl.Float64,
+    "spread": pl.Float64,
 }
 ACTIONS: dict[str, Any] = {
     "environment": pl.String,
@@ -70,12 +71,12 @@ def measure(scale: str, settings: parameters.Parameters) -> None:
                 values = _pretrainings.read_values(paths.settings("pretrain", environment, name))
                 embedding = learning.embed(name, built, seeds, *_pretrainings.sizes(values))
                 learning.restore(embedding, checkpoint.load(path)[0])
-                losses = quality.model_losses(embedding, held)
+                losses, spread = quality.model_losses(embedding, held), quality.spread(embedding, held)
                 for i, seed in enumerate(seeds):
                     correlation, points = on_motions(built, embedding, i, numbers.pairs)
                     rows.append(
                         (environment, name, seed, correlation, float(losses.model[i]), held.least_loss, held.guess,
-                         held.unit, float(losses.action_gain[i]), float(losses.action_map[i]))
+                         held.unit, float(losses.action_gain[i]), float(losses.action_map[i]), float(spread[i]))
                     )  # fmt: skip
                     if cohort == settings.cohorts[0] and i == 0:
                         actions += [(environment, name, seed, *point) for point in points]

@@ -91,13 +91,13 @@ def write_theory() -> None:
 def write_quality() -> None:
     """Write measures of two embeddings of the discrete gridworld and one of the recommender."""
     rows = [
-        ("gridworld-discrete", "jsae", 0, 0.5, 1.5, 1.25, 7.4, "nats", 0.75, None),
-        ("gridworld-discrete", "jsae", 1, 0.6, 1.7, 1.25, 7.4, "nats", 0.85, None),
-        ("gridworld-discrete", "ra", 0, 0.1, None, 1.25, 7.4, "nats", None, None),
-        ("half-cheetah", "jsae", 0, None, 0.2, 0.0, 1.5, "squared error", 0.3, 0.125),
+        ("gridworld-discrete", "jsae", 0, 0.5, 1.5, 1.25, 7.4, "nats", 0.75, None, 0.5),
+        ("gridworld-discrete", "jsae", 1, 0.6, 1.7, 1.25, 7.4, "nats", 0.85, None, 0.7),
+        ("gridworld-discrete", "ra", 0, 0.1, None, 1.25, 7.4, "nats", None, None, 0.4),
+        ("half-cheetah", "jsae", 0, None, 0.2, 0.0, 1.5, "squared error", 0.3, 0.125, 0.25),
     ]
     columns = ("environment", "embedding", "seed", "rank_correlation", "loss", "least_loss", "guess", "unit",
-               "action_gain", "action_error")  # fmt: skip
+               "action_gain", "action_error", "spread")  # fmt: skip
     folder = paths.quality("preview")
     folder.mkdir(parents=True, exist_ok=True)
     pl.DataFrame(rows, columns, orient="row").fill_null(float("nan")).write_parquet(folder / "embeddings.parquet")

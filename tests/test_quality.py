@@ -114,6 +114,27 @@ def test_losses_of_a_model_that_knows_nothing() -> None:
     torch.testing.assert_close(action_map, held.data.action.square().mean().expand(2))
 
 
+def test_the_spread_of_actions_is_their_standard_deviation_where_the_policy_acts() -> None:
+    environment = probes.RewardOfAction()
+    held = quality.held_out(environment, 50, 10, 10)
+    for name in ("jsae", "ra"):
+        embedding = embed(name, environment, [0, 1], 3, 2)
+        table = embedding.action_table()
+        assert table is not None
+        expected = ((table - table.mean(1, keepdim=True)) ** 2).mean((1, 2)).sqrt()
+        torch.testing.assert_close(quality.spread(embedding, held), expected)
+    assert quality.spread(embed("state_only", environment, [0, 1], 3, 2), held).isnan().all()
+    cheetah = HalfCheetah(episode_length=5)
+    held = quality.held_out(cheetah, 20, 10, 10)
+    embedding = embed("jsae", cheetah, [0, 1], 3, 2)
+    embedding.parameters["g"].detach().zero_()
+    embedding.parameters["g"].detach()[:, 0, 1] = 1e-3  # where tanh is the identity: a standard deviation of the torque
+    torque = held.data.action[0, :, 0].double()
+    half = 1e-3 * float((torque - torque.mean()).square().mean() / 2) ** 0.5
+    assert quality.spread(embedding, held).tolist() == pytest.approx([half, half], rel=1e-4)
+    assert quality.spread(embed("state_only", cheetah, [0], 3, 2), held).isnan().all()
+
+
 @pytest.mark.parametrize("name", ["ra", "separate"])
 def test_what_has_no_transition_model_has_no_loss(name: str) -> None:
     environment = probes.RewardOfAction()
