@@ -493,7 +493,8 @@ def figure_sensitivity(search: pl.DataFrame, stamp: str = "") -> Figure:
                 _scores(axes, here, name)
                 axes.set_xlabel(names.SEARCHED[name], fontsize=8)
                 _stamp(axes, stamp)
-            line[0].set_ylabel(f"{names.environment(environment)}\n({names.agent(agent)})", fontsize=7.5)
+            first = next((axes for axes in line if axes.axison), line[0])
+            first.set_ylabel(f"{names.environment(environment)}\n({names.agent(agent)})", fontsize=7.5)
         shown = _in_order(search["embedding"].unique())
         handles = [Line2D([], [], label=names.embedding(name), **LOOKS.get(name, OTHER_LOOK)) for name in shown]
         figure.legend(handles=handles, loc="outside lower center", ncols=4)

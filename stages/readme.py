@@ -1,6 +1,6 @@
 """Write README's table of verdicts, and the panels of Figure 2 below it, from the study at the paper's scale.
 
-inputs   published/claims.json, published/figures (`make publish`), README.md with the two marks
+inputs   published/claims.json and published/figures, or published/runs (`make publish`); README.md with the two marks
 outputs  README.md, what stands between the marks; of a study that is not complete, the returns of the cells that are
 
 No stage of the graph: `make readme` runs it after a study, and a test holds README.md to it. The preview is no evidence

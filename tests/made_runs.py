@@ -89,7 +89,7 @@ def write_theory() -> None:
 
 
 def write_quality() -> None:
-    """Write measures of two embeddings of the discrete gridworld and one of the recommender."""
+    """Write measures of two embeddings of the discrete gridworld and one of Half-Cheetah."""
     rows = [
         ("gridworld-discrete", "jsae", 0, 0.5, 1.5, 1.25, 7.4, "nats", 0.75, None, 0.5),
         ("gridworld-discrete", "jsae", 1, 0.6, 1.7, 1.25, 7.4, "nats", 0.85, None, 0.7),

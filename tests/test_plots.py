@@ -211,6 +211,7 @@ def test_sensitivity_joins_the_best_setting_with_each_value():
     other = search.with_columns(agent=pl.lit("sac"), actor_learning_rate=None, entropy_weight=pl.Series([0.1, 0.3] * 2))
     grid = plots.figure_sensitivity(pl.concat([search, other], how="vertical_relaxed")).axes
     assert [axes.axison for axes in grid] == [True, False, False, True], "an agent has no plot of what it does not have"
+    assert [bool(axes.get_ylabel()) for axes in grid] == [True, False, False, True], "its first plot names it"
 
 
 @pytest.mark.parametrize(("text", "said"), [(None, "no readable table"), ("epochs,score\n", "lacks the column a")])

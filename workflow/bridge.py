@@ -240,7 +240,8 @@ def _lock(repo: Any, stages: dict[str, Any]) -> None:
         made = {name: to_single_stage_lockfile(s) for name, s in stages.items() if s.path_in_repo == graph}
         names = [stage.name for stage in ordered(repo, graph) if stage.path_in_repo == graph]
         path = Path(graph).with_suffix(".lock")
-        lock: Any = parse_yaml_for_update(path.read_text(), path) if path.exists() else {"schema": "2.0"}
+        lock: Any = parse_yaml_for_update(path.read_text() if path.exists() else "", path)
+        lock.setdefault("schema", "2.0")
         entries = {**lock.get("stages", {}), **made}
         lock["stages"] = {name: entries[name] for name in dict.fromkeys([*names, *entries]) if name in entries}
         _write(path, dumps_yaml(lock))
