@@ -104,6 +104,8 @@ def judge(
 
     curves, final: the tables of `jsae.tables`. theory: facts by claim id, {"holds": bool, "measure", "value", "n"}.
     The effect is first − second in the measure's unit, for `faster` second − first: a claimed effect is positive.
+    `over_epochs` is the same difference of the mean return over all epochs, speed and level in one, which no verdict
+    takes into account; `remark` says what to know before a verdict on speed is believed.
     """
     records = [_record(claim) for claim in claims.claims]
     tested: dict[str, list[tuple[dict[str, Any], statistics.Difference, float]]] = defaultdict(list)
@@ -116,6 +118,7 @@ def judge(
         except _NotTested as reason:
             record["reason"] = str(reason)
             continue
+        first, second = (final.filter(_is(cell)) for cell in claim.cells)
         margin = claims.margins[claim.measure or "fraction"] * (
             _budget(curves, claim) if claim.kind == "faster" else 1.0
         )
@@ -129,6 +132,8 @@ def judge(
             "n": [len(sample) for sample in samples],
             "probability_of_improvement": float(statistics.probability_of_improvement(*samples)),
             "deviations": [float(sample.std(ddof=1)) for sample in samples],
+            "over_epochs": _difference(first, second, "area", claims.level),
+            "remark": _remark(samples, second, _budget(curves, claim), claims) if claim.kind == "faster" else "",
         }
         tested[claim.family].append((record, difference, margin))
     for family in tested.values():
@@ -159,9 +164,12 @@ def _record(claim: Claim) -> dict[str, Any]:
         "n": None,
         "probability_of_improvement": None,
         "p": None,
+        "over_epochs": None,
         "seeds_needed": None,
+        "settles_as": None,
         "verdict": "not tested",
         "reason": "",
+        "remark": "",
     }
 
 
@@ -185,24 +193,66 @@ def _samples(claim: Claim, curves: pl.DataFrame, final: pl.DataFrame) -> tuple[s
         found.append(runs)
     if claim.measure in ("fraction", "area") and not all(runs["fraction"].is_finite().all() for runs in found):
         raise _NotTested(f"the optimal or the random return of {claim.cells[0].environment} is not known")
-    match claim.measure:
-        case "final_return" | "fraction":
-            first, second = (statistics.scores(runs[claim.measure].to_numpy()) for runs in found)
-        case "area_return":
-            first, second = (statistics.scores(runs["area"].to_numpy()) for runs in found)
-        case "area":
-            way = pl.col("optimal_return") - pl.col("random_return")
-            first, second = (
-                statistics.scores(runs.select((pl.col("area") - pl.col("random_return")) / way).to_series().to_numpy())
-                for runs in found
-            )
-        case _:
-            level = float(found[1]["final_return"].to_numpy().mean())
-            epochs = [epochs_to_reach(curves.filter(_is(cell)), level) for cell in claim.cells]
-            if all((e > _budget(curves, claim)).all() for e in epochs):
-                raise _NotTested("no run of either cell reaches the level")
-            first, second = (-np.minimum(e, _budget(curves, claim)) for e in epochs)
+    if claim.measure != "epochs":
+        first, second = (_values(claim.measure, runs) for runs in found)
+        return first, second
+    level = float(found[1]["final_return"].to_numpy().mean())
+    epochs = [epochs_to_reach(curves.filter(_is(cell)), level) for cell in claim.cells]
+    if all((e > _budget(curves, claim)).all() for e in epochs):
+        raise _NotTested("no run of either cell reaches the level")
+    first, second = (-np.minimum(e, _budget(curves, claim)) for e in epochs)
     return first, second
+
+
+def _values(measure: Measure | None, runs: pl.DataFrame) -> statistics.Scores:
+    """A measure of each run of a table of `jsae.tables.final`."""
+    random, optimal = pl.col("random_return"), pl.col("optimal_return")
+    column = {"area": (pl.col("area") - random) / (optimal - random), "area_return": pl.col("area")}
+    return statistics.scores(runs.select(column.get(measure or "", pl.col(measure or ""))).to_series().to_numpy())
+
+
+def _difference(first: pl.DataFrame, second: pl.DataFrame, measure: Measure, level: float) -> dict[str, Any]:
+    """The difference of means of two cells' runs with its interval; as a fraction, or a return where none is known."""
+    if not pl.concat([first, second])["fraction"].is_finite().all():
+        measure = "area_return" if measure == "area" else "final_return"
+    interval = statistics.welch(_values(measure, first), _values(measure, second)).interval(1 - 2 * level)
+    return {"measure": measure, "effect": interval.estimate, "low": interval.low, "high": interval.high}
+
+
+def beside(final: pl.DataFrame, pairs: Sequence[tuple[Cell, Cell]], level: float) -> list[dict[str, Any]]:
+    """What sets the first of each pair of cells apart from the second, at the end and over all epochs, unjudged.
+
+    Pairs of which a cell has fewer than two runs are left out.
+    """
+    records = []
+    for cells in pairs:
+        first, second = (final.filter(_is(cell)) for cell in cells)
+        if min(len(first), len(second)) > 1:
+            records.append(
+                {
+                    "first": list(vars(cells[0]).values()),
+                    "second": list(vars(cells[1]).values()),
+                    "n": [len(first), len(second)],
+                    "final": _difference(first, second, "fraction", level),
+                    "over_epochs": _difference(first, second, "area", level),
+                }
+            )
+    return records
+
+
+def _remark(
+    samples: tuple[statistics.Scores, statistics.Scores], second: pl.DataFrame, budget: float, claims: Claims
+) -> str:
+    """What makes epochs until a level hard to read: a level that chance reaches, and seeds that never do."""
+    said = []
+    final = statistics.mean_interval(second["final_return"].to_numpy(), 1 - 2 * claims.level)
+    if final.low <= second["random_return"][0]:
+        said.append("its benchmark does not surely end above the random policy, so chance can reach that level")
+    never = [int((-sample >= budget).sum()) for sample in samples]
+    if any(never):
+        counts = " and ".join(f"{n} of {len(sample)}" for n, sample in zip(never, samples, strict=True))
+        said.append(f"{counts} seeds do not reach it before the last epoch")
+    return "; ".join(said)
 
 
 def epochs_to_reach(rows: pl.DataFrame, level: float) -> statistics.Scores:
@@ -245,19 +295,24 @@ def _decide(family: Sequence[tuple[dict[str, Any], statistics.Difference, float]
             record["verdict"] = "contradicted"
         else:
             record["verdict"] = "inconclusive"
-            record["seeds_needed"] = _settling_seeds(record, difference.estimate, margin, claims)
+            level = claims.level / len(family)  # the strictest that Holm asks of one of them
+            record |= _settling(record, difference.estimate, margin, level, claims.power)
         del record["deviations"]
 
 
-def _settling_seeds(record: Mapping[str, Any], effect: float, margin: float, claims: Claims) -> int | None:
-    """Seeds a cell that would turn an inconclusive claim one way or the other: whichever takes fewer."""
+def _settling(
+    record: Mapping[str, Any], effect: float, margin: float, level: float, power: float
+) -> dict[str, int | str | None]:
+    """Seeds a cell that would turn an inconclusive claim, and into what: whichever takes fewer."""
     spread = (record["deviations"][0], record["deviations"][1])
     if record["kind"] == "comparable":
-        distances = [abs(margin - abs(effect))]
+        distances = {"supported" if abs(effect) < margin else "contradicted": abs(margin - abs(effect))}
     else:
-        distances = [max(effect, 0.0), max(margin - effect, 0.0)]
-    needed = [statistics.seeds_needed(d, spread, claims.level, claims.power) for d in distances]
-    return min((n for n in needed if n is not None), default=None)
+        distances = {"supported": max(effect, 0.0), "contradicted": max(margin - effect, 0.0)}
+    needed = {turned: statistics.seeds_needed(d, spread, level, power) for turned, d in distances.items()}
+    found = {turned: seeds for turned, seeds in needed.items() if seeds is not None}
+    turned = min(found, key=lambda name: found[name], default=None)
+    return {"seeds_needed": found.get(turned) if turned else None, "settles_as": turned}
 
 
 def metrics(records: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:

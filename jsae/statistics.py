@@ -21,6 +21,9 @@ from jsae.errors import JsaeError
 
 Scores = NDArray[np.float64]
 
+CONFIDENCE = 0.95
+"""Of an interval where nothing else is said."""
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -39,7 +42,7 @@ class Difference:
     error: float
     freedom: float
 
-    def interval(self, confidence: float = 0.95) -> Interval:
+    def interval(self, confidence: float = CONFIDENCE) -> Interval:
         """Two-sided Student-t interval of the difference."""
         half = self.error * float(stdtrit(self.freedom, (1 + confidence) / 2)) if self.error else 0.0
         return Interval(self.estimate, self.estimate - half, self.estimate + half)
@@ -72,7 +75,7 @@ def scores(values: ArrayLike, least: int = 1) -> Scores:
     return array
 
 
-def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
+def mean_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> Interval:
     """Student-t interval of the mean of [n] scores: x̄ ± t(n − 1) s / √n."""
     x = scores(values, least=2)
     return Difference(float(x.mean()), float(x.std(ddof=1)) / len(x) ** 0.5, len(x) - 1).interval(confidence)
@@ -105,7 +108,6 @@ def stratified_bootstrap(
     statistic: Callable[[Scores], NDArray[np.float64]],
     generator: np.random.Generator,
     repetitions: int = 20_000,
-    confidence: float = 0.95,
 ) -> Interval:
     """Percentile interval of a statistic of [n, m] scores: seeds are drawn anew within each of the m environments.
 
@@ -113,7 +115,7 @@ def stratified_bootstrap(
     """
     x = scores(values, least=2)
     drawn = resampled(x, statistic, generator, repetitions)
-    low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
+    low, high = np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return Interval(float(statistic(x[None])[0]), float(low), float(high))
 
 

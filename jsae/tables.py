@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from jsae import statistics
+from jsae import names, statistics
 from jsae.curves import CURVES, FINAL_SHARE, Cell
 from jsae.errors import JsaeError
 from jsae.files import read_table
@@ -107,25 +107,25 @@ THRESHOLDS = np.linspace(-0.25, 1.0, 126)
 """Fractions at which a performance profile is taken."""
 
 
-def aggregates(
-    runs: pl.DataFrame, representations: Sequence[str] = ("none", "ra", "jsae")
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The paper's representations over all environments at once, from the table of `final`, agent by agent.
+def aggregates(runs: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The paper's representations over its environments at once, from the table of `final`, agent by agent.
 
     First table: the interquartile mean of `fraction` over seeds and environments with its 95 % interval (stratified
-    bootstrap). Second: its performance profile. Only environments count in which every embedding of the agent has runs
-    and both bounds are known, and of them the seeds that all cells have; with fewer than two seeds there is no row.
+    bootstrap). Second: its performance profile. Only environments of the paper count in which every embedding of the
+    agent has runs and both bounds are known, and of them the seeds that all cells have; an agent with fewer than two
+    environments or seeds has no row.
     """
     rows: list[dict[str, object]] = []
     profile: list[dict[str, object]] = []
-    known = runs.filter(pl.col("fraction").is_finite() & pl.col("embedding").is_in(representations))
+    of_paper = pl.col("embedding").is_in(names.PAPER) & ~pl.col("environment").is_in(list(names.VARIANTS))
+    known = runs.filter(pl.col("fraction").is_finite() & of_paper)
     for (agent,), of_agent in known.group_by("agent", maintain_order=True):
         embeddings = of_agent["embedding"].unique(maintain_order=True)
         per = of_agent.group_by("environment", maintain_order=True).agg(pl.col("embedding").n_unique())
         environments = per.filter(pl.col("embedding") == len(embeddings))["environment"]
         here = of_agent.filter(pl.col("environment").is_in(environments.to_list()))
         seeds = here.group_by("seed").len().filter(pl.col("len") == len(embeddings) * len(environments))["seed"]
-        if len(seeds) < 2:
+        if min(len(seeds), len(environments)) < 2:
             continue
         for embedding in embeddings:
             wide = (
@@ -139,11 +139,11 @@ def aggregates(
             rows.append({**key, "environments": len(environments), "seeds": len(seeds), **vars(interval)})
             shares = statistics.performance_profile(wide, THRESHOLDS)
             profile += [{**key, "threshold": t, "share": s} for t, s in zip(THRESHOLDS, shares, strict=True)]
-    names = {"agent": pl.String, "embedding": pl.String}
+    keys = {"agent": pl.String, "embedding": pl.String}
     numbers = {"estimate": pl.Float64, "low": pl.Float64, "high": pl.Float64}
     return (
-        pl.DataFrame(rows, schema={**names, "environments": pl.Int64, "seeds": pl.Int64, **numbers}),
-        pl.DataFrame(profile, schema={**names, "threshold": pl.Float64, "share": pl.Float64}),
+        pl.DataFrame(rows, schema={**keys, "environments": pl.Int64, "seeds": pl.Int64, **numbers}),
+        pl.DataFrame(profile, schema={**keys, "threshold": pl.Float64, "share": pl.Float64}),
     )
 
 

@@ -33,7 +33,7 @@ import polars as pl
 from IPython.display import publish_display_data
 from ruamel.yaml import YAML
 
-from jsae import document, files, names, parameters, provenance
+from jsae import document, files, names, parameters, provenance, statistics
 from jsae import search as searching
 from jsae.document import number
 
@@ -60,6 +60,7 @@ paper, deviations, book = (read_yaml(name) for name in ("paper.yaml", "deviation
 final, aggregates = read_table("tables/final"), read_table("tables/aggregates")
 missing, verdicts = read_json(f"{results}/tables/missing.json"), read_json(f"{results}/claims.json")
 beside = read_json(f"{results}/tables/variants.json")
+parts = read_json(f"{results}/tables/ablations.json")
 tried = pl.read_csv(search, infer_schema_length=None)
 measured = pl.DataFrame()
 if Path(f"{results}/quality/embeddings.parquet").exists():
@@ -128,21 +129,20 @@ left = filtered["rules"][-1] if filtered else dict.fromkeys(("rows", "items", "u
 shown = {f"purchases.{key}": "unknown" if left[key] is None else f"{left[key]:,}" for key in ("rows", "items", "users")}
 show(document.values(**shown))
 best = searching.chosen_rows(tried)
+kept = [said.lower() for name, said in names.SEARCHED.items() if name not in settings.search.vary]
 searched = {
-    "same": "Agent, networks, samples and learning rates are the same for all three, so that only the representation "
-    "differs.",
+    "same": "Learning rates and the like are the same for all three.",
     "ours": "One setting for every cell, the same for each embedding.",
     "effect": "Not measured: the search has not run.",
 }
 if best:
     searched = {
-        "same": "Agent, samples and gradient steps are the same for all three; learning rates and the like are the "
-        "best that the same search has found for each.",
+        "same": "Learning rates and the like are the best that the same search has found for each.",
         "ours": f"Halving, with the seeds {settings.search.cohort}, of the grids of "
         + ", ".join(names.SEARCHED[name].lower() for name in settings.search.vary)
         + f"; one setting in {settings.search.factor} goes on, the last to "
         f"{100 * settings.search.share_of_epochs:g} % of the epochs. {len(best)} cells were searched; ablations and "
-        "transfers take what was found for JSAE.",
+        "transfers take what was found for the representation that they vary. Not searched: " + ", ".join(kept) + ".",
         "effect": "The section on the search shows what each hyper-parameter does.",
     }
 show(document.values(**{f"search.{name}": text for name, text in searched.items()}))
@@ -155,20 +155,28 @@ show(
         seeds=", ".join(map(str, sorted(final["seed"].unique()))),
         missing_cells=len(missing),
         share=" to ".join(f"{number(100 * share, 2)} %" for share in sorted({min(shares), max(shares)})),
+        sentences=len({claim["sentence"] for claim in verdicts}),
         claims=len(verdicts),
         supported=counted["supported"],
         contradicted=counted["contradicted"],
         inconclusive=counted["inconclusive"],
         untested=counted["not tested"],
         confidence=confidence,
-        power=f"{100 * book['power']:g} %",
+        usual=f"{100 * statistics.CONFIDENCE:g} %",
+        samples=f"{settings.environments['gridworld-discrete'].pretraining_samples:,}",
+        samples_of_the_shop=f"{settings.environments['recommender'].pretraining_samples:,}",
+        epochs_of_samples=", ".join(
+            f"{names.environment(name)} {section.pretraining_samples / section.steps_per_epoch:g}"
+            for name, section in settings.environments.items()
+            if name in names.PANELS.values()
+        ),
     )
 )
 
 # %% [markdown]
 # # {{paper.title}}: a reproduction
 #
-# A study of the first version of the paper by {{paper.authors}} (arXiv {{paper.arxiv}}, {{paper.year}}). Every number
+# A study of the first version of the paper by {{paper.authors}} (arXiv {{paper.arxiv}}, {{paper.year}}). Every result
 # on these pages is read from the study's own tables when they are made; the paper's curves exist as images only.
 
 # %% [markdown]
@@ -177,9 +185,9 @@ show(
 # The paper trains an embedding of states and an embedding of actions together, by predicting the next state, and lets a
 # policy-gradient agent act in the embedded spaces (JSAE). It compares this with the same agents without embeddings and
 # with embeddings of actions alone (RA). This study ran {{runs}} runs in {{cells}} of its {{expected_cells}} cells
-# (environment × agent × embedding), with the seeds {{seeds}}, at the scale “{{scale}}”. Of the {{claims}} claims that
-# the paper's text makes, {{supported}} are supported, {{contradicted}} contradicted and {{inconclusive}} inconclusive
-# at this budget; {{untested}} are not tested.
+# (environment × agent × embedding), with the seeds {{seeds}}, at the scale “{{scale}}”. {{sentences}} sentences of the
+# paper come to {{claims}} comparisons and checks, here called claims. {{supported}} of them are supported,
+# {{contradicted}} contradicted and {{inconclusive}} inconclusive at this budget; {{untested}} are not tested.
 
 # %%
 if scale == "preview":
@@ -274,15 +282,17 @@ show(
 )
 
 # %% [markdown]
-# and is trained on transitions of random actions by
+# and is trained on transitions of random actions by Eq. (5); a network $f$, where there is one, by Eq. (6), without
+# moving the other three:
 
 # %%
 show(document.equation(r"L(\hat{\phi}, \hat{g}, \hat{T}) = -\mathbb{E} [ \ln \hat{P}(S_{t+1} \mid S_t, A_t) ] ,", "5"))
 show(document.equation(r"L(\hat{f}) = -\mathbb{E} [ \ln \hat{f}(A_t \mid E_t) ] ,", "6"))
 
 # %% [markdown]
-# both replaced by a mean squared error where states or actions are continuous. Embeddings pass through a tanh. The
-# overall policy is judged by
+# both replaced by a mean squared error where states or actions are continuous. Embeddings pass through a tanh. Then the
+# agent learns in the embedded spaces (Algorithm 1): in the recommender system every epoch's transitions train the
+# environment model further by Eq. (5), elsewhere it stays as pre-training has left it. The overall policy is judged by
 
 # %%
 show(
@@ -327,7 +337,11 @@ show(
 # %% [markdown]
 # **The benchmark RA** embeds actions alone: a network predicts from two successive states the action between them, and
 # the policy acts in the space of those embeddings, on raw states. **Without embedding** the agent acts on raw states
-# and actions. {{search.same}}
+# and actions: for discrete actions its policy is a softmax over all of them, where the other two have a Gaussian in few
+# dimensions. Algorithm, environment steps and gradient steps of the agent are the same for all three. {{search.same}}
+# RA and JSAE are pre-trained on {{samples}} transitions of random actions ({{samples_of_the_shop}} in the recommender
+# system), the agent without embedding on none; no axis of epochs counts them. In epochs they would be:
+# {{epochs_of_samples}}.
 
 # %% [markdown]
 # ## Environments and their bounds
@@ -389,6 +403,18 @@ if (Path(figures) / "figure_4.svg").exists():
         )
     )
 
+for name, environment in settings.environments.items():
+    ends = final.filter((pl.col("environment") == name) & pl.col("fraction").is_finite())
+    if environment.module == "gridworld" and len(ends):
+        idle = environment.dynamics.episode_length * environment.dynamics.step_reward
+        random, optimal = ends[0, "random_return"], ends[0, "optimal_return"]
+        show(
+            document.note(
+                f"{names.environment(name)}: an agent that has learnt not to collide and never meets the goal returns "
+                f"{number(idle)}, {number((idle - random) / (optimal - random))} of the way from random to optimal."
+            )
+        )
+
 # %% [markdown]
 # ## Results
 #
@@ -400,8 +426,22 @@ if (Path(figures) / "figure_4.svg").exists():
 #
 # Under each panel stand the paper's sentences and what these runs say about them. An effect is a difference of means
 # with its {{confidence}} interval (Welch), in the unit of the measure: *fraction* of the way from the random to the
-# optimal return, or *epochs* saved. The margins were fixed before the runs. P is the probability that a random seed of
-# the first cell ends above one of the second. Verdicts are adjusted for the number of claims of a panel (Holm).
+# optimal return, *final return* where no optimum is known, or *epochs* saved until the return first reaches what the
+# second cell ends at. Measures and margins were fixed before the runs.
+#
+# - **Supported**: the difference is surely on the claimed side of zero, or, where the claim is “comparable”, surely
+#   smaller than the margin.
+# - **Contradicted**: it is surely short of the margin, be it on the claimed side of zero or not, or, where the claim is
+#   “comparable”, surely larger than the margin.
+# - **Inconclusive**: neither. The number of seeds that would settle it takes the effect and the spreads of these few
+#   seeds for the true ones.
+#
+# “Surely” is meant after an adjustment (Holm) for how many claims are judged together: those of a panel, in Figure 2e
+# those on JSAE and those on its benchmarks apart. Intervals are not adjusted, so that one which leaves out zero may
+# stand beside “inconclusive”. The tests take cells for independent, but runs with the same seed share their random
+# numbers; and where an agent either finds the goal or never does, an interval of five seeds is rough. *Over all epochs*
+# is the same difference of the mean return over all epochs, in which speed counts as well as level. It was added when
+# the results were known, and no verdict takes it into account.
 
 
 # %%
@@ -431,8 +471,17 @@ def verdict(claim):
     more = claim["reason"]
     if claim["verdict"] == "inconclusive":
         seeds = claim["seeds_needed"]
-        more = f"about {seeds:,} seeds a cell would settle it" if seeds else "no number of seeds is likely to settle it"
+        more = "no number of seeds is likely to settle it"
+        if seeds:
+            more = f"about {seeds:,} seeds a cell would settle it, as {claim['settles_as']}"
+    more = "; ".join(part for part in (more, claim["remark"]) if part)
     return f"**{claim['verdict']}**" + (f" ({more})" if more else "")
+
+
+def difference(of):
+    """A difference of means with its interval and unit, as text."""
+    unit = "fraction" if of["measure"] in ("fraction", "area") else "return"
+    return f"{number(of['effect'])} [{number(of['low'])}, {number(of['high'])}] {unit}"
 
 
 def seeds_of(claim):
@@ -441,9 +490,14 @@ def seeds_of(claim):
 
 
 def claims_table(claims, caption=""):
+    """Claims with effects and verdicts; those of comparisons also with the difference over all epochs."""
+    over = [[difference(claim["over_epochs"])] if claim["over_epochs"] else [] for claim in claims]
     return document.table(
-        ["Claim", "Effect", "n", "Verdict"],
-        [(claim["aspect"], effect(claim), seeds_of(claim), verdict(claim)) for claim in claims],
+        ["Claim", "Effect", *(["Over all epochs"] if any(over) else []), "n", "Verdict"],
+        [
+            (claim["aspect"], effect(claim), *extra, seeds_of(claim), verdict(claim))
+            for claim, extra in zip(claims, over, strict=True)
+        ],
         caption,
         prose=["Verdict"],
         numbers=["n"],
@@ -570,8 +624,8 @@ if compared:
                     "",
                 )
             ],
-            "**Every tested comparison** in units of its margin. Better and faster are supported right of zero; "
-            "comparable is supported inside the grey band.",
+            "**Every tested comparison** in units of its margin, intervals not adjusted, colours after the adjustment. "
+            "Better and faster are supported right of zero; comparable is supported inside the grey band.",
             wide=True,
         )
     )
@@ -591,8 +645,8 @@ if compared:
                 )
                 for claim in compared
             ],
-            "Every tested comparison. p: of the one-sided test that would support the claim, adjusted within its "
-            "panel.",
+            "Every tested comparison. P: how likely a random seed of the first cell is ahead of one of the second. p: "
+            "of the one-sided test that would support the claim, adjusted for those judged together.",
             numbers=["Margin", "n", "P", "p"],
             wide=True,
         )
@@ -605,23 +659,27 @@ if not aggregates.is_empty():
                     f"{figures}/figure_aggregates.svg",
                     "Interquartile mean of the fraction: "
                     + "; ".join(
-                        f"{names.embedding(row['embedding'])} {number(row['estimate'])} "
-                        f"[{number(row['low'])}, {number(row['high'])}]"
+                        f"{names.agent(row['agent'])} with {names.embedding(row['embedding'])} "
+                        f"{number(row['estimate'])} [{number(row['low'])}, {number(row['high'])}]"
                         for row in aggregates.rows(named=True)
                     )
                     + ".",
                     "",
                 )
             ],
-            f"**Over environments:** interquartile mean of the fraction over {aggregates[0, 'environments']} "
-            f"environments and {aggregates[0, 'seeds']} seeds with its {confidence} interval (stratified bootstrap), "
-            "and performance profiles.",
+            "**Over environments of the paper:** interquartile mean of the fraction with its {{usual}} interval "
+            "(stratified bootstrap, narrow for so few seeds), and performance profiles. "
+            + "; ".join(
+                f"{names.agent(agent)}: {rows[0, 'environments']} environments, {rows[0, 'seeds']} seeds"
+                for (agent,), rows in aggregates.group_by("agent", maintain_order=True)
+            )
+            + ".",
             wide=True,
         )
     )
 show(
     document.table(
-        ["Environment", "Agent", "Representation", "n", "Final return", "Mean over epochs", "Fraction"],
+        ["Environment", "Agent", "Representation", "n", "Final return", "Seeds", "Mean over epochs", "Fraction"],
         [
             (
                 names.environment(environment),
@@ -629,6 +687,7 @@ show(
                 names.embedding(embedding),
                 len(seeds),
                 level("final_return", seeds),
+                f"{number(seeds['final_return'].min())} to {number(seeds['final_return'].max())}",
                 level("area", seeds),
                 level("fraction", seeds) if seeds["fraction"].is_finite().all() else "not known",
             )
@@ -636,9 +695,9 @@ show(
                 "environment", "agent", "embedding", maintain_order=True
             )
         ],
-        "Mean ± standard deviation over seeds. Final return: mean over the last tenth of the epochs. Fraction: of the "
-        "way from the random to the optimal return.",
-        numbers=["n", "Final return", "Mean over epochs", "Fraction"],
+        "Mean ± standard deviation over seeds. Final return: mean over the last tenth of the epochs. Seeds: the lowest "
+        "and the highest of them. Fraction: of the way from the random to the optimal return.",
+        numbers=["n", "Final return", "Seeds", "Mean over epochs", "Fraction"],
         name="final-returns",
         wide=True,
     )
@@ -746,6 +805,7 @@ if not maps:
 # embedded only, and embeddings that go on learning or stay as pre-training left them, against what the paper does. In
 # the recommender system there is a control besides: the points that JSAE has learnt, dealt to the items in order of
 # price, which Eq. (5) never sees. What it reaches beyond JSAE, frozen, is not the agent's doing but that order's.
+# None of them has a search of its own.
 
 # %%
 no_ablations = (*names.PAPER, *names.TRANSFER)
@@ -768,13 +828,36 @@ if len(beyond):
                     "",
                 )
             ],
-            f"**Ablations** beside what the paper compares. A dot is a seed; the bar is the {confidence} interval of "
+            "**Ablations** beside what the paper compares. A dot is a seed; the bar is the {{usual}} interval of "
             "the mean (Student's t).",
             wide=True,
         )
     )
 else:
     show(document.note("No ablation has run in this study."))
+if parts:
+    show(
+        document.table(
+            ["Environment", "Agent", "Representation", "n", "At the end", "Over all epochs"],
+            [
+                (
+                    names.environment(record["first"][0]),
+                    names.agent(record["first"][1]),
+                    names.embedding(record["first"][2]),
+                    seeds_of(record),
+                    difference(record["final"]),
+                    difference(record["over_epochs"]),
+                )
+                for record in parts
+            ],
+            f"What sets ablations, controls and transfers apart from JSAE as in the paper: differences of final return "
+            f"and of mean return over all epochs, theirs minus JSAE's, with {confidence} intervals (Welch), not "
+            "adjusted. The paper makes no claim on most of them, so there is no verdict.",
+            numbers=["n"],
+            name="ablations",
+            wide=True,
+        )
+    )
 if lost:
     cells_lost = dict.fromkeys((row["environment"], row["agent"], row["embedding"]) for row in lost)
     show(
@@ -790,7 +873,7 @@ if lost:
 #
 # The paper reports the best of a grid and lists no setting. Each setting that this study tried has a score, the mean
 # final return over seeds that the runs above do not use. Where returns spread as much from episode to episode as in the
-# recommender system, the first cut, after few epochs, is little better than chance, for every representation alike.
+# recommender system, a cut after few epochs may owe much to chance, for every representation alike.
 
 # %%
 if tried.is_empty():
@@ -902,7 +985,7 @@ show(
 # %% [markdown]
 # ## Data
 #
-# The recommender system draws from an n-gram model of a store's purchases, as Shani et al. build it. `data/README.md`
+# The recommender system draws from an n-gram model of a store's purchases, after Shani et al. `data/README.md`
 # has each store's publisher, licence, columns and units. No raw row of any store is redistributed with this report.
 
 # %%

@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from jsae import document, names, tables
+from jsae import claims, document, names, tables
 from jsae.errors import JsaeError
 from jsae.files import read_table, write_atomically
 from stages import _main, paths
@@ -66,7 +66,9 @@ def panels() -> str:
 def table(records: Sequence[Mapping[str, Any]]) -> str:
     """The records of claims.json as Markdown: the claim, what was measured, the verdict, and how to run it again."""
     lines = [
-        "Effects with their 95 % intervals, in the unit named; n: seeds of the two cells, or what was checked.",
+        f"Effects with their {100 * (1 - 2 * claims.load(paths.CLAIMS).level):g} % intervals, in the unit named; n: "
+        "seeds of the two cells, or what was checked. Verdicts, unlike intervals, are adjusted for how many claims are",
+        "judged together; the report says what each word means.",
         "",
     ]
     lines += ["| claim of the paper | figure | effect | n | verdict | run it again |", "|---|---|---|---|---|---|"]
@@ -78,7 +80,8 @@ def table(records: Sequence[Mapping[str, Any]]) -> str:
             n = " / ".join(map(str, n))
         elif record["effect"] is not None:
             effect = f"{record['measure']}: {document.number(record['effect'])}"
-        verdict = record["verdict"] + (f" ({record['reason']})" if record["reason"] else "")
+        more = "; ".join(said for said in (record["reason"], record["remark"]) if said)
+        verdict = record["verdict"] + (f" ({more})" if more else "")
         cells = (record["aspect"], record["figure"], effect, "" if n is None else n, verdict, f"`{command(record)}`")
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     return "\n".join(lines)

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from jsae import claims, tables
-from jsae.curves import CURVES
+from jsae.curves import CURVES, Cell
 from jsae.errors import JsaeError
 from jsae.tables import Bounds
 
@@ -79,6 +79,25 @@ def test_wide_spread_is_inconclusive_and_says_how_many_seeds_would_settle_it():
     record = judged(one("better"), curves_of(FIRST, 0.6 + 10 * SPREAD), curves_of(SECOND, 0.5 + 10 * SPREAD))
     assert record["verdict"] == "inconclusive"
     assert record["seeds_needed"] == pytest.approx(17 * (SPREAD.std(ddof=1) * 10 / 0.1) ** 2, rel=0.1)
+    assert record["settles_as"] == "supported"
+
+
+def test_seeds_that_would_settle_a_claim_of_many_are_more_and_say_what_they_would_settle_it_as():
+    first, second = curves_of(FIRST, 0.51 + 10 * SPREAD), curves_of(SECOND, 0.5 + 10 * SPREAD)
+    alone = judged(one("better"), first, second)
+    among = judged([one("better", name=str(i)) for i in range(10)], first, second)[0]
+    assert alone["settles_as"] == among["settles_as"] == "contradicted"
+    assert among["seeds_needed"] > 1.4 * alone["seeds_needed"]
+
+
+def test_beside_every_effect_stands_that_over_all_epochs_and_moves_no_verdict():
+    soon, late = curves_of(FIRST, [1, 1, 1], reach=3), curves_of(SECOND, [1, 1, 1], reach=9)
+    record = judged(one("better"), soon, late)
+    assert record["verdict"] == "contradicted"
+    assert record["over_epochs"]["measure"] == "area"
+    assert record["over_epochs"]["effect"] == pytest.approx(0.6)
+    unknown = judged(one("better", "final_return"), soon, late, bounds={})
+    assert unknown["over_epochs"]["measure"] == "area_return"
 
 
 def test_probability_of_improvement_counts_pairs():
@@ -93,6 +112,24 @@ def test_faster_counts_epochs_to_the_other_cells_end_and_never_is_all_of_them():
     assert record["effect"] == pytest.approx(7.0)
     assert record["margin"] == pytest.approx(1.0)
     assert record["verdict"] == "supported"
+    assert record["remark"] == "0 of 3 and 3 of 3 seeds do not reach it before the last epoch"
+
+
+def test_cells_beside_one_another_have_effects_and_no_verdict():
+    final = tables.final(pl.concat([curves_of(FIRST, [1, 1], reach=3), curves_of(SECOND, [0.4, 0.6])]), KNOWN)
+    (record,) = claims.beside(final, [(Cell(*FIRST), Cell(*SECOND)), (Cell("none", "of", "it"), Cell(*SECOND))], 0.025)
+    assert record["final"]["effect"] == pytest.approx(0.5)
+    assert record["over_epochs"]["effect"] == pytest.approx(0.8 - 0.5)
+    assert "verdict" not in record
+
+
+def test_a_level_that_chance_reaches_is_remarked_on_and_the_verdict_stands():
+    """The second cell ends where the random policy is, within its spread."""
+    chance = {"slot-machine": Bounds(0.5, 1.0)}
+    record = judged(one("faster", "epochs"), curves_of(FIRST, [0.9, 0.9]), curves_of(SECOND, [0.5, 0.6]), chance)
+    assert record["remark"].startswith("its benchmark does not surely end above the random policy")
+    learnt = judged(one("faster", "epochs"), curves_of(FIRST, [0.9, 0.9]), curves_of(SECOND, [0.80, 0.81]), chance)
+    assert "random" not in learnt["remark"]
 
 
 def test_epochs_to_reach_a_level():
@@ -177,13 +214,17 @@ def test_a_wrong_file_of_claims_is_refused_with_its_place(tmp_path, old, new, sa
         claims.load(tmp_path / "claims.yaml")
 
 
-def test_aggregates_stand_on_environments_that_every_embedding_has():
+def test_aggregates_stand_on_environments_of_the_paper_that_every_embedding_has_and_on_two_at_least():
+    gridworld, alone = ("gridworld-discrete", "vpg"), ("half-cheetah", "vpg", "jsae")
     frames = [curves_of(FIRST, [0.2, 0.4, 0.6, 0.8]), curves_of(SECOND, [0.1, 0.1, 0.1, 0.1])]
-    frames.append(curves_of(("gridworld-discrete", "vpg", "jsae"), [9.0, 9.0, 9.0, 9.0]))
-    bounds = {**KNOWN, "gridworld-discrete": Bounds(0.0, 10.0)}
+    frames += [curves_of((*gridworld, "jsae"), [2.0, 4.0, 6.0, 8.0]), curves_of((*gridworld, "none"), [1.0] * 4)]
+    frames += [curves_of(alone, [9.0] * 4), curves_of(("recommender-synthetic", "vpg", "jsae"), [9.0] * 4)]
+    frames += [curves_of(("recommender", "ppo", "jsae"), [0.9] * 4)]
+    bounds = {**KNOWN, "gridworld-discrete": Bounds(0.0, 10.0), "half-cheetah": Bounds(0.0, 9.0)}
+    bounds |= {"recommender": Bounds(0.0, 1.0), "recommender-synthetic": Bounds(0.0, 9.0)}
     table, profile = tables.aggregates(tables.final(pl.concat(frames), bounds))
     jsae, none = table.rows(named=True)
-    assert (jsae["embedding"], jsae["environments"], jsae["seeds"]) == ("jsae", 1, 4)
+    assert (jsae["embedding"], jsae["environments"], jsae["seeds"]) == ("jsae", 2, 4)
     assert jsae["estimate"] == pytest.approx(0.5)
     assert jsae["low"] < 0.5 < jsae["high"]
     assert (none["low"], none["estimate"], none["high"]) == pytest.approx((0.1, 0.1, 0.1))

@@ -334,13 +334,16 @@ def test_the_readmes_table_is_made_from_the_claims_of_the_papers_scale(study, tm
     assert "no verdict on any claim" in text
     published = Path(shutil.copy(study / paths.claims("preview"), paths.PUBLISHED))
     shutil.copytree(study / paths.figures("preview"), paths.PUBLISHED / "figures")
+    paths.CLAIMS.parent.mkdir()
+    shutil.copy(ROOT / paths.CLAIMS, paths.CLAIMS)
     readme.main([])
     lines = readme.README.read_text().splitlines()
     images = re.findall(r'<img src="([^"]*)" width="(\d+)%" alt="Figure 2[a-f]: ', "\n".join(lines))
     assert [width for _, width in images] == ["48", "48", "48", "48", "98", "48"]
     assert all(Path(source).exists() for source, _ in images)
     records = json.loads(published.read_text())
-    assert len(lines) == 4 + len(records) + 1 + len(images) + 4
+    assert len(lines) == 5 + len(records) + 1 + len(images) + 4
+    assert "Effects with their 95 % intervals" in readme.README.read_text()
     (line,) = (line for line in lines if line.startswith("| slot machine, better than no embedding | 2c | 0."))
     assert line.endswith("| 5 / 5 | supported | `dvc repro --glob 'train-*-slot-machine-vpg-*'` |")
     assert "| Lemma 1, where no two states share an embedding |  | digits: 14.0 | 20 | supported |" in "\n".join(lines)
