@@ -9,7 +9,9 @@ exact bounds of that reading. Interrupted, it goes on from its checkpoints. Need
 """
 
 import argparse
+import hashlib
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -84,8 +86,10 @@ def learn(reading: Reading, epochs: int, progress: Callable[[int], None]) -> Non
 
 
 def saved(reading: Reading) -> Path:
-    """Where a reading's checkpoint stands."""
-    return CHECKPOINTS / f"{str(reading).replace('/', '_')}.safetensors"
+    """Where a reading's checkpoint stands until all are through: another for another n-gram model."""
+    with Path(reading.store).open("rb") as store:
+        model = hashlib.file_digest(store, "sha256").hexdigest()[:12]
+    return CHECKPOINTS / f"{model}-{str(reading).replace('/', '_')}.safetensors"
 
 
 def table(found: list[Reading], bounds: dict[Reading, exact.Bounds], window: int) -> pl.DataFrame:
@@ -124,6 +128,7 @@ def main() -> None:
     result = table(found, {reading: known[reading.bonus, reading.start] for reading in found}, chosen.window)
     chosen.output.parent.mkdir(parents=True, exist_ok=True)
     result.write_csv(chosen.output, float_precision=4)
+    shutil.rmtree(CHECKPOINTS)
     with pl.Config(tbl_cols=-1, tbl_rows=-1, tbl_width_chars=240, float_precision=2):
         print(result)
 

@@ -1,6 +1,6 @@
 """The report as blocks: what the notebook shows, and how a block becomes HTML or a part of the printed paper.
 
-A block is a plain dictionary, made by `figures`, `table`, `equation`, `values` or `note` below. Prose is Markdown with
+A block is a plain dictionary, made by one of the functions below. Prose is Markdown with
 formulas between dollar signs and {{names}} that stand for values: a number in prose is always such a name, so it comes
 from a file. Formulas become MathML, figures become data URIs: a page needs nothing from outside.
 """
@@ -79,7 +79,7 @@ def values(**named: object) -> Block:
 
 
 def note(text: str, kind: str = "plain") -> Block:
-    """A paragraph set apart. kind: plain, warning or verdict."""
+    """A paragraph set apart. kind: plain, warning or references."""
     return {"kind": "note", "text": text, "style": kind}
 
 

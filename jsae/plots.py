@@ -62,11 +62,12 @@ _DASHES: dict[str, Any] = {
     "jsae_transfer_tuned": (0, (5, 1, 1.2, 1, 1.2, 1)),
     "jsae_transfer_all": (0, (1.2, 2.4)),
 }
+OTHER_LOOK: dict[str, Any] = {"color": "#000000", "linestyle": (0, (10, 1, 1, 1))}
 LOOKS: dict[str, dict[str, Any]] = {
-    name: {"color": color, "linestyle": _DASHES[name]} for name, color in names.COLORS.items()
+    name: {"color": color, "linestyle": _DASHES.get(name, OTHER_LOOK["linestyle"])}
+    for name, color in names.COLORS.items()
 }
 """How each embedding is drawn, everywhere."""
-OTHER_LOOK: dict[str, Any] = {"color": "#000000", "linestyle": (0, (10, 1, 1, 1))}
 
 
 def panel(name: str, curves: pl.DataFrame, final: pl.DataFrame, missing: Sequence[Cell], stamp: str = "") -> Figure:

@@ -40,13 +40,17 @@ def read_run(path: Path, cell: Cell, seeds: Sequence[int], epochs: int) -> pl.Da
         raise JsaeError(f"{path} lacks the column {missing[0]}: it was written by another version, train again")
     unknown = [name for name in frame.columns if name not in CURVES]
     if unknown:
-        raise JsaeError(f"{path}, column {unknown[0]}: not a column of a run (jsae.tables.CURVES lists them)")
+        raise JsaeError(
+            f"{path}, column {unknown[0]}: not a column of a run (jsae.curves.CURVES lists them): train that cell again"
+        )
     for name, kind in CURVES.items():
         if frame.schema[name] != kind:
-            raise JsaeError(f"{path}, column {name}: holds {frame.schema[name]} instead of {kind}")
+            raise JsaeError(
+                f"{path}, column {name}: holds {frame.schema[name]} instead of {kind}: train that cell again"
+            )
         _refuse(path, name, frame[name].is_null(), frame[name], "is empty")
     for name in FINITE:
-        _refuse(path, name, ~frame[name].is_finite(), frame[name], "is not a finite number: the run is broken")
+        _refuse(path, name, ~frame[name].is_finite(), frame[name], "is not a finite number")
     for name in ("environment", "agent", "embedding"):
         expected = getattr(cell, name)
         _refuse(path, name, frame[name] != expected, frame[name], f"does not belong here, {expected!r} does")
@@ -55,7 +59,9 @@ def read_run(path: Path, cell: Cell, seeds: Sequence[int], epochs: int) -> pl.Da
     for seed in seeds:
         have = frame.filter(pl.col("seed") == seed)["epoch"].to_list()
         if have != list(range(1, epochs + 1)):
-            raise JsaeError(f"{path}, column epoch: seed {seed} has {len(have)} epochs instead of 1 to {epochs}")
+            raise JsaeError(
+                f"{path}, column epoch: seed {seed} has {len(have)} epochs, not 1 to {epochs}: train that cell again"
+            )
     return frame
 
 
@@ -63,7 +69,7 @@ def _refuse(path: Path, column: str, wrong: pl.Series, values: pl.Series, why: s
     """Raise JsaeError for the first row at which `wrong` holds."""
     row = wrong.arg_max() if wrong.any() else None
     if row is not None:
-        raise JsaeError(f"{path}, column {column}, row {row + 1}: {values[row]!r} {why}")
+        raise JsaeError(f"{path}, column {column}, row {row + 1}: {values[row]!r} {why}: train that cell again")
 
 
 def read_bounds(path: Path) -> Bounds:
@@ -77,7 +83,7 @@ def read_bounds(path: Path) -> Bounds:
         ) from None
     for value in values:
         if value is not None and not (isinstance(value, int | float) and math.isfinite(value)):
-            raise JsaeError(f"{path}: {value!r} is no return")
+            raise JsaeError(f"{path}: {value!r} is no return: run the stage that made it again")
     return Bounds(*(None if value is None else float(value) for value in values))
 
 

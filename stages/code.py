@@ -40,7 +40,7 @@ LOCKS = {
 """Stages whose modules no name chooses, and the lock of the packages that they use."""
 PACKAGES = {
     "compute": {"requirements/compute.lock", "requirements/torch.in"},  # torch is locked apart, but pinned there
-    "study": {"requirements/study.lock"},
+    "study": {f"requirements/{name}" for name in ("compute.lock", "study.lock", "torch-cpu.lock", "torch.in")},
 }
 """The files that say in which versions."""
 
@@ -71,30 +71,28 @@ def stages(settings: parameters.Parameters) -> Iterator[tuple[str, str, list[str
             yield f"search/{environment}-{agent}-{embedding}", "compute", ["stages/search.py", world, learner, learnt]
 
 
-def import_closure(
-    scripts: Iterable[str], root: Path = Path(), known: dict[Path, list[Path]] | None = None
-) -> set[str]:
-    """Paths relative to `root` of every project file that importing `scripts` runs, themselves included; and of what a
-    module compiles: the file of its name that ends in cpp.
+def import_closure(scripts: Iterable[str], known: dict[Path, list[Path]] | None = None) -> set[str]:
+    """Paths of every project file that importing `scripts` runs, themselves included; and of what a module compiles:
+    the file of its name that ends in cpp.
 
     known: what each file imports itself, where that has been found already; it grows.
     """
     known = {} if known is None else known
     seen: set[Path] = set()
-    todo = [root / script for script in scripts]
+    todo = [Path(script) for script in scripts]
     while todo:
         path = todo.pop()
         if path not in seen:
             seen.add(path)
             if path not in known:
-                known[path] = [found for name in _imported(path, root) for found in _files_of(name, root)]
+                known[path] = [found for name in _imported(path) for found in _files_of(name)]
             todo += known[path]
     compiled = {path.with_suffix(".cpp") for path in seen}
-    return {path.relative_to(root).as_posix() for path in seen | {path for path in compiled if path.is_file()}}
+    return {path.as_posix() for path in seen | {path for path in compiled if path.is_file()}}
 
 
-def _imported(path: Path, root: Path) -> Iterator[str]:
-    package = path.relative_to(root).with_suffix("").parts[:-1]
+def _imported(path: Path) -> Iterator[str]:
+    package = path.with_suffix("").parts[:-1]
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -105,11 +103,11 @@ def _imported(path: Path, root: Path) -> Iterator[str]:
             yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
-def _files_of(module: str, root: Path) -> Iterator[Path]:
+def _files_of(module: str) -> Iterator[Path]:
     """The files that importing `module` runs: those of its packages too."""
     parts = module.split(".")
     for length in range(1, len(parts) + 1):
-        base = root.joinpath(*parts[:length])
+        base = Path(*parts[:length])
         yield from (path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file())
 
 

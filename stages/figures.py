@@ -88,7 +88,7 @@ def read_search(path: Path) -> pl.DataFrame:
         raise JsaeError(f"{path} is no readable table ({str(error).splitlines()[0]}): restore it from git") from None
     lacking = {"environment", "agent", "embedding", "epochs", "score", *names.SEARCHED} - set(search.columns)
     if lacking:
-        raise JsaeError(f"{path} lacks the column {min(lacking)}")
+        raise JsaeError(f"{path} lacks the column {min(lacking)}: restore it from git")
     return search
 
 

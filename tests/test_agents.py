@@ -17,7 +17,7 @@ from tests import probes
 
 SEEDS = [0, 1]
 EMBEDDINGS = ["none", "ra", "jsae"]
-AGENTS = ["vpg", "sac"]
+AGENTS = ["vpg", "ppo", "sac"]
 ENTROPY_WEIGHT = 0.1
 
 
@@ -31,6 +31,7 @@ def settings(
         arguments |= {"update_steps": critic_steps // 2, "batch_size": 64, "start_steps": 50, "update_after": 50}
     else:
         arguments |= {"gae_lambda": 0.97, "policy_steps": policy_steps, "critic_steps": critic_steps}
+        arguments |= {"clip": 0.2, "kl_limit": 0.05} if agent == "ppo" else {}
     return Settings(
         lanes=16,
         hidden_sizes=[16, 16],

@@ -87,8 +87,8 @@ def test_the_summary_has_a_row_a_cell_and_leaves_the_unknown_empty():
         (lambda f: f.with_columns(pl.Series("seed", [0, 0, None])), "column seed, row 3: None is empty"),
         (lambda f: f.with_columns(agent=pl.lit("ppo")), "column agent, row 1: 'ppo' does not belong here"),
         (lambda f: f.with_columns(seed=pl.lit(4, pl.Int64)), "column seed, row 1: 4 is not one of the cohort's"),
-        (lambda f: f.head(2), "seed 0 has 2 epochs instead of 1 to 3"),
-        (lambda f: pl.concat([f, f.tail(1)]), "seed 0 has 4 epochs instead of 1 to 3"),
+        (lambda f: f.head(2), "seed 0 has 2 epochs, not 1 to 3"),
+        (lambda f: pl.concat([f, f.tail(1)]), "seed 0 has 4 epochs, not 1 to 3"),
     ],
 )
 def test_a_wrong_run_file_is_refused_with_its_place(tmp_path, spoil, said):

@@ -23,19 +23,22 @@ from workflow import bridge
 DVC = ("dvc", "repro")
 
 
-def kill_main(program: Program) -> None:
+def kill_main(program: Program) -> bool:
     program.kill()
+    return True
 
 
-def kill_group(program: Program) -> None:
+def kill_group(program: Program) -> bool:
     program.kill_group()
+    return True
 
 
-def kill_worker(program: Program) -> None:
-    """Kill one of the processes that it started."""
+def kill_worker(program: Program) -> bool:
+    """Kill one of the processes that it started; whether there was one."""
     found = psutil.Process(program.process).children(recursive=True)
     if found:
         random.Random(len(found)).choice(found).kill()
+    return bool(found)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +52,7 @@ def kill_worker(program: Program) -> None:
     ],
 )
 def test_random_kills_of_an_engine_change_no_bit(
-    engine: tuple[str, ...], kill: Callable[[Program], None], kills: int,
+    engine: tuple[str, ...], kill: Callable[[Program], bool], kills: int,
     new_toy: Callable[[], Study], calm: dict[str, bytes],
 ) -> None:  # fmt: skip
     chance, longest = random.Random(0), 5.0
@@ -62,8 +65,7 @@ def test_random_kills_of_an_engine_change_no_bit(
             program = study.start(*engine)
             status = program.wait(chance.uniform(0.1, longest))
             if status is None and kills > 0:
-                kill(program)
-                kills -= 1
+                kills -= kill(program)
             status = program.wait() if status is None else status
             assert status is not None, "it hangs"
             if status not in (0, -signal.SIGKILL):
@@ -89,7 +91,7 @@ def trainings() -> Iterator[Forking]:
 
 @pytest.mark.parametrize("kill", [kill_main, kill_group, kill_worker])
 def test_random_kills_of_a_training_change_no_bit(
-    kill: Callable[[Program], None], trainings: Forking, tmp_path: Path
+    kill: Callable[[Program], bool], trainings: Forking, tmp_path: Path
 ) -> None:
     epochs, kills, chance = 60, 5, random.Random(1)
 

@@ -162,6 +162,13 @@ def test_a_broken_best_yaml_is_refused_by_name(tmp_path: Path, text: str) -> Non
         search.read_best(tmp_path / "best.yaml")
 
 
+def test_where_nothing_was_searched_nothing_is_chosen(study: parameters.Parameters) -> None:
+    paths.SEARCH.write_text("as it was")
+    with pytest.raises(JsaeError, match="nothing to choose from"):
+        choose.main([])
+    assert paths.SEARCH.read_text() == "as it was"
+
+
 def test_a_small_search_halves_scores_and_chooses(study: parameters.Parameters) -> None:
     table = searched()
     assert table.columns == list(search.OUTCOME)
@@ -170,10 +177,19 @@ def test_a_small_search_halves_scores_and_chooses(study: parameters.Parameters) 
     assert not list((paths.CHECKPOINTS / "search/gridworld-discrete/vpg-jsae").iterdir())
     for embedding in ("none", "ra"):
         stage.main(options(Cell(CELL.environment, CELL.agent, embedding)))
+    elsewhere = {"environment": "slot-machine", "agent": "vpg", "embedding": "none", "actor_learning_rate": 0.001}
+    elsewhere |= {"seeds": "1000-1001", "epochs": 625, "score": 0.1 + 0.2}
+    old = pl.DataFrame([elsewhere, {**elsewhere, "environment": "gridworld-discrete"}], schema=search.OUTCOME)
+    old.write_csv(paths.SEARCH)
     choose.main([])
+    chosen_from = pl.read_csv(paths.SEARCH, schema=search.OUTCOME)
+    assert chosen_from.filter(environment="slot-machine").equals(old.head(1))
+    assert chosen_from.filter(environment="gridworld-discrete", embedding="jsae").equals(table)
+    assert chosen_from.filter(environment="gridworld-discrete", embedding="none")["epochs"].max() == 9
     best = search.read_best(paths.BEST)
-    assert set(best.agents) == {Cell("gridworld-discrete", "vpg", embedding) for embedding in ("none", "ra", "jsae")}
-    steps = {values["policy_steps"] for values in best.agents.values()}
+    here = {Cell("gridworld-discrete", "vpg", embedding) for embedding in ("none", "ra", "jsae")}
+    assert set(best.agents) == {*here, Cell("slot-machine", "vpg", "none")}
+    steps = {best.agents[cell]["policy_steps"] for cell in here}
     assert len(steps) == 1
     last = table.filter((pl.col("epochs") == 9) & (pl.col("policy_steps") == steps.pop()))
     chosen = last.filter(pl.col("score") == last["score"].max()).row(0, named=True)
