@@ -5,7 +5,7 @@ verdicts. This module reads it, compares the cells and returns plain records for
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -78,8 +78,8 @@ def load(path: Path) -> Claims:
     return claims
 
 
-def varied(claims: Claims, environment: str, variant: str) -> Claims:
-    """The comparisons that the paper makes in `environment`, in a `variant` that it does not have."""
+def varied(claims: Claims, environment: str, variant: str, agents: Collection[str]) -> Claims:
+    """The comparisons that the paper makes in `environment` with `agents`, in a `variant` that it does not have."""
     found = [
         claim.model_copy(
             update={
@@ -92,7 +92,7 @@ def varied(claims: Claims, environment: str, variant: str) -> Claims:
         for claim in claims.claims
         if claim.kind != "fact"
         for first, second in [claim.cells]
-        if first.environment == second.environment == environment
+        if first.environment == second.environment == environment and {first.agent, second.agent} <= set(agents)
     ]
     return claims.model_copy(update={"claims": found})
 

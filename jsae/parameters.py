@@ -408,6 +408,7 @@ class Study(Strict):
     slot_machine: Family = Field(alias="slot-machine")
     half_cheetah: Family = Field(alias="half-cheetah")
     recommender: Family
+    recommender_literal: Family = Field(alias="recommender-literal")
     recommender_synthetic: Family = Field(alias="recommender-synthetic")
     transfer_scratch: Family = Field(alias="transfer-scratch")
     transfer: Family
@@ -502,7 +503,7 @@ class Parameters(Strict):
         """A family draws from the store of the environment that it is called after, as in dvc.yaml; no two from one."""
         drawn: dict[str, str] = {}
         for name, family in self.families():
-            home = name.removesuffix("-ablations").removesuffix("-controls")
+            home = name.removesuffix("-ablations").removesuffix("-controls").removesuffix("-literal")
             store = getattr(self.environments.get(home), "store", None)
             if store is None:
                 continue

@@ -60,8 +60,8 @@ def aggregate(scale: str, settings: parameters.Parameters) -> None:
     book = claims.load(paths.CLAIMS)
     verdicts = claims.judge(book, curves, final, facts)
     write_json(verdicts, paths.claims(scale))
-    ran = set(final["environment"])
-    variants = [claims.varied(book, own, variant) for variant, own in names.VARIANTS.items() if variant in ran]
+    agents = {variant: final.filter(environment=variant)["agent"] for variant in names.VARIANTS}
+    variants = [claims.varied(book, own, variant, agents[variant]) for variant, own in names.VARIANTS.items()]
     beside = [record for compared in variants for record in claims.judge(compared, curves, final, {})]
     write_json(beside, paths.tables(scale) / "variants.json")
     parts = [(Cell(*words), Cell(*words[:2], "jsae")) for words in settings.cells() if words[2] not in names.PAPER]

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from jsae import claims, tables
+from jsae import claims, names, tables
 from jsae.curves import CURVES, Cell
 from jsae.errors import JsaeError
 from jsae.tables import Bounds
@@ -182,8 +182,10 @@ def test_a_fact_without_a_check_is_not_tested():
 
 def test_a_variant_is_compared_as_its_environment_and_judges_no_claim():
     book = claims.load(ROOT / "report" / "claims.yaml")
-    here = claims.varied(book, "recommender", "recommender-synthetic")
+    here = claims.varied(book, "recommender", "recommender-synthetic", names.AGENTS)
     own = [claim for claim in book.claims if claim.first and claim.first[0] == "recommender"]
+    alone = claims.varied(book, "recommender", "recommender-literal", ["vpg"]).claims
+    assert [claim.id for claim in alone] == [f"recommender-literal-{claim.id}" for claim in own if "vpg" in claim.first]
     assert [claim.first[1:] for claim in here.claims] == [claim.first[1:] for claim in own]
     assert {cell.environment for claim in here.claims for cell in claim.cells} == {"recommender-synthetic"}
     assert not {claim.id for claim in here.claims} & {claim.id for claim in book.claims}

@@ -30,7 +30,8 @@ def study(tmp_path_factory) -> Path:
         patch.setenv("PYTHONPATH", str(ROOT))
         text = (ROOT / "params.yaml").read_text()
         assert "recommender-synthetic: {environments: []" in text
-        Path("params.yaml").write_text(text.replace("{environments: []", "{environments: [recommender-synthetic]"))
+        text = text.replace("{environments: []", "{environments: [recommender-synthetic]")
+        Path("params.yaml").write_text(text.replace("environments: [recommender-literal]", "environments: []"))
         shutil.copytree(ROOT / "requirements", folder / "requirements")
         shutil.copytree(ROOT / "report", folder / "report", ignore=shutil.ignore_patterns("preview", "paper"))
         settings = parameters.load(Path("params.yaml"))
