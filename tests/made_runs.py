@@ -17,7 +17,8 @@ LEVELS = {
     "gridworld-512": (-2.8, 0.96),
     "gridworld-2048": (-2.8, 0.96),
     "half-cheetah": (-70.0, 300.0),
-    "recommender": (37.6, 43.4),
+    "recommender": (37.7, 55.0),
+    "recommender-literal": (37.6, 41.8),
     "recommender-synthetic": (6504.0, 8608.0),
 }
 SPEED = {"jsae": 4.0, "ra": 2.0, "none": 1.0}

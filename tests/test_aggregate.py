@@ -13,7 +13,7 @@ from jsae.errors import JsaeError
 from jsae.files import sha256
 from jsae.tables import Bounds
 from stages import aggregate, paths
-from tests import made_runs
+from tests import made_parameters, made_runs
 
 ROOT = Path(__file__).parent.parent
 CELL = Cell("slot-machine", "vpg", "jsae")
@@ -22,7 +22,7 @@ CELL = Cell("slot-machine", "vpg", "jsae")
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> parameters.Parameters:
     """Parameters of the study in an empty folder that is now the current one."""
-    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    made_parameters.written(tmp_path)
     (tmp_path / "report").mkdir()
     (tmp_path / "report" / "claims.yaml").write_text((ROOT / "report" / "claims.yaml").read_text())
     monkeypatch.chdir(tmp_path)

@@ -30,6 +30,7 @@ from stages import (
     train,
     transitions,
 )
+from tests import made_parameters
 
 ROOT = Path(__file__).resolve().parent.parent
 SCALE, COHORT = ["--scale", "preview"], ["--cohort", "0-4"]
@@ -57,7 +58,7 @@ READS = [
 def started(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the project's parameters and the settings of each cell."""
     folder = tmp_path_factory.mktemp("started")
-    shutil.copy(ROOT / "params.yaml", folder)
+    made_parameters.written(folder)
     for name in ("report", "search"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("preview", "paper"))
     with contextlib.chdir(folder):

@@ -14,9 +14,10 @@ from dvc.repo import Repo
 
 from jsae import checkpoint
 from stages import paths
+from tests import made_parameters
 
 ROOT = Path(__file__).resolve().parent.parent
-COPIED = ("dvc.yaml", "params.yaml", ".dvcignore", "jsae", "stages", "requirements", "search", "data/calibration")
+COPIED = ("dvc.yaml", ".dvcignore", "jsae", "stages", "requirements", "search", "data/calibration")
 
 
 @pytest.mark.slow
@@ -32,7 +33,7 @@ def test_the_example_trains_what_it_says(tmp_path: Path) -> None:
     assert len((code + change + command).splitlines()) <= 30
     (tmp_path / name).write_text(code)
 
-    parameters = (tmp_path / "params.yaml").read_text()
+    parameters = made_parameters.text()
     before = "    embeddings: [separate, state_only, action_only]\n"
     head, family, tail = parameters.partition("  slot-machine-ablations:\n")
     assert before in tail

@@ -15,10 +15,11 @@ from ruamel.yaml import YAML
 
 from jsae import parameters
 from stages import code, paths, settings
+from tests import made_parameters
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # pygtrie's, called by DVC
 ROOT = Path(__file__).resolve().parent.parent
-COPIED = ("dvc.yaml", "params.yaml", ".dvcignore", "jsae", "stages", "report", "requirements", "search",
+COPIED = ("dvc.yaml", ".dvcignore", "jsae", "stages", "report", "requirements", "search",
           "data/calibration")  # fmt: skip
 
 
@@ -110,6 +111,7 @@ def copied(root: Path) -> None:
         elif source.exists():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, root / name)
+    made_parameters.written(root)
     (root / "search/best.yaml").write_text("embeddings: {}\nagents: {}\n")  # else what was found decides
     Repo.init(str(root), no_scm=True).close()
 

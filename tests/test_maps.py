@@ -13,7 +13,7 @@ from jsae.training import Settings, Trainer
 from stages import maps as stage
 from stages import paths
 from stages import settings as settings_stage
-from tests import made_runs, made_worlds
+from tests import made_parameters, made_runs, made_worlds
 
 ROOT = Path(__file__).parent.parent
 BINS = 40
@@ -52,7 +52,7 @@ def test_an_agent_that_stands_still_is_in_its_start_bin_only() -> None:
 
 def test_the_stage_maps_what_training_left_and_only_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    text = (ROOT / "params.yaml").read_text().replace('cohorts: ["0-4"]', 'cohorts: ["0-1", "2-3"]')
+    text = made_parameters.text().replace('cohorts: ["0-4"]', 'cohorts: ["0-1", "2-3"]')
     Path("params.yaml").write_text(text.replace("  episodes: 20", "  episodes: 2"))
     settings = parameters.load(Path("params.yaml"))
     section = settings.environments["gridworld-discrete"]
@@ -83,7 +83,7 @@ def test_the_stage_maps_what_training_left_and_only_that(tmp_path: Path, monkeyp
 
 def test_without_any_run_the_table_has_its_columns_and_no_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    stage.draw("preview", parameters.load(ROOT / "params.yaml"))
+    stage.draw("preview", parameters.load(made_parameters.written(tmp_path)))
     table = pl.read_parquet(paths.maps("preview"))
     assert table.is_empty()
     assert dict(table.schema) == stage.MAPS

@@ -15,7 +15,7 @@ import pytest
 from jsae import claims, document, formulas, names, pages, parameters
 from jsae.errors import JsaeError
 from stages import _published, aggregate, figures, paths, publish, readme, render, report
-from tests import made_runs
+from tests import made_parameters, made_runs
 
 ROOT = Path(__file__).parent.parent
 LOST = made_runs.Cell("gridworld-discrete", "vpg", "ra")
@@ -28,7 +28,7 @@ def study(tmp_path_factory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("PYTHONPATH", str(ROOT))
-        text = (ROOT / "params.yaml").read_text()
+        text = made_parameters.text()
         assert "recommender-synthetic: {environments: []" in text
         text = text.replace("{environments: []", "{environments: [recommender-synthetic]")
         Path("params.yaml").write_text(text.replace("environments: [recommender-literal]", "environments: []"))
@@ -181,8 +181,8 @@ def test_a_bare_study_says_what_is_missing(study, monkeypatch, tmp_path):
     assert section(page, "data").count("the stage filter has not run") == 2
 
 
-def test_every_parameter_is_in_the_table(page):
-    settings = parameters.load(ROOT / "params.yaml")
+def test_every_parameter_is_in_the_table(study, page):
+    settings = parameters.load(study / "params.yaml")
     shown = re.search(r'<table id="parameters-table">.*?<tbody>(.*?)</tbody>', page, re.DOTALL)[1]
     prefix, found = "", []
     for heading, name in re.findall(r"<th [^>]*>([^<]*)</th>|<tr><td>([^<]*)</td>", shown):
@@ -227,8 +227,8 @@ def test_the_checks_of_the_theory_are_shown_with_their_range(page):
     assert '<td class="number">3.0 × 10⁻¹⁵</td>' in page
 
 
-def test_every_cell_has_the_command_that_makes_it(page):
-    for environment, agent, embedding in parameters.load(ROOT / "params.yaml").cells():
+def test_every_cell_has_the_command_that_makes_it(study, page):
+    for environment, agent, embedding in parameters.load(study / "params.yaml").cells():
         assert re.search(rf"dvc repro train-[a-z-]+@preview-0-4-{environment}-{agent}-{embedding}</code>", page)
 
 
@@ -393,8 +393,8 @@ def test_what_is_published_is_a_copy_of_the_study_or_nothing(study, monkeypatch,
     shutil.rmtree(paths.PUBLISHED)
 
 
-def test_the_command_of_every_claim_names_all_cells_of_its_panel_and_no_other():
-    names = [f"train-family@paper-0-4-{'-'.join(cell)}" for cell in parameters.load(ROOT / "params.yaml").cells()]
+def test_the_command_of_every_claim_names_all_cells_of_its_panel_and_no_other(study):
+    names = [f"train-family@paper-0-4-{'-'.join(cell)}" for cell in parameters.load(study / "params.yaml").cells()]
     for claim in claims.load(ROOT / "report" / "claims.yaml").claims:
         if claim.kind != "fact":
             pattern = re.search("'(.*)'", readme.command(claim.model_dump()))[1]

@@ -16,6 +16,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests import made_parameters
+
 ROOT = Path(__file__).resolve().parents[1]
 LOCKS = sorted(ROOT.glob("requirements/*.lock"))
 MACHINES = [
@@ -179,8 +181,8 @@ class Study:
         executable(self.tools / "python", PYTHON_OF_VENV)
         executable(self.tools / "uname", "#!/bin/sh\necho Linux\n")
         shutil.copytree(ROOT / "requirements", self.root / "requirements")
-        for name in ("Makefile", "params.yaml"):
-            shutil.copy(ROOT / name, self.root / name)
+        shutil.copy(ROOT / "Makefile", self.root)
+        made_parameters.written(self.root)
         (self.root / ".git").mkdir()
         (self.root / ".dvc").mkdir()
 

@@ -3,7 +3,6 @@
 import itertools
 import json
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +15,7 @@ from jsae import checkpoint, parameters, theory
 from jsae.theory import AVERAGES, Problem
 from stages import paths
 from stages import theory as stage
+from tests import made_parameters
 
 SEEDS = st.integers(0, 10_000)
 
@@ -232,7 +232,7 @@ def test_assumption_3_of_one_embedding(phi: torch.Tensor, one_hots: int, holds: 
 
 
 def test_the_stage_checks_every_embedding_once_and_says_which_files_are_not_there(tmp_path, monkeypatch) -> None:
-    given = parameters.load(Path(__file__).resolve().parent.parent / "params.yaml")
+    given = parameters.load(made_parameters.written(tmp_path))
     small = given.theory.model_copy(update={"problems": 1, "states": 4, "actions": 2, "cells_per_action": 1})
     monkeypatch.setattr(parameters.Parameters, "cells", lambda self: iter([
         ("slot-machine", "vpg", "jsae"),
