@@ -67,8 +67,9 @@ def table(records: Sequence[Mapping[str, Any]]) -> str:
     """The records of claims.json as Markdown: the claim, what was measured, the verdict, and how to run it again."""
     lines = [
         f"Effects with their {100 * (1 - 2 * claims.load(paths.CLAIMS).level):g} % intervals, in the unit named; n: "
-        "seeds of the two cells, or what was checked. Verdicts, unlike intervals, are adjusted for how many claims are",
-        "judged together; the report says what each word means.",
+        "seeds of the two cells, or what was checked.",
+        "Verdicts, unlike intervals, are adjusted for how many claims are judged together; the report says what each",
+        "means.",
         "",
     ]
     lines += ["| claim of the paper | figure | effect | n | verdict | run it again |", "|---|---|---|---|---|---|"]
@@ -76,7 +77,7 @@ def table(records: Sequence[Mapping[str, Any]]) -> str:
         effect, n = "", record["n"]
         if record["low"] is not None:
             estimate, low, high = (document.number(record[key]) for key in ("effect", "low", "high"))
-            effect = f"{estimate} [{low}, {high}] {record['measure']}"
+            effect = f"{estimate} [{low}, {high}] {record['measure'].replace('_', ' ')}"
             n = " / ".join(map(str, n))
         elif record["effect"] is not None:
             effect = f"{record['measure']}: {document.number(record['effect'])}"

@@ -343,7 +343,7 @@ def test_the_readmes_table_is_made_from_the_claims_of_the_papers_scale(study, tm
     assert [width for _, width in images] == ["48", "48", "48", "48", "98", "48"]
     assert all(Path(source).exists() for source, _ in images)
     records = json.loads(published.read_text())
-    assert len(lines) == 5 + len(records) + 1 + len(images) + 4
+    assert len(lines) == 6 + len(records) + 1 + len(images) + 4
     assert "Effects with their 95 % intervals" in readme.README.read_text()
     (line,) = (line for line in lines if line.startswith("| slot machine, better than no embedding | 2c | 0."))
     assert line.endswith("| 5 / 5 | supported | `dvc repro --glob 'train-*-slot-machine-vpg-*'` |")
