@@ -133,7 +133,7 @@ def judge(
             "probability_of_improvement": float(statistics.probability_of_improvement(*samples)),
             "deviations": [float(sample.std(ddof=1)) for sample in samples],
             "over_epochs": _difference(first, second, "area", claims.level),
-            "remark": _remark(samples, second, _budget(curves, claim), claims) if claim.kind == "faster" else "",
+            "remark": _remark(samples, second, _budget(curves, claim), claims.level) if claim.kind == "faster" else "",
         }
         tested[claim.family].append((record, difference, margin))
     for family in tested.values():
@@ -194,7 +194,7 @@ def _samples(claim: Claim, curves: pl.DataFrame, final: pl.DataFrame) -> tuple[s
     if claim.measure in ("fraction", "area") and not all(runs["fraction"].is_finite().all() for runs in found):
         raise _NotTested(f"the optimal or the random return of {claim.cells[0].environment} is not known")
     if claim.measure != "epochs":
-        first, second = (_values(claim.measure, runs) for runs in found)
+        first, second = (_values(claim.measure or "fraction", runs) for runs in found)
         return first, second
     level = float(found[1]["final_return"].to_numpy().mean())
     epochs = [epochs_to_reach(curves.filter(_is(cell)), level) for cell in claim.cells]
@@ -204,11 +204,11 @@ def _samples(claim: Claim, curves: pl.DataFrame, final: pl.DataFrame) -> tuple[s
     return first, second
 
 
-def _values(measure: Measure | None, runs: pl.DataFrame) -> statistics.Scores:
+def _values(measure: Measure, runs: pl.DataFrame) -> statistics.Scores:
     """A measure of each run of a table of `jsae.tables.final`."""
     random, optimal = pl.col("random_return"), pl.col("optimal_return")
-    column = {"area": (pl.col("area") - random) / (optimal - random), "area_return": pl.col("area")}
-    return statistics.scores(runs.select(column.get(measure or "", pl.col(measure or ""))).to_series().to_numpy())
+    areas = {"area": (pl.col("area") - random) / (optimal - random), "area_return": pl.col("area")}
+    return statistics.scores(runs.select(areas.get(measure, pl.col(measure))).to_series().to_numpy())
 
 
 def _difference(first: pl.DataFrame, second: pl.DataFrame, measure: Measure, level: float) -> dict[str, Any]:
@@ -241,11 +241,11 @@ def beside(final: pl.DataFrame, pairs: Sequence[tuple[Cell, Cell]], level: float
 
 
 def _remark(
-    samples: tuple[statistics.Scores, statistics.Scores], second: pl.DataFrame, budget: float, claims: Claims
+    samples: tuple[statistics.Scores, statistics.Scores], second: pl.DataFrame, budget: float, level: float
 ) -> str:
     """What makes epochs until a level hard to read: a level that chance reaches, and seeds that never do."""
     said = []
-    final = statistics.mean_interval(second["final_return"].to_numpy(), 1 - 2 * claims.level)
+    final = statistics.mean_interval(second["final_return"].to_numpy(), 1 - 2 * level)
     if final.low <= second["random_return"][0]:
         said.append("its benchmark does not surely end above the random policy, so chance can reach that level")
     never = [int((-sample >= budget).sum()) for sample in samples]

@@ -463,8 +463,7 @@ def effect(claim):
             return ""
         whole = isinstance(claim["effect"], int)
         return f"{claim['measure']}: {claim['effect'] if whole else number(claim['effect'])}"
-    unit = claim["measure"].replace("_", " ")
-    return f"{number(claim['effect'])} [{number(claim['low'])}, {number(claim['high'])}] {unit}"
+    return f"{document.interval(claim)} {claim['measure'].replace('_', ' ')}"
 
 
 def verdict(claim):
@@ -482,7 +481,7 @@ def verdict(claim):
 def difference(of):
     """A difference of means with its interval and unit, as text."""
     unit = "fraction" if of["measure"] in ("fraction", "area") else "return"
-    return f"{number(of['effect'])} [{number(of['low'])}, {number(of['high'])}] {unit}"
+    return f"{document.interval(of)} {unit}"
 
 
 def seeds_of(claim):

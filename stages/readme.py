@@ -76,8 +76,7 @@ def table(records: Sequence[Mapping[str, Any]]) -> str:
     for record in records:
         effect, n = "", record["n"]
         if record["low"] is not None:
-            estimate, low, high = (document.number(record[key]) for key in ("effect", "low", "high"))
-            effect = f"{estimate} [{low}, {high}] {record['measure'].replace('_', ' ')}"
+            effect = f"{document.interval(record)} {record['measure'].replace('_', ' ')}"
             n = " / ".join(map(str, n))
         elif record["effect"] is not None:
             effect = f"{record['measure']}: {document.number(record['effect'])}"

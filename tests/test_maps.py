@@ -15,7 +15,6 @@ from stages import paths
 from stages import settings as settings_stage
 from tests import made_parameters, made_runs, made_worlds
 
-ROOT = Path(__file__).parent.parent
 BINS = 40
 
 

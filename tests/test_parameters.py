@@ -24,6 +24,7 @@ def edited(tmp_path: Path, pattern: str, replacement: str) -> Path:
 
 def test_the_projects_own_file_is_valid() -> None:
     settings = load(ROOT / "params.yaml")
+    assert settings.scale in ("preview", "paper")
     assert settings.environments["gridworld-discrete"].lanes == 10
 
 
