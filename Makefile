@@ -71,7 +71,7 @@ params: environment  ## print every parameter: name, value, meaning, source
 	@python -m jsae.parameters
 
 test: environment  ## run the tests, a file on each core at a time (options of pytest: PYTEST_ADDOPTS)
-	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} python -m pytest -q --numprocesses logical --dist loadfile --durations 15
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} python -m pytest -q --numprocesses logical --dist loadfile --no-loadscope-reorder --durations 15
 
 test-slurm: environment  ## test on a real Slurm of two nodes, made for it on this machine (needs slurm-wlm and munge)
 	JSAE_TEST_SLURM=1 python -m pytest -q -rs tests/slurm

@@ -15,12 +15,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from jsae import statistics
+from jsae import names, statistics
 from jsae.curves import Cell
 from jsae.errors import JsaeError
 
 Measure = Literal["fraction", "area", "final_return", "area_return", "epochs"]
 Verdict = Literal["supported", "inconclusive", "contradicted", "not tested"]
+SMOOTHING = 20
+"""Epochs whose mean has to reach the level where a claim on speed is read a second time."""
 
 
 class _Strict(BaseModel):
@@ -67,9 +69,9 @@ def load(path: Path) -> Claims:
     except ValidationError as error:
         issue = error.errors()[0]
         raise JsaeError(f"{path}: {'.'.join(map(str, issue['loc']))}: {issue['msg']}") from None
-    names = [claim.id for claim in claims.claims]
-    if len(set(names)) < len(names):
-        raise JsaeError(f"{path}: a claim's id stands there twice: {sorted(n for n in names if names.count(n) > 1)[0]}")
+    ids = [claim.id for claim in claims.claims]
+    if len(set(ids)) < len(ids):
+        raise JsaeError(f"{path}: a claim's id stands there twice: {sorted(n for n in ids if ids.count(n) > 1)[0]}")
     for claim in claims.claims:
         if claim.kind != "fact" and None in (claim.measure, claim.first, claim.second):
             raise JsaeError(f"{path}: claim {claim.id} needs measure, first and second")
@@ -104,8 +106,10 @@ def judge(
 
     curves, final: the tables of `jsae.tables`. theory: facts by claim id, {"holds": bool, "measure", "value", "n"}.
     The effect is first − second in the measure's unit, for `faster` second − first: a claimed effect is positive.
-    `over_epochs` is the same difference of the mean return over all epochs, speed and level in one, which no verdict
-    takes into account; `remark` says what to know before a verdict on speed is believed.
+    No verdict takes these into account: `over_epochs`, the same difference of the mean return over all epochs, speed
+    and level in one; `paired`, the mean difference between runs with the same seed, where both cells have the same
+    seeds; `smoothed`, of a claim on speed, the effect where the mean of `SMOOTHING` epochs has to reach the level.
+    `remark` says what to know before a verdict is believed.
     """
     records = [_record(claim) for claim in claims.claims]
     tested: dict[str, list[tuple[dict[str, Any], statistics.Difference, float]]] = defaultdict(list)
@@ -119,22 +123,25 @@ def judge(
             record["reason"] = str(reason)
             continue
         first, second = (final.filter(_is(cell)) for cell in claim.cells)
-        margin = claims.margins[claim.measure or "fraction"] * (
-            _budget(curves, claim) if claim.kind == "faster" else 1.0
-        )
+        budget = _budget(curves, claim)
+        margin = claims.margins[claim.measure or "fraction"] * (budget if claim.kind == "faster" else 1.0)
+        confidence = 1 - 2 * claims.level
         difference = statistics.welch(*samples)
-        interval = difference.interval(1 - 2 * claims.level)
         record |= {
-            "effect": interval.estimate,
-            "low": interval.low,
-            "high": interval.high,
+            **_as_record(difference.interval(confidence)),
             "margin": margin,
             "n": [len(sample) for sample in samples],
             "probability_of_improvement": float(statistics.probability_of_improvement(*samples)),
             "deviations": [float(sample.std(ddof=1)) for sample in samples],
-            "over_epochs": _difference(first, second, "area", claims.level),
-            "remark": _remark(samples, second, _budget(curves, claim), claims.level) if claim.kind == "faster" else "",
+            "over_epochs": _difference(first, second, "area", confidence),
         }
+        if set(first["seed"]) == set(second["seed"]):
+            record["paired"] = _as_record(statistics.mean_interval(samples[0] - samples[1], confidence))
+        if claim.kind == "faster":
+            level = _mean(second)
+            smooth = (-_epochs(curves, cell, level, budget, SMOOTHING) for cell in claim.cells)
+            record["smoothed"] = _as_record(statistics.welch(*smooth).interval(confidence))
+            record["remark"] = _remark(claim, samples, (first, second), budget, confidence)
         tested[claim.family].append((record, difference, margin))
     for family in tested.values():
         _decide(family, claims)
@@ -164,7 +171,10 @@ def _record(claim: Claim) -> dict[str, Any]:
         "n": None,
         "probability_of_improvement": None,
         "p": None,
+        "p_against": None,
         "over_epochs": None,
+        "paired": None,
+        "smoothed": None,
         "seeds_needed": None,
         "settles_as": None,
         "verdict": "not tested",
@@ -185,7 +195,7 @@ def _samples(claim: Claim, curves: pl.DataFrame, final: pl.DataFrame) -> tuple[s
     """The two cells' values of the measure, one a seed, the greater the better. Raises _NotTested."""
     found = []
     for cell in claim.cells:
-        runs = final.filter(_is(cell))
+        runs = final.filter(_is(cell)).sort("seed")
         if runs.is_empty():
             raise _NotTested(f"{cell} has no run")
         if len(runs) < 2:
@@ -196,12 +206,25 @@ def _samples(claim: Claim, curves: pl.DataFrame, final: pl.DataFrame) -> tuple[s
     if claim.measure != "epochs":
         first, second = (_values(claim.measure or "fraction", runs) for runs in found)
         return first, second
-    level = float(found[1]["final_return"].to_numpy().mean())
-    epochs = [epochs_to_reach(curves.filter(_is(cell)), level) for cell in claim.cells]
-    if all((e > _budget(curves, claim)).all() for e in epochs):
+    budget = _budget(curves, claim)
+    first, second = (-_epochs(curves, cell, _mean(found[1]), budget) for cell in claim.cells)
+    if all((sample == -budget).all() for sample in (first, second)):
         raise _NotTested("no run of either cell reaches the level")
-    first, second = (-np.minimum(e, _budget(curves, claim)) for e in epochs)
     return first, second
+
+
+def _epochs(curves: pl.DataFrame, cell: Cell, level: float, budget: float, window: int = 1) -> statistics.Scores:
+    """Epochs until each seed of a cell reaches `level`, in the order of seeds; never is all of them."""
+    return np.minimum(epochs_to_reach(curves.filter(_is(cell)), level, window), budget)
+
+
+def _mean(runs: pl.DataFrame) -> float:
+    """What the runs of a cell end at, on average."""
+    return float(runs["final_return"].to_numpy().mean())
+
+
+def _as_record(interval: statistics.Interval) -> dict[str, float]:
+    return {"effect": interval.estimate, "low": interval.low, "high": interval.high}
 
 
 def _values(measure: Measure, runs: pl.DataFrame) -> statistics.Scores:
@@ -211,12 +234,12 @@ def _values(measure: Measure, runs: pl.DataFrame) -> statistics.Scores:
     return statistics.scores(runs.select(areas.get(measure, pl.col(measure))).to_series().to_numpy())
 
 
-def _difference(first: pl.DataFrame, second: pl.DataFrame, measure: Measure, level: float) -> dict[str, Any]:
+def _difference(first: pl.DataFrame, second: pl.DataFrame, measure: Measure, confidence: float) -> dict[str, Any]:
     """The difference of means of two cells' runs with its interval; as a fraction, or a return where none is known."""
     if not pl.concat([first, second])["fraction"].is_finite().all():
         measure = "area_return" if measure == "area" else "final_return"
-    interval = statistics.welch(_values(measure, first), _values(measure, second)).interval(1 - 2 * level)
-    return {"measure": measure, "effect": interval.estimate, "low": interval.low, "high": interval.high}
+    difference = statistics.welch(_values(measure, first), _values(measure, second))
+    return {"measure": measure, **_as_record(difference.interval(confidence))}
 
 
 def beside(final: pl.DataFrame, pairs: Sequence[tuple[Cell, Cell]], level: float) -> list[dict[str, Any]]:
@@ -233,32 +256,51 @@ def beside(final: pl.DataFrame, pairs: Sequence[tuple[Cell, Cell]], level: float
                     "first": list(vars(cells[0]).values()),
                     "second": list(vars(cells[1]).values()),
                     "n": [len(first), len(second)],
-                    "final": _difference(first, second, "fraction", level),
-                    "over_epochs": _difference(first, second, "area", level),
+                    "final": _difference(first, second, "fraction", 1 - 2 * level),
+                    "over_epochs": _difference(first, second, "area", 1 - 2 * level),
                 }
             )
     return records
 
 
 def _remark(
-    samples: tuple[statistics.Scores, statistics.Scores], second: pl.DataFrame, budget: float, level: float
+    claim: Claim,
+    samples: tuple[statistics.Scores, statistics.Scores],
+    runs: tuple[pl.DataFrame, pl.DataFrame],
+    budget: float,
+    confidence: float,
 ) -> str:
-    """What makes epochs until a level hard to read: a level that chance reaches, and seeds that never do."""
+    """What makes epochs until a level hard to read: a level that chance reaches, and seeds that never or hardly do."""
     said = []
-    final = statistics.mean_interval(second["final_return"].to_numpy(), 1 - 2 * level)
-    if final.low <= second["random_return"][0]:
-        said.append("its benchmark does not surely end above the random policy, so chance can reach that level")
+    second = runs[1]
+    if statistics.mean_interval(second["final_return"].to_numpy(), confidence).low <= second["random_return"][0]:
+        said.append(
+            "its benchmark does not surely end above the random policy: chance reaches that level, and the verdict "
+            "says nothing of learning"
+        )
+    called = [names.embedding(cell.embedding) for cell in claim.cells]
     never = [int((-sample >= budget).sum()) for sample in samples]
     if any(never):
-        counts = " and ".join(f"{n} of {len(sample)}" for n, sample in zip(never, samples, strict=True))
-        said.append(f"{counts} seeds do not reach it before the last epoch")
+        counts = " and ".join(
+            f"{n} of {len(sample)} seeds ({who})" for n, sample, who in zip(never, samples, called, strict=True) if n
+        )
+        said.append(f"{counts} never reach that level and count with all {budget:,.0f} epochs")
+    below = int(((-samples[0] < budget) & (runs[0].sort("seed")["final_return"].to_numpy() < _mean(second))).sum())
+    if below:
+        said.append(f"{below} of {len(samples[0])} seeds ({called[0]}) reach it and end below it")
     return "; ".join(said)
 
 
-def epochs_to_reach(rows: pl.DataFrame, level: float) -> statistics.Scores:
-    """For each seed of a cell the first epoch whose mean_return is at least `level`; if none is, one more than all."""
-    reached = rows.group_by("seed").agg(
-        pl.col("epoch").filter(pl.col("mean_return") >= level).min().fill_null(pl.col("epoch").max() + 1).alias("epoch")
+def epochs_to_reach(rows: pl.DataFrame, level: float, window: int = 1) -> statistics.Scores:
+    """For each seed of a cell the first epoch whose mean_return is at least `level`; if none is, one more than all.
+
+    window: it is the mean of so many epochs, the last of them being counted, that has to reach the level.
+    """
+    mean = pl.col("mean_return").rolling_mean(window).over("seed", order_by="epoch")
+    reached = (
+        rows.with_columns(mean)
+        .group_by("seed")
+        .agg(pl.col("epoch").filter(pl.col("mean_return") >= level).min().fill_null(pl.col("epoch").max() + 1))
     )
     return statistics.scores(reached.sort("seed")["epoch"].to_numpy())
 
@@ -287,16 +329,18 @@ def _decide(family: Sequence[tuple[dict[str, Any], statistics.Difference, float]
             for_claim.append(difference.p_above(0))
             against.append(difference.p_below(margin))
     adjusted = zip(family, statistics.holm(for_claim), statistics.holm(against), strict=True)
+    level = claims.level / len(family)  # the strictest that Holm asks of one of them
     for (record, difference, margin), supports, contradicts in adjusted:
-        record["p"] = supports
+        record |= {"p": supports, "p_against": contradicts}
         if supports <= claims.level:
             record["verdict"] = "supported"
         elif contradicts <= claims.level:
             record["verdict"] = "contradicted"
         else:
             record["verdict"] = "inconclusive"
-            level = claims.level / len(family)  # the strictest that Holm asks of one of them
             record |= _settling(record, difference.estimate, margin, level, claims.power)
+        if record["kind"] == "comparable" and record["verdict"] != "supported":
+            record["remark"] = _out_of_reach(record, margin, level, claims.power)
         del record["deviations"]
 
 
@@ -313,6 +357,14 @@ def _settling(
     found = {turned: seeds for turned, seeds in needed.items() if seeds is not None}
     turned = min(found, key=lambda name: found[name], default=None)
     return {"seeds_needed": found.get(turned) if turned else None, "settles_as": turned}
+
+
+def _out_of_reach(record: Mapping[str, Any], margin: float, level: float, power: float) -> str:
+    """A remark where so few seeds could not have supported "comparable", had there been no difference at all."""
+    needed = statistics.seeds_needed(margin, (record["deviations"][0], record["deviations"][1]), level, power)
+    if needed is None or needed <= min(record["n"]):
+        return ""
+    return f"with these spreads it takes about {needed:,} seeds a cell to support it, even where there is no difference"
 
 
 def metrics(records: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:

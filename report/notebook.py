@@ -403,17 +403,21 @@ if (Path(figures) / "figure_4.svg").exists():
         )
     )
 
+standing: dict[float, list[str]] = {}
 for name, environment in settings.environments.items():
     ends = final.filter((pl.col("environment") == name) & pl.col("fraction").is_finite())
     if environment.module == "gridworld" and len(ends):
         idle = environment.dynamics.episode_length * environment.dynamics.step_reward
         random, optimal = ends[0, "random_return"], ends[0, "optimal_return"]
-        show(
-            document.note(
-                f"{names.environment(name)}: an agent that has learnt not to collide and never meets the goal returns "
-                f"{number(idle)}, {number((idle - random) / (optimal - random))} of the way from random to optimal."
-            )
+        fraction = number((idle - random) / (optimal - random))
+        standing.setdefault(idle, []).append(f"{fraction} ({names.environment(name)})")
+for idle, fractions in standing.items():
+    show(
+        document.note(
+            f"In a gridworld, an agent that has learnt not to collide and never meets the goal returns {number(idle)}. "
+            f"Of the way from random to optimal, this is {'; '.join(fractions)}."
         )
+    )
 
 # %% [markdown]
 # ## Results

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from jsae import claims, names, tables
+from jsae import claims, names, statistics, tables
 from jsae.curves import CURVES, Cell
 from jsae.errors import JsaeError
 from jsae.tables import Bounds
@@ -112,7 +112,36 @@ def test_faster_counts_epochs_to_the_other_cells_end_and_never_is_all_of_them():
     assert record["effect"] == pytest.approx(7.0)
     assert record["margin"] == pytest.approx(1.0)
     assert record["verdict"] == "supported"
-    assert record["remark"] == "0 of 3 and 3 of 3 seeds do not reach it before the last epoch"
+    assert record["remark"] == "3 of 3 seeds (no embedding) never reach that level and count with all 10 epochs"
+
+
+def test_a_seed_that_meets_the_level_once_and_ends_below_it_is_remarked_on_and_smoothing_takes_no_notice_of_it():
+    """Seed 0 of the first cell is at the level in epoch 5 alone."""
+    epochs = 3 * claims.SMOOTHING
+    lucky, steady = curves_of(FIRST, [0.1, 0.9], epochs=epochs), curves_of(SECOND, [0.5, 0.5], epochs=epochs)
+    once = (pl.col("seed") == 0) & (pl.col("epoch") == 5)
+    lucky = lucky.with_columns(pl.when(once).then(0.6).otherwise("mean_return").alias("mean_return"))
+    record = judged(one("faster", "epochs"), lucky, steady)
+    assert record["remark"] == "1 of 2 seeds (JSAE) reach it and end below it"
+    assert record["effect"] == pytest.approx(1 - (5 + 1) / 2)
+    assert record["smoothed"]["effect"] == pytest.approx(claims.SMOOTHING - (epochs + claims.SMOOTHING) / 2)
+
+
+def test_runs_with_the_same_seed_are_compared_in_pairs_and_others_not():
+    same = judged(one("better"), curves_of(FIRST, [0.2, 0.5, 0.9]), curves_of(SECOND, [0.1, 0.4, 0.7]))
+    differences = [0.1, 0.1, 0.2]
+    half = 4.302653 * np.std(differences, ddof=1) / 3**0.5  # Student's t with two degrees of freedom
+    assert same["paired"]["effect"] == pytest.approx(np.mean(differences))
+    assert same["paired"]["high"] == pytest.approx(np.mean(differences) + half)
+    assert judged(one("better"), curves_of(FIRST, [0.2, 0.5]), curves_of(SECOND, [0.1, 0.4, 0.7]))["paired"] is None
+
+
+def test_comparable_that_no_five_seeds_could_support_is_said_to_be_so():
+    wide = judged(one("comparable"), curves_of(FIRST, 0.9 + 10 * SPREAD), curves_of(SECOND, 0.5 + 10 * SPREAD))
+    needed = statistics.seeds_needed(0.05, (10 * SPREAD.std(ddof=1),) * 2)
+    assert wide["verdict"] == "contradicted"
+    assert f"about {needed} seeds" in wide["remark"]
+    assert judged(one("comparable"), curves_of(FIRST, 0.9 + SPREAD), curves_of(SECOND, 0.5 + SPREAD))["remark"] == ""
 
 
 def test_cells_beside_one_another_have_effects_and_no_verdict():
