@@ -339,7 +339,7 @@ def _decide(family: Sequence[tuple[dict[str, Any], statistics.Difference, float]
         else:
             record["verdict"] = "inconclusive"
             record |= _settling(record, difference.estimate, margin, level, claims.power)
-        if record["kind"] == "comparable" and record["verdict"] != "supported":
+        if record["kind"] == "comparable" and "supported" not in (record["verdict"], record["settles_as"]):
             record["remark"] = _out_of_reach(record, margin, level, claims.power)
         del record["deviations"]
 

@@ -40,6 +40,10 @@ PANELS = {
     "figure_2f": "gridworld-2048",
 }
 """Base name of each panel of Figure 2 and its environment."""
+CONTROLS = ("jsae_by_price",)
+"""Representations that are no one's method: they show what an agent makes of an order that it could not have learnt."""
+VARIED = {"jsae_by_price": "jsae_frozen", "ra_frozen": "ra"}
+"""What an ablation or control varies and is compared with, where it is not JSAE."""
 VARIANTS = {"recommender-literal": "recommender", "recommender-synthetic": "recommender"}
 """Environments that the paper does not have, and the one of its own that each varies."""
 COLORS = {

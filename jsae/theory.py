@@ -618,7 +618,7 @@ def facts(records: Sequence[Record], tolerance: float) -> dict[str, dict[str, An
         worst = max(row["high"] for row in colliding)
         found["lemma-1-any-embedding"] = {
             "holds": worst < tolerance,
-            "measure": "error that every πi has where states share an embedding, over the range of v*",
+            "measure": "largest error of the best πi where states share an embedding, over the range of v*",
             "value": worst,
             "n": sum(row["n"] for row in colliding),
         }

@@ -33,7 +33,7 @@ import polars as pl
 from IPython.display import publish_display_data
 from ruamel.yaml import YAML
 
-from jsae import document, files, names, parameters, provenance, statistics
+from jsae import claims, document, files, names, parameters, provenance, statistics, tables
 from jsae import search as searching
 from jsae.document import number
 
@@ -57,7 +57,7 @@ def read_json(path):
 
 settings = parameters.load(Path(parameters_file))
 paper, deviations, book = (read_yaml(name) for name in ("paper.yaml", "deviations.yaml", "claims.yaml"))
-final, aggregates = read_table("tables/final"), read_table("tables/aggregates")
+curves, final, aggregates = (read_table(f"tables/{name}") for name in ("curves", "final", "aggregates"))
 missing, verdicts = read_json(f"{results}/tables/missing.json"), read_json(f"{results}/claims.json")
 beside = read_json(f"{results}/tables/variants.json")
 parts = read_json(f"{results}/tables/ablations.json")
@@ -92,19 +92,22 @@ def bound(name, column):
 
 
 def measure_of(environment, embedding, column):
-    """What was measured of a pre-trained embedding, as text; the least loss is the environment's, for all seeds."""
+    """What was measured of a pre-trained embedding, as text; the least loss and a guess's are the environment's."""
     if measured.is_empty():
         return "not measured"
     rows = measured.filter((pl.col("environment") == environment) & (pl.col("embedding") == embedding))
-    return known(column, rows.head(1) if column == "least_loss" else rows) or "not measured"
+    return known(column, rows.head(1) if column in ("least_loss", "guess") else rows) or "not measured"
 
 
 # %%
-cells = final.select("environment", "agent", "embedding").unique(maintain_order=True)
+cell_of = ["environment", "agent", "embedding"]
+cells = final.select(cell_of).unique(maintain_order=True)
 budget = {name: environment.epochs.at(scale) for name, environment in settings.environments.items()}
 full = {name: environment.epochs.at("paper") for name, environment in settings.environments.items()}
 shares = [budget[name] / full[name] for name in cells["environment"]]
 counted = {name: sum(claim["verdict"] == name for claim in verdicts) for name in ("not tested", *names.VERDICTS)}
+on_jsae = [claim for claim in verdicts if claim["first"] and claim["first"][2].startswith("jsae")]
+margins = {"fraction": "{:g} of the way", "final_return": "{:g} of the final return", "epochs": "{:g} of the epochs"}
 drawn = [name for name in names.PANELS if (Path(figures) / f"{name}.svg").exists()]
 compared = [claim for claim in verdicts if claim["low"] is not None]
 confidence = f"{100 * (1 - 2 * book['level']):g} %"
@@ -117,7 +120,7 @@ show(
         **{
             f"quality.{environment}.{column}": measure_of(environment, "jsae", column)
             for environment in settings.environments
-            for column in ("loss", "least_loss", "action_error", "spread")
+            for column in ("loss", "least_loss", "guess", "action_gain", "action_error", "spread")
         }
     )
 )
@@ -137,7 +140,7 @@ searched = {
 }
 if best:
     searched = {
-        "same": "Learning rates and the like are the best that the same search has found for each.",
+        "same": "Learning rates and the like are the best that a search over the same grid has found for each.",
         "ours": f"Halving, with the seeds {settings.search.cohort}, of the grids of "
         + ", ".join(names.SEARCHED[name].lower() for name in settings.search.vary)
         + f"; one setting in {settings.search.factor} goes on, the last to "
@@ -161,6 +164,15 @@ show(
         contradicted=counted["contradicted"],
         inconclusive=counted["inconclusive"],
         untested=counted["not tested"],
+        on_jsae=len(on_jsae),
+        on_jsae_said=", ".join(
+            f"{sum(claim['verdict'] == name for claim in on_jsae)} {name}" for name in (*names.VERDICTS, "not tested")
+        ),
+        of_no_learning=sum("nothing of learning" in claim["remark"] for claim in verdicts),
+        margins=", ".join(said.format(book["margins"][measure]) for measure, said in margins.items()),
+        smoothing=claims.SMOOTHING,
+        power=f"{100 * book['power']:g} %",
+        searching_seeds=settings.search.cohort,
         confidence=confidence,
         usual=f"{100 * statistics.CONFIDENCE:g} %",
         samples=f"{settings.environments['gridworld-discrete'].pretraining_samples:,}",
@@ -187,9 +199,30 @@ show(
 # with embeddings of actions alone (RA). This study ran {{runs}} runs in {{cells}} of its {{expected_cells}} cells
 # (environment × agent × embedding), with the seeds {{seeds}}, at the scale “{{scale}}”. {{sentences}} sentences of the
 # paper come to {{claims}} comparisons and checks, here called claims. {{supported}} of them are supported,
-# {{contradicted}} contradicted and {{inconclusive}} inconclusive at this budget; {{untested}} are not tested.
+# {{contradicted}} contradicted and {{inconclusive}} inconclusive at this budget; {{untested}} are not tested. Of the
+# {{on_jsae}} in which JSAE is compared with something: {{on_jsae_said}}.
 
 # %%
+shop = settings.environments["recommender"].dynamics
+if shop.bonus:
+    show(
+        document.note(
+            "**Before Figure 2e is believed:** its recommender system adds {{environments.recommender.dynamics.bonus}} "
+            "to the chance of an item that is recommended, which the paper's text does not. It is the form of the "
+            "public re-implementation, and was chosen because without it no agent without embeddings learnt. VPG in "
+            "the paper's text to the letter stands among the [variants](#variants-that-the-paper-does-not-have), what "
+            "was tried in the [deviations](#deviations-from-the-paper). Its purchases are those of the store "
+            "{{environments.recommender.store}}; the paper's are of the store kechinov."
+        )
+    )
+if any("nothing of learning" in claim["remark"] for claim in verdicts):
+    show(
+        document.note(
+            "{{of_no_learning}} of the verdicts, all of them on speed, say nothing of learning: the benchmark's level, "
+            "which is to be reached, is one that chance reaches in a few epochs. The rule by which they are judged was "
+            "fixed before, so they stand; they are marked."
+        )
+    )
 if scale == "preview":
     show(
         document.note(
@@ -338,10 +371,12 @@ show(
 # **The benchmark RA** embeds actions alone: a network predicts from two successive states the action between them, and
 # the policy acts in the space of those embeddings, on raw states. **Without embedding** the agent acts on raw states
 # and actions: for discrete actions its policy is a softmax over all of them, where the other two have a Gaussian in few
-# dimensions. Algorithm, environment steps and gradient steps of the agent are the same for all three. {{search.same}}
-# RA and JSAE are pre-trained on {{samples}} transitions of random actions ({{samples_of_the_shop}} in the recommender
-# system), the agent without embedding on none; no axis of epochs counts them. In epochs they would be:
-# {{epochs_of_samples}}.
+# dimensions. Environment steps are the same for all three, and so is the most gradient steps that an epoch may have;
+# how many of these the stop at a divergence lets an actor take differs, and stands in the table of final returns. SAC
+# without embedding is the form for discrete actions (Christodoulou, 2019). {{search.same}} In the recommender system
+# RA's embeddings go on learning during training as JSAE's do. RA and JSAE are pre-trained on {{samples}} transitions of
+# random actions ({{samples_of_the_shop}} in the recommender system), the agent without embedding on none; no axis of
+# epochs counts them. In epochs they would be: {{epochs_of_samples}}.
 
 # %% [markdown]
 # ## Environments and their bounds
@@ -424,28 +459,31 @@ for idle, fractions in standing.items():
 #
 # The panels are those of Figure 2 of the paper: the average return over the last {{paper.episodes_of_the_measure}}
 # episodes against epochs. The thick line is the mean over the n seeds of a cell, the band one standard deviation around
-# it, each thin line one seed. Nothing is smoothed; where a run has more epochs than a plot can show, a point is the
-# mean of as many as the axis says. Dashed and dotted horizontals are the expected returns of the best and of the
+# it, each thin line one seed. Nothing is smoothed but where a run has more epochs than a plot can show: then a point is
+# the mean of as many as the axis says. Dashed and dotted horizontals are the expected returns of the best and of the
 # uniform random policy, where they are known.
 #
 # Under each panel stand the paper's sentences and what these runs say about them. An effect is a difference of means
 # with its {{confidence}} interval (Welch), in the unit of the measure: *fraction* of the way from the random to the
 # optimal return, *final return* where no optimum is known, or *epochs* saved until the return first reaches what the
-# second cell ends at. Measures and margins were fixed before the runs.
+# second cell ends at. Measures and margins were fixed before the runs (rough prototypes with other settings had shown
+# what to expect of three environments). The margins: {{margins}}.
 #
 # - **Supported**: the difference is surely on the claimed side of zero, or, where the claim is “comparable”, surely
 #   smaller than the margin.
 # - **Contradicted**: it is surely short of the margin, be it on the claimed side of zero or not, or, where the claim is
 #   “comparable”, surely larger than the margin.
-# - **Inconclusive**: neither. The number of seeds that would settle it takes the effect and the spreads of these few
-#   seeds for the true ones.
+# - **Inconclusive**: neither. The number of seeds that would settle it with a power of {{power}} takes the effect and
+#   the spreads of these few seeds for the true ones, and the strictest level of the adjustment.
 #
 # “Surely” is meant after an adjustment (Holm) for how many claims are judged together: those of a panel, in Figure 2e
 # those on JSAE and those on its benchmarks apart. Intervals are not adjusted, so that one which leaves out zero may
-# stand beside “inconclusive”. The tests take cells for independent, but runs with the same seed share their random
-# numbers; and where an agent either finds the goal or never does, an interval of five seeds is rough. *Over all epochs*
-# is the same difference of the mean return over all epochs, in which speed counts as well as level. It was added when
-# the results were known, and no verdict takes it into account.
+# stand beside “inconclusive”. Where an agent either finds the goal or never does, an interval of few seeds is rough.
+# *Over all epochs* is the same difference of the mean return over all epochs, in which speed counts as well as level.
+# It was added when the results were known, and no verdict takes it into account. The same holds for the table at the
+# end of the [comparisons](#all-comparisons), which shows what hangs on two choices: cells are taken for independent,
+# but runs with the same seed share their random numbers; and a level counts as reached at the first epoch that meets
+# it, which in a noisy curve may be luck.
 
 
 # %%
@@ -493,19 +531,19 @@ def seeds_of(claim):
     return " / ".join(map(str, claim["n"])) if isinstance(claim["n"], list) else claim["n"]
 
 
-def claims_table(claims, caption=""):
+def claims_table(shown, caption=""):
     """Claims with effects and verdicts; those of comparisons also with the difference over all epochs."""
-    over = [[difference(claim["over_epochs"])] if claim["over_epochs"] else [] for claim in claims]
+    over = [[difference(claim["over_epochs"])] if claim["over_epochs"] else [] for claim in shown]
     return document.table(
         ["Claim", "Effect", *(["Over all epochs"] if any(over) else []), "n", "Verdict"],
         [
             (claim["aspect"], effect(claim), *extra, seeds_of(claim), verdict(claim))
-            for claim, extra in zip(claims, over, strict=True)
+            for claim, extra in zip(shown, over, strict=True)
         ],
         caption,
         prose=["Verdict"],
         numbers=["n"],
-        wide=len(claims) > 3,
+        wide=len(shown) > 3,
     )
 
 
@@ -574,8 +612,20 @@ if without:
 # %% [markdown]
 # ## Theory
 #
-# Lemma 1, Lemma 2 and Assumption 3 are statements about exact objects; on small problems they can be checked with
-# numbers.
+# Lemma 1, Theorem 1, Lemma 2 and Assumption 3 are statements about exact objects; on small random problems, in which
+# every value is the solution of a linear system, they can be checked with numbers. By Assumptions 1 and 2 every
+# embedded action belongs to one action and every state has one embedding; Theorem 1 says that some overall policy is
+# optimal.
+#
+# *Q* in the table says how Q(x, e) averages where several states share the embedding x, which the paper leaves open: by
+# the distribution of states at the *start*, with *uniform* weights, by the *visits* of the policy (what returns of
+# whole episodes estimate), or as if x were itself a state that foretells the next (*markov*: what a bootstrapping
+# critic tends to). *∂Ji* and *∂Jo* are the two sides of Lemma 2, *policy gradient in E* is what an agent follows; each
+# is shown as its relative difference from ∂Jo. Of an error over an injective φ the largest alone was kept.
+#
+# That no two embeddings are equal does not make them far apart: a bin that random actions never leave gets no gradient,
+# and what weight decay leaves of its embedding differs from the next by rounding. How near the nearest are stands
+# below.
 
 # %%
 facts = [claim for claim in verdicts if claim["kind"] == "fact"]
@@ -587,7 +637,10 @@ if theory:
     )
     keys = ["check", "where", "embedding", "trained", "quantity"]
     ranges = checks.group_by(keys, maintain_order=True).agg(
-        pl.min_horizontal("value", "low").min().alias("low"),
+        pl.when(pl.col("low").is_null().all() & (pl.len() == 1))  # of many problems the largest only was kept
+        .then(None)
+        .otherwise(pl.min_horizontal("value", "low").min())
+        .alias("low"),
         pl.max_horizontal("value", "high").max().alias("high"),
         pl.len().alias("rows"),
         pl.col("n").first(),
@@ -602,7 +655,7 @@ if theory:
                     (names.embedding(row["embedding"]) if row["embedding"] else "")
                     + (f", trained with {names.agent(row['trained'])}" if row["trained"] else ""),
                     row["quantity"],
-                    number(row["low"], 2),
+                    "" if row["low"] is None else number(row["low"], 2),
                     number(row["high"], 2),
                     f"{row['rows']} × {row['n']:,}" if row["rows"] > 1 else f"{row['n']:,}",
                 )
@@ -639,7 +692,7 @@ if compared:
     )
     show(
         document.table(
-            ["Figure", "Claim", "Effect", "Margin", "n", "P", "p", "Verdict"],
+            ["Figure", "Claim", "Effect", "Margin", "n", "P", "p for", "p against", "Verdict"],
             [
                 (
                     claim["figure"],
@@ -649,13 +702,36 @@ if compared:
                     seeds_of(claim),
                     number(claim["probability_of_improvement"], 2),
                     number(claim["p"], 2),
+                    number(claim["p_against"], 2),
                     claim["verdict"],
                 )
                 for claim in compared
             ],
             "Every tested comparison. P: how likely a random seed of the first cell is ahead of one of the second. p: "
-            "of the one-sided test that would support the claim, adjusted for those judged together.",
-            numbers=["Margin", "n", "P", "p"],
+            "of the one-sided tests that would support and that would contradict the claim, adjusted for those judged "
+            "together.",
+            numbers=["Margin", "n", "P", "p for", "p against"],
+            wide=True,
+        )
+    )
+    show(
+        document.table(
+            ["Figure", "Claim", "As judged", "Paired by seed", "Smoothed", "Verdict"],
+            [
+                (
+                    claim["figure"],
+                    claim["aspect"],
+                    effect(claim),
+                    document.interval(claim["paired"]) if claim["paired"] else "",
+                    document.interval(claim["smoothed"]) if claim["smoothed"] else "",
+                    claim["verdict"],
+                )
+                for claim in compared
+            ],
+            "The same effects otherwise, with intervals that are not adjusted. Paired by seed: the mean difference "
+            "between the runs with the same seed. Smoothed: where not one epoch but the mean of {{smoothing}} has to "
+            "reach the level. Added when the results were known; no verdict takes it into account.",
+            name="readings",
             wide=True,
         )
     )
@@ -685,9 +761,23 @@ if not aggregates.is_empty():
             wide=True,
         )
     )
+taken = {
+    (environment, agent, embedding): steps
+    for environment, agent, embedding, steps in curves.group_by(cell_of).agg(pl.col("policy_steps").mean()).rows()
+}
 show(
     document.table(
-        ["Environment", "Agent", "Representation", "n", "Final return", "Seeds", "Mean over epochs", "Fraction"],
+        [
+            "Environment",
+            "Agent",
+            "Representation",
+            "n",
+            "Final return",
+            "Seeds",
+            "Mean over epochs",
+            "Fraction",
+            "Policy steps",
+        ],
         [
             (
                 names.environment(environment),
@@ -698,14 +788,17 @@ show(
                 f"{number(seeds['final_return'].min())} to {number(seeds['final_return'].max())}",
                 level("area", seeds),
                 level("fraction", seeds) if seeds["fraction"].is_finite().all() else "not known",
+                number(taken[environment, agent, embedding]),
             )
             for (environment, agent, embedding), seeds in final.group_by(
                 "environment", "agent", "embedding", maintain_order=True
             )
         ],
-        "Mean ± standard deviation over seeds. Final return: mean over the last tenth of the epochs. Seeds: the lowest "
-        "and the highest of them. Fraction: of the way from the random to the optimal return.",
-        numbers=["n", "Final return", "Seeds", "Mean over epochs", "Fraction"],
+        "Mean ± standard deviation over seeds. Final return: mean over the last tenth of the epochs, in the "
+        "recommender systems in the currency of the store. Seeds: the lowest and the highest of them. Fraction: of the "
+        "way from the random to the optimal return. Policy steps: gradient steps of the actor an epoch, on average; "
+        "where an epoch may have several, the divergence ends them.",
+        numbers=["n", "Final return", "Seeds", "Mean over epochs", "Fraction", "Policy steps"],
         name="final-returns",
         wide=True,
     )
@@ -744,6 +837,8 @@ def quality_rows():
     for (environment, unit), here in measured.group_by("environment", "unit", maintain_order=True):
         yield (f"{names.environment(environment)} ({unit})",)
         for (embedding,), rows in here.group_by("embedding", maintain_order=True):
+            if embedding in names.CONTROLS:
+                continue  # measured are the points as learnt, not as dealt
             yield (
                 names.embedding(embedding),
                 known("rank_correlation", rows),
@@ -761,8 +856,8 @@ if not measured.is_empty():
         document.table(
             ["Representation", "ρ", "Loss", "Least", "Guess", "Gain", "Error of f", "Spread"],
             quality_rows(),
-            "Pre-trained embeddings on fresh transitions: mean ± standard deviation over seeds; beside each "
-            "environment the unit of its losses.",
+            "Pre-trained embeddings on fresh transitions: mean ± standard deviation over the seeds {{seeds}}; beside "
+            "each environment the unit of its losses.",
             numbers=["ρ", "Loss", "Least", "Guess", "Gain", "Error of f", "Spread"],
             name="quality",
             wide=True,
@@ -802,11 +897,11 @@ if not maps:
 # %% [markdown]
 # ## Ablations
 #
-# What each part of JSAE is worth: states and actions embedded by models that do not share a loss, one of the two
-# embedded only, and embeddings that go on learning or stay as pre-training left them, against what the paper does. In
-# the recommender system there is a control besides: the points that JSAE has learnt, dealt to the items in order of
-# price, which Eq. (5) never sees. What it reaches beyond JSAE, frozen, is not the agent's doing but that order's.
-# None of them has a search of its own.
+# What each part of JSAE is worth: states and actions embedded each by an auto-encoder of its own, without a transition
+# model; one of the two embedded only; and embeddings that go on learning or stay as pre-training left them, against
+# what the paper does. In the recommender system there is a control besides: the points that JSAE has learnt, dealt to
+# the items in order of price, which Eq. (5) never sees. What it reaches beyond JSAE, frozen, is not the agent's doing
+# but that order's. None of them has a search of its own.
 
 # %%
 no_ablations = (*names.PAPER, *names.TRANSFER)
@@ -839,21 +934,22 @@ else:
 if parts:
     show(
         document.table(
-            ["Environment", "Agent", "Representation", "n", "At the end", "Over all epochs"],
+            ["Environment", "Agent", "Representation", "Minus", "n", "At the end", "Over all epochs"],
             [
                 (
                     names.environment(record["first"][0]),
                     names.agent(record["first"][1]),
                     names.embedding(record["first"][2]),
+                    names.embedding(record["second"][2]),
                     seeds_of(record),
                     difference(record["final"]),
                     difference(record["over_epochs"]),
                 )
                 for record in parts
             ],
-            f"What sets ablations, controls and transfers apart from JSAE as in the paper: differences of final return "
-            f"and of mean return over all epochs, theirs minus JSAE's, with {confidence} intervals (Welch), not "
-            "adjusted. The paper makes no claim on most of them, so there is no verdict.",
+            "What sets ablations, controls and transfers apart from what they vary: differences of final return and "
+            f"of mean return over all epochs with {confidence} intervals (Welch), not adjusted. The paper makes no "
+            "claim on most of them, so there is no verdict.",
             numbers=["n"],
             name="ablations",
             wide=True,
@@ -873,10 +969,26 @@ if lost:
 # ## Search over hyper-parameters
 #
 # The paper reports the best of a grid and lists no setting. Each setting that this study tried has a score, the mean
-# final return over seeds that the runs above do not use. Where returns spread as much from episode to episode as in the
-# recommender system, a cut after few epochs may owe much to chance, for every representation alike.
+# final return over seeds that the runs above do not use ({{searching_seeds}}). The best of many scores of so few seeds
+# owes something to chance: beside it stands what the seeds of the study return after as many epochs with that setting.
+# Where returns spread as much from episode to episode as in the recommender system, a cut after few epochs may owe much
+# to chance, for every representation alike.
+
 
 # %%
+def of_cell(row):
+    """Rows of any table that belong to the cell of `row`."""
+    return pl.all_horizontal(pl.col(name) == row[name] for name in cell_of)
+
+
+def after(row):
+    """What the runs of a searched cell would end at, had they as many epochs as its search; empty if they had fewer."""
+    runs = curves.filter(of_cell(row))
+    if runs.is_empty() or runs["epoch"].to_numpy().max() < row["epochs"]:
+        return ""
+    return number(tables.final(runs.filter(pl.col("epoch") <= row["epochs"]), {})["final_return"].to_numpy().mean())
+
+
 if tried.is_empty():
     show(
         document.note(
@@ -909,21 +1021,34 @@ else:
     )
     show(
         document.table(
-            ["Environment", "Agent", "Representation", *(names.SEARCHED[name] for name in varied), "Epochs", "Score"],
+            [
+                "Environment",
+                "Agent",
+                "Representation",
+                "Tried",
+                *(names.SEARCHED[name] for name in varied),
+                "Epochs",
+                "Score",
+                "Study",
+            ],
             [
                 (
                     names.environment(row["environment"]),
                     names.agent(row["agent"]),
                     names.embedding(row["embedding"]),
+                    len(tried.filter(of_cell(row))),
                     *("–" if row[name] is None else row[name] for name in varied),
                     f"{row['epochs']:,}",
                     number(row["score"]),
+                    after(row),
                 )
                 for row in best
             ],
-            "The setting that each cell is trained with: the best of those trained longest. Steps an epoch are one "
-            "value for all representations, sizes of embeddings one for all agents.",
-            numbers=["Epochs", "Score"],
+            "The setting that each cell is trained with: the best of those trained longest. Tried: settings; a "
+            "representation with a Gaussian policy has a standard deviation to try besides. Steps an epoch are one "
+            "value for all representations, sizes of embeddings one for all agents. Study: final return of the study's "
+            "seeds, had they ended at that epoch.",
+            numbers=["Tried", "Epochs", "Score", "Study"],
             wide=True,
         )
     )

@@ -5,7 +5,7 @@ inputs   params.yaml, report/claims.yaml,
          data/processed/bounds/ENVIRONMENT.json and results/SCALE/theory.json where they exist
 outputs  results/SCALE/tables/{curves,final,aggregates,profiles}.parquet, results/SCALE/tables/missing.json,
          results/SCALE/tables/variants.json: the paper's comparisons in environments that it does not have,
-         results/SCALE/tables/ablations.json: what sets each ablation, control and transfer apart from JSAE,
+         results/SCALE/tables/ablations.json: what sets each ablation, control and transfer apart from what it varies,
          results/SCALE/claims.json, results/SCALE/metrics.json, results/SCALE/summary.csv
 
 Files are looked up by the cells that params.yaml lists, so leftovers of removed cells never appear. A cell without a
@@ -64,7 +64,11 @@ def aggregate(scale: str, settings: parameters.Parameters) -> None:
     variants = [claims.varied(book, own, variant, agents[variant]) for variant, own in names.VARIANTS.items()]
     beside = [record for compared in variants for record in claims.judge(compared, curves, final, {})]
     write_json(beside, paths.tables(scale) / "variants.json")
-    parts = [(Cell(*words), Cell(*words[:2], "jsae")) for words in settings.cells() if words[2] not in names.PAPER]
+    parts = [
+        (Cell(*words), Cell(*words[:2], names.VARIED.get(words[2], "jsae")))
+        for words in settings.cells()
+        if words[2] not in names.PAPER
+    ]
     write_json(claims.beside(final, parts, book.level), paths.tables(scale) / "ablations.json")
     write_json({**tables.metrics(final), **claims.metrics(verdicts)}, paths.metrics(scale))
 
