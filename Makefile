@@ -15,6 +15,10 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 set_scale = sed -e 's/^scale: *[a-z]*/scale: $(1)/' \
 	-e 's/^\(  recommender-synthetic: {environments: \)\[[^]]*\]/\1[$(2)]/' params.yaml >params.yaml.new && mv params.yaml.new params.yaml && echo 'params.yaml: scale is now $(1)'
 
+# The whole grid of the search, every setting to its last epoch.
+set_full_search = sed -e 's/^  vary: .*/  vary: [actor_learning_rate, critic_learning_rate, initial_standard_deviation, state_embedding_size, action_embedding_size, hidden_sizes, entropy_weight, policy_steps, update_steps]/' \
+	-e 's/^  share_of_epochs: .*/  share_of_epochs: 1.0/' -e 's/^  rungs: .*/  rungs: 1/' params.yaml >params.yaml.new && mv params.yaml.new params.yaml && echo 'params.yaml: search is now the full grid'
+
 # Parameters are checked first. C++ is compiled first, too: later, each worker would wait for it and record it as its own
 # time. On a terminal Snakemake shows a live view, else lines.
 # $(call run_stages,GRAPH)
@@ -22,12 +26,12 @@ run_stages = { python -m jsae.parameters >/dev/null && python -m jsae.compiled >
 	$(if $(filter local,$(PROFILE)),--cores $(JOBS)) $$(test -t 2 && echo --logger rich); }
 
 .DEFAULT_GOAL := help
-.PHONY: help setup environment reproduce paper preview search choose publish render readme status params test test-slurm check format lock peers benchmark crosscheck audit clean clean-all
+.PHONY: help setup environment reproduce paper preview search search-full choose publish render readme status params test test-slurm check format lock peers benchmark crosscheck audit clean clean-all
 
 help:  ## explain all targets
 	@echo 'Usage: make TARGET [PYTHON=python3.12] [TORCH=auto|cpu|cuda] [EXTRA_INDEX=URL] [JOBS=n] [PROFILE=local|slurm]'
 	@echo
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1	\2/p' $(firstword $(MAKEFILE_LIST)) | while IFS='	' read -r name text; do printf '  %-10s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1	\2/p' $(firstword $(MAKEFILE_LIST)) | while IFS='	' read -r name text; do printf '  %-11s %s\n' "$$name" "$$text"; done
 	@echo
 	@echo 'First steps: make reproduce (the whole study at the scale that params.yaml names), make test'
 
@@ -51,6 +55,10 @@ preview: environment  ## set the scale back to preview (minutes), then reproduce
 
 search: environment  ## search the hyper-parameters of every cell of Figure 2 (hours), in parallel
 	@$(call run_stages,search/dvc.yaml)
+
+search-full: environment  ## set the search to the full grid of appendix A.4.2 (hundreds of core-hours: PROFILE=slurm, or a GPU), then search
+	@$(call set_full_search)
+	@$(MAKE) --no-print-directory search
 
 choose: environment  ## write the best settings found to search/best.yaml, which go over params.yaml, for git
 	@python -m stages.choose

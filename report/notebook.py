@@ -1204,9 +1204,9 @@ for store in purchases:
 # %% [markdown]
 # ## How to rerun any curve
 #
-# One command makes a cell and everything that it needs, and nothing else; what is already there and up to date is not
-# computed again. `make reproduce` makes all of it. [Every run can be browsed](runs.html) with its curve, parameters and
-# command.
+# With `scale: {{scale}}` in params.yaml, one command makes a cell and everything that it needs, and nothing else; what
+# is already there and up to date is not computed again (`--force --single-item` trains it again). `make reproduce`
+# makes all of it. [Every run can be browsed](runs.html) with its curve, parameters and command.
 
 # %%
 show(

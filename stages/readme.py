@@ -65,11 +65,18 @@ def panels() -> str:
 
 def table(records: Sequence[Mapping[str, Any]]) -> str:
     """The records of claims.json as Markdown: the claim, what was measured, the verdict, and how to run it again."""
+    book = claims.load(paths.CLAIMS)
     lines = [
-        f"Effects with their {100 * (1 - 2 * claims.load(paths.CLAIMS).level):g} % intervals, in the unit named; n: "
-        "seeds of the two cells, or what was checked.",
-        "Verdicts, unlike intervals, are adjusted for how many claims are judged together; the report says what each",
-        "means.",
+        f"Effects with their {100 * (1 - 2 * book.level):g} % intervals, positive where the claim points: fraction of the "
+        "way from the",
+        "random to the best return, final return, or epochs saved until the other's final level. n: seeds of the two",
+        "cells, or what was checked. A claim is contradicted where its effect is surely short of a margin "
+        f"({book.margins['fraction']:g} of the",
+        f"way, {book.margins['final_return']:g} of return, {book.margins['epochs']:g} of the epochs) or, of "
+        "“comparable”, surely beyond it. Verdicts, unlike intervals, are",
+        "adjusted for how many claims are judged together. The commands are for `scale: paper` in params.yaml and an "
+        "active `.venv`;",
+        "`--force` trains again what is up to date.",
         "",
     ]
     lines += ["| claim of the paper | figure | effect | n | verdict | run it again |", "|---|---|---|---|---|---|"]
@@ -79,7 +86,8 @@ def table(records: Sequence[Mapping[str, Any]]) -> str:
             effect = f"{document.interval(record)} {record['measure'].replace('_', ' ')}"
             n = " / ".join(map(str, n))
         elif record["effect"] is not None:
-            effect = f"{record['measure']}: {document.number(record['effect'])}"
+            whole = isinstance(record["effect"], int)
+            effect = f"{record['measure']}: {record['effect'] if whole else document.number(record['effect'])}"
         more = "; ".join(said for said in (record["reason"], record["remark"]) if said)
         verdict = record["verdict"] + (f" ({more})" if more else "")
         cells = (record["aspect"], record["figure"], effect, "" if n is None else n, verdict, f"`{command(record)}`")

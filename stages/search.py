@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import polars as pl
+from torch import Tensor
 
 from jsae import checkpoint, compiled, devices, parameters, provenance, search
 from jsae.curves import FINAL_SHARE, Cell
@@ -115,9 +116,7 @@ class Search:
                 )
                 saved = self.folder / f"rung-{rung}" / f"shard-{len(calls)}.safetensors"
                 if before and not saved.exists():
-                    states = [checkpoint.rows(checkpoint.load(path)[0], [row]) for path, row in
-                              (before[member.key] for member in block)]  # fmt: skip
-                    checkpoint.save(saved, checkpoint.stack(states))
+                    checkpoint.save(saved, checkpoint.stack(_states([before[member.key] for member in block])))
                 calls.append({**call, "saved": saved, "strict": False, "device": self.device})
                 places |= {member.key: (saved, row) for row, member in enumerate(block)}
         label = f"search {self.cell}, {len(trials)} settings to epoch {epochs}"
@@ -132,14 +131,26 @@ class Search:
             groups.setdefault(repr(shape), []).append(trial)
         return list(groups.values())
 
-    def score(self, trial: Trial, places: dict[str, Any]) -> float:
-        """Mean final return over the seeds; NaN if one of them diverged."""
+    def scores(self, trials: Sequence[Trial], places: dict[str, Any]) -> list[float]:
+        """Mean final return of each trial over the seeds; NaN if one of them diverged."""
+        final = {}
+        for path in {path for path, _ in places.values()}:
+            returns = checkpoint.load(path)[0]["history.mean_return"]
+            final[path] = [row[-max(1, len(row) // FINAL_SHARE) :].mean().item() for row in returns]
         found = []
-        for seed in self.seeds:
-            path, row = places[Member(trial, seed).key]
-            returns = checkpoint.load(path)[0]["history.mean_return"][row]
-            found.append(returns[-max(1, len(returns) // FINAL_SHARE) :].mean().item())
-        return sum(found) / len(found)
+        for trial in trials:
+            of_seeds = [final[path][row] for path, row in (places[Member(trial, seed).key] for seed in self.seeds)]
+            found.append(sum(of_seeds) / len(of_seeds))
+        return found
+
+
+def _states(places: Sequence[tuple[Path, int]]) -> list[dict[str, Tensor]]:
+    """The state of a member each, by file and row; every file is read once, and no two are in memory at a time."""
+    states: dict[int, dict[str, Tensor]] = {}
+    for file in dict.fromkeys(path for path, _ in places):
+        whole = checkpoint.load(file)[0]
+        states |= {i: checkpoint.rows(whole, [row]) for i, (path, row) in enumerate(places) if path == file}
+    return [states[i] for i in range(len(places))]
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -163,7 +174,7 @@ def run(searched: Search) -> None:
     places: dict[str, Any] = {}
     for rung, epochs in enumerate(budgets):
         places = searched.train(rung, epochs, alive, places)
-        scored = [(trial, searched.score(trial, places)) for trial in alive]
+        scored = list(zip(alive, searched.scores(alive, places), strict=True))
         for trial, score in scored:
             outcome[repr(trial.changes)] = row(searched, trial, epochs, score)
         alive = search.survivors(scored, plan.factor)

@@ -16,6 +16,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from jsae import parameters, search
+from jsae.curves import Cell
 from tests import made_parameters
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -365,3 +367,17 @@ def test_paper_and_preview_change_the_scale_and_what_belongs_to_it(study: Study)
     assert preview.stdout.endswith(f"Report: {study.root}/report/preview/report.html\n")
     ran = ["parameters", "compiled", "snakemake --profile workflow/profiles/local --config graph=dvc.yaml --cores all"]
     assert study.calls()[-6:] == [*ran, *ran]
+
+
+def test_the_full_search_is_the_whole_grid_of_the_paper_to_the_last_epoch(study: Study) -> None:
+    study.setup()
+    before = parameters.load(study.root / "params.yaml")
+    result = study.make("search-full")
+    assert result.returncode == 0, result.stderr
+    settings = parameters.load(study.root / "params.yaml")
+    cell = Cell("recommender", "sac", "jsae")
+    rates, deviations, sizes, hidden, entropies, updates = 3 * 3, 3, 3 * 3, 2, 2, 2
+    assert len(search.trials(settings, cell)) == rates * deviations * sizes * hidden * entropies * updates
+    assert (settings.search.share_of_epochs, settings.search.rungs) == (1.0, 1)
+    assert settings.model_copy(update={"search": before.search}) == before
+    assert study.calls()[-1].endswith("--config graph=search/dvc.yaml --cores all")
