@@ -21,6 +21,7 @@ results = "results/preview"
 figures = "results/preview/figures"
 data = "data/processed"
 search = "search/settings.csv"
+times = "search/times.csv"
 parameters_file = "params.yaml"
 sources = "report"
 commands: list[list[str]] = []
@@ -62,6 +63,7 @@ missing, verdicts = read_json(f"{results}/tables/missing.json"), read_json(f"{re
 beside = read_json(f"{results}/tables/variants.json")
 parts = read_json(f"{results}/tables/ablations.json")
 tried = pl.read_csv(search, infer_schema_length=None)
+took = pl.read_csv(times)
 measured = pl.DataFrame()
 if Path(f"{results}/quality/embeddings.parquet").exists():
     measured = read_table("quality/embeddings")
@@ -989,6 +991,11 @@ def after(row):
     return number(tables.final(runs.filter(pl.col("epoch") <= row["epochs"]), {})["final_return"].to_numpy().mean())
 
 
+def minutes(searches):
+    """What searches took, as text; empty where there is none."""
+    return number(searches["seconds"].sum() / 60) if len(searches) else ""
+
+
 if tried.is_empty():
     show(
         document.note(
@@ -1026,6 +1033,7 @@ else:
                 "Agent",
                 "Representation",
                 "Tried",
+                "Minutes",
                 *(names.SEARCHED[name] for name in varied),
                 "Epochs",
                 "Score",
@@ -1037,6 +1045,7 @@ else:
                     names.agent(row["agent"]),
                     names.embedding(row["embedding"]),
                     len(tried.filter(of_cell(row))),
+                    minutes(took.filter(of_cell(row))),
                     *("–" if row[name] is None else row[name] for name in varied),
                     f"{row['epochs']:,}",
                     number(row["score"]),
@@ -1045,10 +1054,11 @@ else:
                 for row in best
             ],
             "The setting that each cell is trained with: the best of those trained longest. Tried: settings; a "
-            "representation with a Gaussian policy has a standard deviation to try besides. Steps an epoch are one "
-            "value for all representations, sizes of embeddings one for all agents. Study: final return of the study's "
-            "seeds, had they ended at that epoch.",
-            numbers=["Tried", "Epochs", "Score", "Study"],
+            "representation with a Gaussian policy has a standard deviation to try besides. Minutes: of one worker, "
+            f"all settings together; {minutes(took)} in all, of which {minutes(took.filter(kernels='plain')) or 0} "
+            "without compiled code. Steps an epoch are one value for all representations, sizes of embeddings one for "
+            "all agents. Study: final return of the study's seeds, had they ended at that epoch.",
+            numbers=["Tried", "Minutes", "Epochs", "Score", "Study"],
             wide=True,
         )
     )

@@ -10,6 +10,7 @@ CLAIMS = Path("report/claims.yaml")
 CODE = Path("results/shared/code")
 PUBLISHED = Path("published")
 SEARCH = Path("search/settings.csv")
+SEARCH_TIMES = Path("search/times.csv")
 BEST = Path("search/best.yaml")
 SETTINGS = Path("results/shared/settings")
 

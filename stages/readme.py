@@ -67,10 +67,10 @@ def table(records: Sequence[Mapping[str, Any]]) -> str:
     """The records of claims.json as Markdown: the claim, what was measured, the verdict, and how to run it again."""
     book = claims.load(paths.CLAIMS)
     lines = [
-        f"Effects with their {100 * (1 - 2 * book.level):g} % intervals, positive where the claim points: fraction of the "
-        "way from the",
-        "random to the best return, final return, or epochs saved until the other's final level. n: seeds of the two",
-        "cells, or what was checked. A claim is contradicted where its effect is surely short of a margin "
+        f"Effects with their {100 * (1 - 2 * book.level):g} % intervals, positive where the claim points: fraction of "
+        "the way from",
+        "the random to the best return, final return, or epochs saved until the other's final level. n: seeds of the",
+        "two cells, or what was checked. A claim is contradicted where its effect is surely short of a margin "
         f"({book.margins['fraction']:g} of the",
         f"way, {book.margins['final_return']:g} of return, {book.margins['epochs']:g} of the epochs) or, of "
         "“comparable”, surely beyond it. Verdicts, unlike intervals, are",

@@ -1,6 +1,7 @@
 """Make figures and pages of the published study again, from its tables, and say whether they are the same bytes.
 
-inputs   published/ (`make publish`), report/*, search/settings.csv, search/best.yaml, requirements/*.lock
+inputs   published/ (`make publish`), report/*, search/settings.csv, search/times.csv, search/best.yaml,
+         requirements/*.lock
 outputs  none: an error names what differs. Its way is that of the stages figures and report, in a folder of its own
 
 No stage of the graph: `make render` shows in a minute, without training anything, that what is published is what the

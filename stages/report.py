@@ -1,7 +1,8 @@
 """Make the report: run the notebook, turn what it shows into pages.
 
 inputs   params.yaml, results/SCALE/{tables,figures,quality,maps.parquet,claims.json,theory.json}, search/settings.csv,
-         search/best.yaml, data/processed/STORE/{purchases,transitions}.json, report/*, requirements/*.lock
+         search/times.csv, search/best.yaml, data/processed/STORE/{purchases,transitions}.json, report/*,
+         requirements/*.lock
 outputs  report/SCALE/report.html, report/SCALE/paper.pdf, report/SCALE/runs.html
 beside   report/SCALE/provenance.html, which is no output of the stage
 
@@ -51,6 +52,7 @@ def make(scale: str) -> None:
         "figures": str(paths.figures(scale)),
         "data": str(paths.DATA),
         "search": str(paths.SEARCH),
+        "times": str(paths.SEARCH_TIMES),
         "parameters_file": str(paths.PARAMETERS),
         "sources": str(SOURCES),
         "commands": [[str(cell), command] for cell, own in commands.items() for command in own],

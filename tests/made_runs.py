@@ -131,6 +131,7 @@ def write_search(rows: int = 0) -> None:
         text += f"{(500, 2500)[row % 5 > 0]},{100 + 200 * rng.random():.4f}\n"
     paths.SEARCH.parent.mkdir(exist_ok=True)
     paths.SEARCH.write_text(text)
+    paths.SEARCH_TIMES.write_text("environment,agent,embedding,seconds,kernels\nslot-machine,vpg,jsae,600,compiled\n")
     paths.BEST.write_text("")
 
 

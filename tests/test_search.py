@@ -186,6 +186,10 @@ def test_a_small_search_halves_scores_and_chooses(study: parameters.Parameters) 
     assert chosen_from.filter(environment="slot-machine").equals(old.head(1))
     assert chosen_from.filter(environment="gridworld-discrete", embedding="jsae").equals(table)
     assert chosen_from.filter(environment="gridworld-discrete", embedding="none")["epochs"].max() == 9
+    times = pl.read_csv(paths.SEARCH_TIMES)
+    assert times["embedding"].to_list() == ["none", "ra", "jsae"]
+    assert (times["seconds"] > 0).all()
+    assert set(times["kernels"]) <= {"compiled", "plain"}
     best = search.read_best(paths.BEST)
     here = {Cell("gridworld-discrete", "vpg", embedding) for embedding in ("none", "ra", "jsae")}
     assert set(best.agents) == {*here, Cell("slot-machine", "vpg", "none")}
