@@ -101,7 +101,8 @@ def test_a_failed_stage_stops_what_needs_it_only(toy: Study, calm: dict[str, byt
     assert set(EVERY) - set(toy.ran()) == {"tables/all"}
     shown = toy.run("workflow.status", status=1)
     assert "failed train@b: exit status 1; its log is logs/train@b.log" in shown
-    assert "6 of 8 stages are fresh" in shown
+    assert "6 of 8 stages are fresh, 1 failed, 1 missing" in shown
+    assert "To run: at most 2 stages, about " in shown
     (toy.root / "broken").unlink()
     toy.snakemake()
     assert toy.ran() == ["tables/all", "trained/b"]
@@ -119,6 +120,8 @@ def test_two_runs_in_one_folder_and_an_edit_during_a_run(toy: Study) -> None:
     shown = toy.run("workflow.status", status=1)
     assert "running collect@" in shown
     assert "waiting aggregate" in shown
+    assert "The run at work ends at about " in shown
+    assert "stages at a time)" in shown
     toy.edit("params.yaml", "b: 2.50", "b: 2.75")
     (toy.root / "hold").unlink()
     assert first.wait() == 1

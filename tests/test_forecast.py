@@ -18,7 +18,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A study of one environment, on a machine half as fast as that of the costs."""
     monkeypatch.chdir(tmp_path)
     Path("workflow").mkdir()
-    forecast.COSTS.write_text(f"# a remark\ngflops,40\npreview/{NAME},4.5\nshared/collect/maze/0-4.json,8\n")
+    forecast.COSTS.write_text(f"# a remark\ngflops,40,\npreview/{NAME},4.5,2000\nshared/collect/maze/0-4.json,8,700\n")
     Path("params.yaml").write_text(
         "cohorts: [0-4, 5-9]\n"
         "environments: {maze: {epochs: {preview: 2, paper: 100}}, twin: {epochs: {preview: 4, paper: 300}}}\n"
@@ -57,10 +57,28 @@ def test_another_machines_record_grows_with_the_epochs_and_with_its_speed(study:
     assert seconds("collect-mazes@0-4-maze", collect) == pytest.approx(16)
 
 
-def test_tables_grow_by_a_row_an_epoch_and_seed(study: Path) -> None:
+def test_tables_of_runs_grow_with_the_epochs_and_other_outputs_do_not(study: Path) -> None:
     found = Forecast().cost(STAGE, OPTIONS)
     assert found is not None
-    assert found.bytes == 100 * 5 * forecast.BYTES_A_ROW
+    assert found.bytes == 50 * 2000
+    twice = Forecast().cost(STAGE, OPTIONS | {"environment": "twin"})
+    assert twice is not None
+    assert twice.bytes == 3 * 50 * 2000
+    samples = Forecast().cost("collect-mazes@5-9-maze", {"environment": "maze", "cohort": "5-9"})
+    assert samples is not None
+    assert samples.bytes == 700
+
+
+def test_sizes_of_outputs_are_those_of_the_lock(tmp_path: Path) -> None:
+    lock = tmp_path / "dvc.lock"
+    lock.write_text(
+        "schema: '2.0'\nstages:\n"
+        f"  {STAGE}:\n    cmd: python -m stages.train --scale paper --cohort 0-4 --environment\n"
+        "      maze --agent vpg --embedding ra\n"
+        "    outs:\n    - {path: a, md5: b, size: 30}\n    - {path: c, md5: d, size: 12}\n"
+        "  code:\n    cmd: python -m stages.code\n"
+    )
+    assert forecast.sizes(lock) == {f"paper/{NAME}": 42, "shared/code/run.json": 0}
 
 
 def test_what_was_never_recorded_is_not_known(study: Path) -> None:

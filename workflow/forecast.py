@@ -3,13 +3,15 @@
 A stage's cost is, in this order: what its last run took here, at the same scale; what its run took here at the other
 scale, times the ratio of their epochs or passes; the same two of COSTS, the records of another machine, times the ratio
 of the two machines' speeds, which a matrix product of a tenth of a second measures; and where there is none of these,
-what the same takes for another cohort, or for the environment whose search it shares.
+what the same takes for another cohort, or for the environment whose search it shares. The bytes of its outputs are
+those that COSTS has, in the same order.
 
-    python -m workflow.forecast        # rewrites COSTS from the records of this machine
+    python -m workflow.forecast        # rewrites COSTS from the records of this machine and the sizes in dvc.lock
 """
 
 import csv
 import json
+import re
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,15 +20,13 @@ from typing import Any, NamedTuple
 from workflow.bridge import PARAMETERS, kind
 
 COSTS = Path("workflow/costs.csv")
-"""Seconds of the stages on one machine: its speed in GFLOP/s, then a row a record."""
+"""Seconds and bytes of the stages on one machine: its speed in GFLOP/s, then a row a record."""
 SCALES = ("preview", "paper")
 START = 3.0
 """Seconds from the start of a stage's process to the start of its record, imports for the most part; and of DVC's own
 work for a stage. On the machine of COSTS."""
 SETTING_UP = 0.5
 """Seconds of a training's or pre-training's record that do not grow with epochs or passes."""
-BYTES_A_ROW = 100
-"""Of a table of a run: a row an epoch and seed."""
 
 
 class Cost(NamedTuple):
@@ -45,7 +45,8 @@ class Forecast:
         self._parameters: Mapping[str, Any] = YAML(typ="safe").load(Path(PARAMETERS))
         with COSTS.open() as stream:
             first, *rows = csv.reader(line for line in stream if not line.startswith("#"))
-        self._elsewhere = {name: float(seconds) for name, seconds in rows}
+        self._elsewhere = {name: float(seconds) for name, seconds, _ in rows}
+        self._sizes = {name: float(size) for name, _, size in rows if size}
         self._slower = float(first[1]) / gflops()
         self._start = START * self._slower
 
@@ -54,9 +55,9 @@ class Forecast:
         for like in self._alike(options):
             seconds = self._seconds(stage, like)
             if seconds is not None:
-                rows = self._units(stage, options) * _seeds(options["cohort"]) if "agent" in options else 0
                 longer = self._units(stage, options) / self._units(stage, like)
-                return Cost(seconds * longer + self._start, rows * BYTES_A_ROW)
+                larger = longer if kind(stage) == "train" else 1.0
+                return Cost(seconds * longer + self._start, self._bytes(stage, like) * larger)
         return None
 
     def _alike(self, options: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
@@ -79,6 +80,16 @@ class Forecast:
             there = self._elsewhere.get(f"{scale}/{name}") or self._at_other_scale(stage, name, options, here=False)
             seconds = None if there is None else there * self._slower
         return seconds
+
+    def _bytes(self, stage: str, options: Mapping[str, str]) -> float:
+        """Of the outputs of just these options; from the other scale for want of better, 0 if that is not known."""
+        name = record(stage, options)
+        for scale in dict.fromkeys([options.get("scale", "shared"), *SCALES]):
+            if f"{scale}/{name}" in self._sizes:
+                same = kind(stage) != "train" or scale == options.get("scale")
+                ratio = 1 if same else self._units(stage, options) / self._units(stage, {**options, "scale": scale})
+                return self._sizes[f"{scale}/{name}"] * ratio
+        return 0.0
 
     def _at_other_scale(self, stage: str, name: str, options: Mapping[str, str], *, here: bool) -> float | None:
         for scale in SCALES:
@@ -131,11 +142,6 @@ def span(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def _seeds(cohort: str) -> int:
-    first, _, last = cohort.partition("-")
-    return int(last) - int(first) + 1
-
-
 def _wall_seconds(path: Path) -> float | None:
     try:
         return float(json.loads(path.read_text())["wall_seconds"])
@@ -143,16 +149,32 @@ def _wall_seconds(path: Path) -> float | None:
         return None
 
 
+def sizes(lock: Path) -> dict[str, int]:
+    """Bytes of the outputs of each stage in a dvc.lock, by SCALE/RECORD."""
+    from ruamel.yaml import YAML
+
+    found = {}
+    for name, stage in YAML(typ="safe").load(lock)["stages"].items():
+        options = dict(re.findall(r"--([a-z-]+)\s+(\S+)", stage["cmd"]))
+        place = f"{options.get('scale', 'shared')}/{record(name, options)}"
+        found[place] = sum(out.get("size", 0) for out in stage.get("outs", []))
+    return found
+
+
 def write_costs() -> None:
-    """Rewrite COSTS from the records of this machine."""
+    """Rewrite COSTS from the records of this machine and its dvc.lock."""
     found = sorted(Path("results").glob("*/provenance/**/*.json"))
+    size = sizes(Path("dvc.lock"))
     with COSTS.open("w", newline="") as stream:
-        print("# Seconds that stages took on one machine: python -m workflow.forecast writes them.", file=stream)
+        print(
+            "# Stages on one machine: seconds, bytes of outputs. python -m workflow.forecast writes them.", file=stream
+        )
         table = csv.writer(stream, lineterminator="\n")
-        table.writerow(["gflops", f"{gflops():.0f}"])
+        table.writerow(["gflops", f"{gflops():.0f}", ""])
         for path in found:
-            _, scale, _, *name = path.parts
-            table.writerow(["/".join([scale, *name]), f"{_wall_seconds(path):.1f}"])
+            _, scale, _, *words = path.parts
+            name = "/".join([scale, *words])
+            table.writerow([name, f"{_wall_seconds(path):.1f}", size.get(name, "")])
     print(f"{COSTS}: {len(found)} records")
 
 

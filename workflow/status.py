@@ -17,6 +17,7 @@ import os
 import re
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -122,7 +123,8 @@ def others(found: dict[str, State]) -> Table:
 
 def outlook(found: dict[str, State]) -> list[str]:
     """What is still to be done will cost, in sentences."""
-    forecast, cores = Forecast(), os.cpu_count() or 1
+    forecast = Forecast()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     todo = {name: state for name, state in found.items() if state.word not in ("fresh", "done")}
     costs = {name: forecast.cost(name, state.options) for name, state in todo.items()}
     known = [cost for cost in costs.values() if cost]
@@ -132,12 +134,15 @@ def outlook(found: dict[str, State]) -> list[str]:
         left = sum(cost.seconds for name, cost in costs.items() if cost and todo[name].word in ("running", "waiting"))
         left -= sum(min(_running_for(name), cost.seconds) for name, cost in costs.items()
                     if cost and todo[name].word == "running")  # fmt: skip
-        end = datetime.datetime.now() + datetime.timedelta(seconds=left / cores)
-        lines.append(f"The run at work ends at about {end:%H:%M} ({span(left / cores)} from now on {cores} cores).")
+        beside = max(sum(state.word == "running" for state in todo.values()), 1)
+        end = datetime.datetime.now() + datetime.timedelta(seconds=left / beside)
+        lines.append(
+            f"The run at work ends at about {end:%H:%M} ({span(left / beside)} from now, {beside} stages at a time)."
+        )
     elif todo:
         lines.append(
             f"To run: at most {len(todo)} stages, about {span(seconds)} of one core, {span(seconds / cores)} on "
-            f"{cores} cores, and {megabytes:,.0f} MB of tables of runs."
+            f"{cores} cores, and {megabytes:,.0f} MB of outputs, which DVC's cache holds a second time."
         )
     if len(known) < len(todo):
         lines.append(f"Not counted: {len(todo) - len(known)} stages that no record tells the cost of.")
@@ -165,7 +170,10 @@ def main(arguments: Sequence[str]) -> int:
             console.print(f"{coloured(state.word)} {name}: {state.reason}")
         if len(urgent) > SHOWN:
             console.print(f"... and {len(urgent) - SHOWN} more")
-        console.print(f"{len(found) - len(open_ends)} of {len(found)} stages are fresh", *outlook(found), sep="\n")
+        counts = Counter(state.word for state in open_ends.values())
+        rest = ", ".join(f"{count} {word}" for word, count in counts.items())
+        fresh = f"{len(found) - len(open_ends)} of {len(found)} stages are fresh" + (f", {rest}" if rest else "")
+        console.print(fresh, *outlook(found), sep="\n")
     return 1 if open_ends else 0
 
 
