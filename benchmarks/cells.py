@@ -59,15 +59,16 @@ def trainer(
     hidden_sizes: Sequence[int] | None = None,
     device: str = "cpu",
     kl_limit: bool = False,
+    best: search.Best = search.NOTHING_FOUND,
 ) -> Trainer:
     """A training of the cell, past the epochs that a replay buffer fills with, and without early stops on KL unless
-    they are asked for.
+    they are asked for; with the settings of params.yaml, or those in `best`.
 
     So every epoch has the same number of update steps. The embedding is as it starts: learning more changes no cost.
     """
     chosen = settings().environments[cell.environment]
     world = (world or environment(cell.environment)).to(device)
-    stated = [search.values(settings(), cell)] * len(seeds)
+    stated = [search.values(settings(), cell, best)] * len(seeds)
     unused = {"pretrained": Path(), "rows": [], "epochs": 0}
     values: Settings = training_call(settings(), chosen, cell, seeds, stated, **unused)["settings"]
     on_policy = {} if kl_limit else {"kl_limit": None}

@@ -1,10 +1,13 @@
 """Whether speed costs learning: our trainings beside the plain reference's, from the same start, on fewer epochs.
 
-    python -m benchmarks.learning [--seeds 5] [--epochs 20] [--only ENVIRONMENT ...] [--agents AGENT ...]
+    python -m benchmarks.learning --show
+    python -m benchmarks.learning [--seeds 5] [--epochs 60] [--passes 40] [--only ENVIRONMENT ...] [--agents AGENT ...]
 
 For each cell, seed by seed, our mean return of the last third of the epochs, and the reference's of the last third of
-its finished episodes, among which short ones are more frequent than among ours. The reference steps one episode of one
-seed at a time, so this takes hours; a cell that benchmarks/results/learning.csv has already is not run again.
+its finished episodes, among which short ones are more frequent than among ours. Both start from the same embeddings,
+pre-trained by us in so many passes over 30,000 random transitions, and have the settings that the search has found;
+with `--passes 0`, embeddings as they start and the settings of params.yaml. The reference steps one episode of one seed
+at a time, so this takes hours; a cell that benchmarks/results/learning.csv has already is not run again.
 """
 
 import argparse
@@ -19,13 +22,21 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import cells, training
+from jsae import search
 from jsae.curves import Cell
+from jsae.embeddings.learning import Learner
+from jsae.randomness import Streams
+from jsae.samples import random_transitions
+from jsae.training import Trainer
+from stages import paths
 
 RESULTS = Path(__file__).parent / "results" / "learning.csv"
+SAMPLES = 30_000
+"""Random transitions of each seed that embeddings are pre-trained on."""
 
 
 class Row(NamedTuple):
-    """Returns of a cell: means over the seeds, ours in the first epoch too, and the ends of the reference's seeds."""
+    """Returns of a cell: means over the seeds, ours in the first epoch too, and the ends of the seeds."""
 
     environment: str
     agent: str
@@ -37,6 +48,9 @@ class Row(NamedTuple):
     reference: float
     reference_low: float
     reference_high: float
+    passes: int
+    ours_low: float | None
+    ours_high: float | None
 
     @property
     def verdict(self) -> str:
@@ -49,36 +63,55 @@ class Row(NamedTuple):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--passes", type=int, default=40, help="of pre-training")
+    parser.add_argument("--show", action="store_true", help="what there is, and run nothing")
     parser.add_argument("--only", nargs="+", default=list(training.WORLDS), help="environments")
     parser.add_argument("--agents", nargs="+", default=["vpg", "ppo", "sac"])
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     rows = [Row(*row) for row in pl.read_csv(RESULTS).rows()] if RESULTS.exists() else []
-    done = {(Cell(row.environment, row.agent, row.embedding), row.seeds, row.epochs) for row in rows}
-    for cell in training.all_cells():
+    done = {(Cell(row.environment, row.agent, row.embedding), row.seeds, row.epochs, row.passes) for row in rows}
+    for cell in [] if chosen.show else training.all_cells():
         wanted = cell.environment in chosen.only and cell.agent in chosen.agents
-        if wanted and (cell, chosen.seeds, chosen.epochs) not in done:
-            rows.append(compared(cell, chosen.seeds, chosen.epochs))
+        if wanted and (cell, chosen.seeds, chosen.epochs, chosen.passes) not in done:
+            rows.append(compared(cell, chosen.seeds, chosen.epochs, chosen.passes))
             pl.DataFrame(rows, schema=list(Row._fields), orient="row").write_csv(RESULTS, float_precision=4)
-    table = Table("cell", "epochs", "first epoch", "ours", "reference (lowest, highest of its seeds)", "ours lies")
+    table = Table("cell", "seeds", "epochs", "passes", "first epoch", "ours", "reference", "ours lies")
     for row in rows:
-        reference = f"{row.reference:.3g} ({row.reference_low:.3g}, {row.reference_high:.3g})"
+        reference = f"{row.reference:.3g} ({row.reference_low:.3g} to {row.reference_high:.3g})"
+        ours = f"{row.ours:.3g}" + (f" ({row.ours_low:.3g} to {row.ours_high:.3g})" if row.ours_low is not None else "")
         name = f"{Cell(row.environment, row.agent, row.embedding)}"
-        table.add_row(name, f"{row.epochs}", f"{row.first_epoch:.3g}", f"{row.ours:.3g}", reference, row.verdict)
-    Console().print(table)
+        counts = (str(count) for count in (row.seeds, row.epochs, row.passes))
+        table.add_row(name, *counts, f"{row.first_epoch:.3g}", ours, reference, row.verdict)
+    terminal = Console()
+    (terminal if terminal.is_terminal else Console(width=140)).print(table)
 
 
-def compared(cell: Cell, seeds: int, epochs: int) -> Row:
+def compared(cell: Cell, seeds: int, epochs: int, passes: int) -> Row:
     """Train a cell by both."""
-    trainer = cells.trainer(cell, range(seeds), kl_limit=True)
+    best = search.read_best(paths.BEST) if passes else search.NOTHING_FOUND
+    trainer = cells.trainer(cell, range(seeds), kl_limit=True, best=best)
+    pretrain(trainer, seeds, passes)
     reference = [by_reference(cell, trainer, member, epochs) for member in range(seeds)]
     for _ in range(epochs):
         trainer.run_epoch()
     returns = trainer.history()["epoch_return"]
     ours = returns[:, -(-2 * epochs // 3) :].mean(1).tolist()
     first, means = float(returns[:, 0].mean()), (float(np.mean(ours)), float(np.mean(reference)))
-    return Row(*vars(cell).values(), seeds, epochs, first, *means, min(reference), max(reference))
+    ends = (min(reference), max(reference), passes, min(ours), max(ours))
+    return Row(*vars(cell).values(), seeds, epochs, first, *means, *ends)
+
+
+def pretrain(trainer: Trainer, seeds: int, passes: int) -> None:
+    """Learn the trainer's embeddings, if there is anything to learn."""
+    if passes and trainer.embedding.parameters:
+        settings = cells.settings().embeddings
+        rates = {"learning_rate": settings.learning_rate, "weight_decay": settings.weight_decay}
+        learner = Learner(trainer.embedding, Streams(range(seeds), "benchmark"), members=seeds, **rates)
+        data = random_transitions(trainer.environment, range(seeds), SAMPLES)
+        for _ in range(passes):
+            learner.one_pass(data, settings.batch_size)
 
 
 def by_reference(cell: Cell, trainer: Any, member: int, epochs: int) -> float:
