@@ -66,8 +66,8 @@ choose: environment  ## write the best settings found to search/best.yaml, which
 publish: environment  ## copy what a reader of the paper-scale study needs without computing to published/, for git
 	@python -m stages.publish
 
-render: environment  ## make the published report again from its tables, without training, and compare the bytes
-	@python -m stages.render
+render: environment  ## make the published report again from its tables, without training, and compare the bytes (UPDATE=1: keep it)
+	@python -m stages.render $(if $(UPDATE),--update)
 
 readme: environment  ## rewrite README's table of verdicts from the study at the paper's scale
 	@python -m stages.readme

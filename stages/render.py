@@ -2,7 +2,8 @@
 
 inputs   published/ (`make publish`), report/*, search/settings.csv, search/times.csv, search/best.yaml,
          requirements/*.lock
-outputs  none: an error names what differs. Its way is that of the stages figures and report, in a folder of its own
+outputs  none: an error names what differs; with --update, what differs in published/. Its way is that of the stages
+         figures and report, in a folder of its own
 
 No stage of the graph: `make render` shows in a minute, without training anything, that what is published is what the
 present code makes of the published tables.
@@ -25,7 +26,9 @@ MADE_AGAIN = (paths.figures, paths.report, paths.paper, paths.run_browser)
 
 
 def main(arguments: Sequence[str]) -> None:
-    _main.parser(__doc__).parse_args(arguments)
+    parser = _main.parser(__doc__)
+    parser.add_argument("--update", action="store_true", help="put what the present code makes into published/")
+    update = parser.parse_args(arguments).update
     published = paths.PUBLISHED.absolute()
     if not published.exists():
         raise JsaeError("published/ is missing: `make paper` and `make publish` make it")
@@ -38,12 +41,18 @@ def main(arguments: Sequence[str]) -> None:
                 raise JsaeError(f"published/: the stage {stage} failed on its tables, as it says above")
         made = [Path(folder) / which(_published.SCALE) for which in MADE_AGAIN]
         other = [name for path in made for name in differing(published / path.name, path)]
-    if other:
+        if update:
+            for path in made:
+                replace(published / path.name, path)
+    if update:
+        print(f"published/: {', '.join(other) or 'nothing'} had to be made anew")
+    elif other:
         raise JsaeError(
             f"published/: {', '.join(other)} differ from what the present code makes of the published tables; if that "
-            "is meant, run `make paper` and `make publish` again"
+            "is meant, `make render UPDATE=1` puts them there"
         )
-    print("published/: figures and pages are what the present code makes of the published tables, byte for byte")
+    else:
+        print("published/: figures and pages are what the present code makes of the published tables, byte for byte")
 
 
 def lay_out(published: Path, folder: Path) -> None:
@@ -55,6 +64,13 @@ def lay_out(published: Path, folder: Path) -> None:
         if not (published / name).exists():
             raise JsaeError(f"published/{name} is missing: restore it from git, or run `make publish`")
         _published.copy(published / name, folder / path)
+
+
+def replace(published: Path, made: Path) -> None:
+    """Put a file or folder into published/ in place of what is there."""
+    if published.is_dir():
+        shutil.rmtree(published)
+    _published.copy(made, published)
 
 
 def differing(published: Path, made: Path) -> list[str]:

@@ -343,11 +343,11 @@ def test_the_readmes_table_is_made_from_the_claims_of_the_papers_scale(study, tm
     assert [width for _, width in images] == ["48", "48", "48", "48", "98", "48"]
     assert all(Path(source).exists() for source, _ in images)
     records = json.loads(published.read_text())
-    assert len(lines) == 6 + len(records) + 1 + len(images) + 4
+    assert len(lines) == 9 + len(records) + 1 + len(images) + 4
     assert "Effects with their 95 % intervals" in readme.README.read_text()
     (line,) = (line for line in lines if line.startswith("| slot machine, better than no embedding | 2c | 0."))
     assert line.endswith("| 5 / 5 | supported | `dvc repro --glob 'train-*-slot-machine-vpg-*'` |")
-    assert "| Lemma 1, where no two states share an embedding |  | digits: 14.0 | 20 | supported |" in "\n".join(lines)
+    assert "| Lemma 1, where no two states share an embedding |  | digits: 14 | 20 | supported |" in "\n".join(lines)
 
 
 def test_what_is_published_is_a_copy_of_the_study_or_nothing(study, monkeypatch, capfd):
@@ -380,7 +380,12 @@ def test_what_is_published_is_a_copy_of_the_study_or_nothing(study, monkeypatch,
     assert not (paths.PUBLISHED / "runs").exists()
     render.main([])
     assert "byte for byte" in capfd.readouterr().out
-    (paths.PUBLISHED / "figures" / "figure_2c.svg").write_text("another")
+    figure = paths.PUBLISHED / "figures" / "figure_2c.svg"
+    figure.write_text("another")
+    render.main(["--update"])
+    assert "figure_2c.svg had to be made anew" in capfd.readouterr().out
+    assert figure.read_bytes() == (paths.figures("preview") / "figure_2c.svg").read_bytes()
+    figure.write_text("another")
     assert render.differing(paths.PUBLISHED / "figures", paths.figures("preview")) == ["figure_2c.svg"]
     assert render.differing(paths.PUBLISHED / "report.html", paths.report("preview")) == []
     (paths.PUBLISHED / "tables" / "curves.parquet").write_bytes(b"PAR1")
