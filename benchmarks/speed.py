@@ -160,8 +160,8 @@ def pretraining(quick: bool) -> Iterator[Figure]:
 
 
 def memory(quick: bool) -> Iterator[Figure]:
-    """Peak of a process that trains a shard for two epochs, its replay buffer full, and saves a checkpoint; what an idle
-    one takes is a line of its own. The seconds of the checkpoint, too."""
+    """Peak of a process that trains a shard for two epochs, its replay buffer full, and saves a checkpoint, and the
+    seconds that this takes; what an idle one takes is a line of its own."""
     found = [Cell("recommender", "ppo", "none"), Cell("gridworld-discrete", "sac", "none")]
     found += [Cell("recommender", "sac", "jsae")]
     found += [] if quick else [MAIN, Cell("slot-machine", "sac", "none"), Cell("half-cheetah", "sac", "jsae")]
