@@ -97,7 +97,7 @@ def compared(cell: Cell, seeds: int, epochs: int, passes: int) -> Row:
     for _ in range(epochs):
         trainer.run_epoch()
     returns = trainer.history()["epoch_return"]
-    ours = returns[:, -(-2 * epochs // 3) :].mean(1).tolist()
+    ours = returns[:, min(-(-2 * epochs // 3), epochs - 1) :].mean(1).tolist()
     first, means = float(returns[:, 0].mean()), (float(np.mean(ours)), float(np.mean(reference)))
     ends = (min(reference), max(reference), passes, min(ours), max(ours))
     return Row(*vars(cell).values(), seeds, epochs, first, *means, *ends)

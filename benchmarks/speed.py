@@ -10,6 +10,7 @@ speed.csv (all other numbers) and speed.svg.
 
 import argparse
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,11 +29,14 @@ from rich.console import Console
 from benchmarks import cells, pairs, reference, training
 from benchmarks.data import measured
 from benchmarks.timing import interleaved
+from jsae import checkpoint
+from jsae.agents.sac import SAC, Replay
 from jsae.curves import Cell
 from jsae.embeddings.action_map import NearestNeighbour
 from jsae.embeddings.learning import Learner
 from jsae.population import run_shards, shards
 from jsae.randomness import Streams
+from jsae.rollout import Experience
 from jsae.samples import random_trajectories, random_transitions
 
 RESULTS = Path(__file__).parent / "results"
@@ -156,12 +160,16 @@ def pretraining(quick: bool) -> Iterator[Figure]:
 
 
 def memory(quick: bool) -> Iterator[Figure]:
-    """Peak of a process that trains a shard for two epochs; what an idle one takes is a line of its own."""
+    """Peak of a process that trains a shard for two epochs, its replay buffer full, and saves a checkpoint, and the
+    seconds that this takes; what an idle one takes is a line of its own."""
     found = [Cell("recommender", "ppo", "none"), Cell("gridworld-discrete", "sac", "none")]
+    found += [Cell("recommender", "sac", "jsae")]
     found += [] if quick else [MAIN, Cell("slot-machine", "sac", "none"), Cell("half-cheetah", "sac", "jsae")]
     yield Figure("memory", "nothing trained", measured(_idle)[2], "MB")
     for cell in found:
-        yield Figure("memory", f"{cell}", measured(_train, cell)[2], "MB")
+        saving, _, peak = measured(_train, cell)
+        yield Figure("memory", f"{cell}", peak, "MB")
+        yield Figure("checkpoint", f"{cell}", saving, "s")
 
 
 def _idle() -> float:
@@ -170,11 +178,28 @@ def _idle() -> float:
 
 def _train(cell: Cell) -> float:
     torch.set_num_threads(1)
-    start = time.perf_counter()
     trainer = cells.trainer(cell, range(cells.settings().training.members_per_shard.paper))
+    if isinstance(trainer.agent, SAC):
+        _fill(trainer.agent.replay)
     for _ in range(2):
         trainer.run_epoch()
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint.save(Path(folder) / "state", trainer.tensors())
     return time.perf_counter() - start
+
+
+def _fill(replay: Replay) -> None:
+    """Have the replay buffer take the next epoch as often as it has room for."""
+    add = replay.add
+
+    def add_all(experience: Experience) -> None:
+        before = -1
+        while before < replay.size:
+            before = replay.size
+            add(experience)
+
+    replay.add = add_all  # type: ignore[method-assign]
 
 
 def scaling(quick: bool) -> Iterator[Figure]:

@@ -14,6 +14,9 @@ from torch import Tensor
 from jsae.errors import JsaeError
 from jsae.files import DAMAGED, MISSING, sha256, write_atomically
 
+_BLANK = "0" * 64
+"""In place of the digest until it is known."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -22,19 +25,21 @@ def save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None
     copies = {
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
     }
-    _, values = _split(safetensors.torch.save(copies))
-    marked = {**(metadata or {}), "sha256": hashlib.sha256(values).hexdigest()}
-    with write_atomically(path) as temporary:
-        temporary.write_bytes(safetensors.torch.save(copies, marked))
+    content = memoryview(safetensors.torch.save(copies, {**(metadata or {}), "sha256": _BLANK}))
+    end = _end_of_header(content)
+    header = bytes(content[:end]).replace(_BLANK.encode(), hashlib.sha256(content[end:]).hexdigest().encode())
+    with write_atomically(path) as temporary, temporary.open("wb") as stream:
+        stream.write(header)
+        stream.write(content[end:])
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors and metadata of `path`. Raises JsaeError if it is missing or damaged in a single bit."""
     try:
         content = path.read_bytes()
-        header, values = _split(content)
-        metadata = json.loads(header)["__metadata__"]
-        if metadata.pop("sha256") != hashlib.sha256(values).hexdigest():
+        end = _end_of_header(content)
+        metadata = json.loads(content[8:end])["__metadata__"]
+        if metadata.pop("sha256") != hashlib.sha256(memoryview(content)[end:]).hexdigest():
             raise ValueError("its digest is wrong")
         return {name: tensor.clone() for name, tensor in safetensors.torch.load(content).items()}, metadata
     except FileNotFoundError:
@@ -43,10 +48,9 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise JsaeError(DAMAGED.format(path, error)) from None
 
 
-def _split(content: bytes) -> tuple[bytes, bytes]:
-    """Header and values of a safetensors file: eight bytes hold the header's length."""
-    end = 8 + int.from_bytes(content[:8], "little")
-    return content[8:end], content[end:]
+def _end_of_header(content: bytes | memoryview) -> int:
+    """Where the values of a safetensors file begin: eight bytes hold the length of the header behind them."""
+    return 8 + int.from_bytes(content[:8], "little")
 
 
 def fingerprint(values: Any, files: Iterable[Path]) -> str:

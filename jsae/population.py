@@ -90,7 +90,7 @@ def run_shards_in_turn(
             return [function(progress=bar.update, **call) for call in calls]
         except Exception as error:
             if _is_lack_of_memory(error):
-                raise JsaeError(f"{label}: out of memory: lower training.members_per_shard") from error
+                raise JsaeError(f"{label}: out of memory: lower members_per_shard (training or search)") from error
             raise
 
 

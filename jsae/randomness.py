@@ -51,6 +51,8 @@ class Streams:
         return self._moved(torch.stack(rows))
 
     def _moved(self, numbers: Tensor) -> Tensor:
+        if torch.device(self._device).type == "cuda":
+            numbers = numbers.pin_memory()  # else the host waits for the copy
         return numbers.to(self._device, non_blocking=True)
 
     def tensors(self) -> dict[str, Tensor]:

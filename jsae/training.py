@@ -18,6 +18,8 @@ from jsae.returns import first_episode_returns
 from jsae.rollout import Environment, Experience, Trajectories, build, collect, transitions
 
 CHECKPOINT_SECONDS = 20.0
+CHECKPOINT_SHARE = 0.01
+"""Of the time of a training, what checkpoints may take."""
 EPISODES_SHOWN = 10
 """Figure 2: "all results are the average return over 10 episodes"."""
 
@@ -214,19 +216,22 @@ def train(
 ) -> Trainer:
     """Train up to `epochs`, from the checkpoint `saved` if there is one, and leave the finished state there.
 
-    A checkpoint is written when `checkpoint_seconds` have passed since the last; when does not change any result.
+    A checkpoint is written when `checkpoint_seconds` have passed since the last (0: after every epoch), or more where
+    writing it takes so long that it would cost more than CHECKPOINT_SHARE; when does not change any result.
     """
     state = checkpoint.resume(saved)
     if state is not None:
         trainer.load(state)
         progress(trainer.epoch)
-    written = time.monotonic()
+    written, pause = time.monotonic(), checkpoint_seconds
     while trainer.epoch < epochs:
         trainer.run_epoch()
         progress(1)
-        if time.monotonic() - written > checkpoint_seconds or trainer.epoch == epochs:
+        now = time.monotonic()
+        if now - written > pause or trainer.epoch == epochs:
             checkpoint.save(saved, trainer.tensors())
             written = time.monotonic()
+            pause = max(checkpoint_seconds, (written - now) / CHECKPOINT_SHARE) if checkpoint_seconds else 0.0
     return trainer
 
 

@@ -180,5 +180,5 @@ def test_lack_of_memory_on_a_gpu_names_the_parameter() -> None:
     def full(progress: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
 
-    with pytest.raises(JsaeError, match=r"test: out of memory: lower training\.members_per_shard"):
+    with pytest.raises(JsaeError, match=r"test: out of memory: lower members_per_shard"):
         run_shards_in_turn(full, [{}], total=1, label="test")

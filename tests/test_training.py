@@ -208,3 +208,32 @@ def test_a_killed_worker_is_named() -> None:
 def test_a_worker_without_memory_is_named_and_what_to_do(allocate: Callable[[int], object]) -> None:
     with pytest.raises(JsaeError, match=r"test: a worker process ran out of memory; run again .* JSAE_WORKERS=1"):
         run_shards(lacks_memory_in_a_worker, [{"allocate": allocate}], total=1, label="test")
+
+
+def test_checkpoints_that_take_long_become_rare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An epoch takes a second, a checkpoint two."""
+    now, written = [0.0], []
+
+    class Epochs:
+        epoch = 0
+
+        def run_epoch(self) -> None:
+            now[0] += 1
+            self.epoch += 1
+
+        def tensors(self) -> dict[str, torch.Tensor]:
+            return {}
+
+    def slow(path: Path, tensors: dict[str, torch.Tensor]) -> None:
+        now[0] += 2
+        written.append(now[0])
+
+    monkeypatch.setattr(training.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(training.checkpoint, "save", slow)
+    train(Epochs(), 2000, tmp_path / "state")  # type: ignore[arg-type]
+    assert written[0] == 23
+    assert np.diff(written[:-1]).min() > 2 / training.CHECKPOINT_SHARE
+    assert 2 * len(written) < 0.013 * now[0]
+    written.clear()
+    train(Epochs(), 50, tmp_path / "state", checkpoint_seconds=0.0)  # type: ignore[arg-type]
+    assert len(written) == 50
