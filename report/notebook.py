@@ -375,7 +375,7 @@ show(
 # and actions: for discrete actions its policy is a softmax over all of them, where the other two have a Gaussian in few
 # dimensions. Environment steps are the same for all three, and so is the most gradient steps that an epoch may have;
 # how many of these the stop at a divergence lets an actor take differs, and stands in the table of final returns. SAC
-# without embedding is the form for discrete actions (Christodoulou, 2019). {{search.same}} In the recommender system
+# without embedding is the form for discrete actions (Christodoulou). {{search.same}} In the recommender system
 # RA's embeddings go on learning during training as JSAE's do. RA and JSAE are pre-trained on {{samples}} transitions of
 # random actions ({{samples_of_the_shop}} in the recommender system), the agent without embedding on none; no axis of
 # epochs counts them. In epochs they would be: {{epochs_of_samples}}.
@@ -615,7 +615,7 @@ if without:
 # ## Theory
 #
 # Lemma 1, Theorem 1, Lemma 2 and Assumption 3 are statements about exact objects; on small random problems, in which
-# every value is the solution of a linear system, they can be checked with numbers. By Assumptions 1 and 2 every
+# every value is the solution of a linear system, they can be checked with numbers. By its first two assumptions every
 # embedded action belongs to one action and every state has one embedding; Theorem 1 says that some overall policy is
 # optimal.
 #

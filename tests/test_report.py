@@ -514,3 +514,17 @@ def test_a_formula_that_cannot_be_set_is_an_error(latex):
 def test_prose_that_print_does_not_know_is_an_error():
     with pytest.raises(JsaeError, match="thematic_break"):
         document.to_nodes("one\n\n---\n\ntwo")
+
+
+def test_the_returns_in_readmes_prose_are_those_of_the_published_runs():
+    final = pl.read_parquet(ROOT / paths.PUBLISHED / "tables/final.parquet")
+    cells = final.group_by("environment", "agent", "embedding").agg(pl.col("final_return").mean())
+    means = {tuple(words): value for *words, value in cells.rows()}
+    prose = (ROOT / "README.md").read_text().partition(readme.END)[2].partition("## Two scales")[0]
+    told = [("half-cheetah", "vpg", "state_only")]
+    told += [("recommender", agent, x) for agent in names.AGENTS for x in ("jsae_frozen", "jsae_by_price")]
+    told += [("recommender-synthetic", agent, x) for agent in ("vpg", "ppo") for x in names.PAPER]
+    for cell in told:
+        assert document.number(means[cell]) in prose, cell
+    lost = means["half-cheetah", "vpg", "none"] - means["half-cheetah", "vpg", "jsae"]
+    assert f"ends {lost:.0f} below no embedding" in " ".join(prose.split())
