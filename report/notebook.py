@@ -615,9 +615,9 @@ if without:
 # ## Theory
 #
 # Lemma 1, Theorem 1, Lemma 2 and Assumption 3 are statements about exact objects; on small random problems, in which
-# every value is the solution of a linear system, they can be checked with numbers. By its first two assumptions every
-# embedded action belongs to one action and every state has one embedding; Theorem 1 says that some overall policy is
-# optimal.
+# every value is the solution of a linear system, they can be checked with numbers. By the paper's first two assumptions
+# every embedded action belongs to one action and every state has one embedding; Theorem 1 says that some overall policy
+# is optimal.
 #
 # *Q* in the table says how Q(x, e) averages where several states share the embedding x, which the paper leaves open: by
 # the distribution of states at the *start*, with *uniform* weights, by the *visits* of the policy (what returns of
