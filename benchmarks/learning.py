@@ -2,6 +2,7 @@
 
     python -m benchmarks.learning --show
     python -m benchmarks.learning [--seeds 5] [--epochs 60] [--passes 40] [--only ENVIRONMENT ...] [--agents AGENT ...]
+        [--embeddings EMBEDDING ...]
 
 For each cell, seed by seed, our mean return of the last third of the epochs, and the reference's of the last third of
 its finished episodes, among which short ones are more frequent than among ours. Both start from the same embeddings,
@@ -68,12 +69,13 @@ def main() -> None:
     parser.add_argument("--show", action="store_true", help="what there is, and run nothing")
     parser.add_argument("--only", nargs="+", default=list(training.WORLDS), help="environments")
     parser.add_argument("--agents", nargs="+", default=["vpg", "ppo", "sac"])
+    parser.add_argument("--embeddings", nargs="+", default=["none", "ra", "jsae"])
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     rows = [Row(*row) for row in pl.read_csv(RESULTS).rows()] if RESULTS.exists() else []
     done = {(Cell(row.environment, row.agent, row.embedding), row.seeds, row.epochs, row.passes) for row in rows}
     for cell in [] if chosen.show else training.all_cells():
-        wanted = cell.environment in chosen.only and cell.agent in chosen.agents
+        wanted = cell.environment in chosen.only and cell.agent in chosen.agents and cell.embedding in chosen.embeddings
         if wanted and (cell, chosen.seeds, chosen.epochs, chosen.passes) not in done:
             rows.append(compared(cell, chosen.seeds, chosen.epochs, chosen.passes))
             pl.DataFrame(rows, schema=list(Row._fields), orient="row").write_csv(RESULTS, float_precision=4)
