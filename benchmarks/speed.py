@@ -55,7 +55,9 @@ class Figure(NamedTuple):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="what differs in kind, in less turns")
-    parser.add_argument("--only", nargs="+", choices=list(SECTIONS), default=list(SECTIONS), help="sections to run")
+    parser.add_argument(
+        "--only", nargs="+", choices=list(SECTIONS), default=list(SECTIONS), help="sections to run; others stay"
+    )
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     RESULTS.mkdir(exist_ok=True)
@@ -66,6 +68,10 @@ def main() -> None:
         for figure in SECTIONS[name](chosen.quick):
             figures.append(figure)
             console.print(f"{figure.what:<60}{figure.value:>12,.3g} {figure.unit}", highlight=False, soft_wrap=True)
+    new = {figure.section for figure in figures}
+    if len(chosen.only) < len(SECTIONS) and (RESULTS / "speed.csv").exists():
+        kept = (Figure(*row) for row in pl.read_csv(RESULTS / "speed.csv").rows())
+        figures = [figure for figure in kept if figure.section not in new] + figures
     pl.DataFrame(figures, schema=list(Figure._fields), orient="row").write_csv(RESULTS / "speed.csv", float_precision=4)
     draw(figures, RESULTS / "speed.svg")
     console.print(f"Numbers and plot: {RESULTS}")
