@@ -49,7 +49,7 @@ READS = [
     (maps, SCALE, paths.weights("preview", "gridworld-discrete", "vpg", "none", "0-4")),
     (aggregate, SCALE, paths.curves("preview", "slot-machine", "vpg", "jsae", "0-4")),
     (figures, SCALE, paths.tables("preview") / "curves.parquet"),
-    (report, SCALE, paths.tables("preview") / "final.parquet"),
+    (report, SCALE, paths.tables("preview") / "curves.parquet"),
 ]
 """A stage, its arguments, and a file that it reads."""
 

@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 from jsae import parameters
 from stages import code, paths, settings
 from tests import made_parameters
+from workflow.bridge import parse_parameters_once
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # pygtrie's, called by DVC
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,6 +27,7 @@ COPIED = ("dvc.yaml", ".dvcignore", "jsae", "stages", "report", "requirements", 
 @contextlib.contextmanager
 def opened(root: Path) -> Iterator[Repo]:
     """DVC's view of the project in `root`, from inside it."""
+    parse_parameters_once()
     with contextlib.chdir(root), Repo(str(root)) as repo:
         yield repo
 

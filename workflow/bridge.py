@@ -113,11 +113,35 @@ def opened() -> Iterator[Any]:
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
+    parse_parameters_once()
     try:
         with Repo() as repo, repo.lock:
             yield repo
     except (DvcException, OSError) as error:
         raise BridgeError(f"DVC: {error}") from error
+
+
+def parse_parameters_once() -> None:
+    """DVC parses params.yaml for each stage anew, most of the time that it takes to look at the graph: let it parse a
+    text once."""
+    from dvc.dependency import param
+
+    if hasattr(param.load_path, "parsed"):
+        return
+    load: Any = param.load_path
+    parsed: dict[Any, Any] = {}
+
+    def load_path(path: str, fs: Any, **options: Any) -> Any:
+        if fs.protocol != "local":
+            return load(path, fs, **options)
+        text = Path(path).read_bytes()
+        key = (path, text, *sorted(options.items()))
+        if key not in parsed:
+            parsed[key] = load(path, fs, **options)
+        return parsed[key]
+
+    load_path.parsed = parsed  # type: ignore[attr-defined]
+    param.load_path = load_path
 
 
 def ordered(repo: Any, graph: str = GRAPH) -> list[Any]:
