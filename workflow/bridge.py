@@ -14,6 +14,7 @@ recorded and runs again the next time.
 
 import atexit
 import contextlib
+import copy
 import fcntl
 import fnmatch
 import hashlib
@@ -138,7 +139,7 @@ def parse_parameters_once() -> None:
         key = (path, text, *sorted(options.items()))
         if key not in parsed:
             parsed[key] = load(path, fs, **options)
-        return parsed[key]
+        return copy.deepcopy(parsed[key])  # what two stages shared, dvc.lock would write as an alias
 
     load_path.parsed = parsed  # type: ignore[attr-defined]
     param.load_path = load_path
