@@ -383,6 +383,8 @@ def test_what_is_published_is_a_copy_of_the_study_or_nothing(study, monkeypatch,
     render.main(["--update"])
     assert "published/: figure_2c.svg had to be made anew" in capfd.readouterr().out
     assert figure.read_bytes() == (paths.figures("preview") / "figure_2c.svg").read_bytes()
+    render.main([])
+    assert "byte for byte" in capfd.readouterr().out
     figure.write_text("another")
     assert render.differing(paths.PUBLISHED / "figures", paths.figures("preview")) == ["figure_2c.svg"]
     assert render.differing(paths.PUBLISHED / "report.html", paths.report("preview")) == []
