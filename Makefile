@@ -22,7 +22,7 @@ set_full_search = sed -e 's/^  vary: .*/  vary: [actor_learning_rate, critic_lea
 # Parameters are checked first. C++ is compiled first, too: later, each worker would wait for it and record it as its own
 # time. On a terminal Snakemake shows a live view, else lines.
 # $(call run_stages,GRAPH)
-run_stages = { python -m jsae.parameters >/dev/null && python -m jsae.compiled >/dev/null && snakemake --profile workflow/profiles/$(PROFILE) --config graph=$(1) \
+run_stages = { python -m jsae.config.parameters >/dev/null && python -m jsae.nn.compiled >/dev/null && snakemake --profile workflow/profiles/$(PROFILE) --config graph=$(1) \
 	$(if $(filter local,$(PROFILE)),--cores $(JOBS)) $$(test -t 2 && echo --logger rich); }
 
 .DEFAULT_GOAL := help
@@ -76,7 +76,7 @@ status: environment  ## the matrix of runs: what is fresh, what would run and wh
 	@python -m workflow.status || test $$? -eq 1
 
 params: environment  ## print every parameter: name, value, meaning, source
-	@python -m jsae.parameters
+	@python -m jsae.config.parameters
 
 test: environment  ## run the tests, a file on each core at a time (options of pytest: PYTEST_ADDOPTS)
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} python -m pytest -q --numprocesses logical --dist loadfile --no-loadscope-reorder --durations 15

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.data import made_purchases
-from jsae import ngram, parameters, search
-from jsae.curves import Cell
+from jsae.analysis import search
+from jsae.analysis.curves import Cell
+from jsae.config import parameters
+from jsae.config.parameters import Parameters
 from jsae.embeddings.learning import embed
-from jsae.parameters import Parameters
-from jsae.rollout import Environment, build
-from jsae.training import Settings, Trainer
+from jsae.experience.rollout import Environment, build
+from jsae.purchases import ngram
+from jsae.training.trainer import Settings, Trainer
 from stages import paths
 from stages._trainings import training_call
 

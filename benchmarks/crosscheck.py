@@ -20,15 +20,15 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.standard_tasks import CartPole, Pendulum
+from jsae.agents.returns import first_episode_returns
 from jsae.embeddings.learning import embed
 from jsae.environments.gridworld import Gridworld
 from jsae.environments.gymnasium_api import GRIDWORLD, SLOT_MACHINE
 from jsae.environments.slot_machine import SlotMachine
-from jsae.randomness import Streams
-from jsae.returns import first_episode_returns
-from jsae.rollout import Environment, collect
-from jsae.samples import random_trajectories
-from jsae.training import Settings, Trainer
+from jsae.experience.rollout import Environment, collect
+from jsae.experience.samples import random_trajectories
+from jsae.nn.randomness import Streams
+from jsae.training.trainer import Settings, Trainer
 
 RESULTS = Path(__file__).parent / "results" / "crosscheck.csv"
 EPISODES = 20

@@ -25,7 +25,8 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from jsae import event_log, ngram, purchases, synthetic
+from jsae.purchases import event_log, ngram, synthetic
+from jsae.purchases import filter as purchases
 
 CALIBRATION = Path(__file__).parent.parent / "data" / "calibration"
 THRESHOLDS: dict[str, Any] = {"minimum_item_purchases": 100, "minimum_user_purchases": 3, "counting": "all-purchases"}

@@ -23,12 +23,12 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import cells, training
-from jsae import search
-from jsae.curves import Cell
+from jsae.analysis import search
+from jsae.analysis.curves import Cell
 from jsae.embeddings.learning import Learner
-from jsae.randomness import Streams
-from jsae.samples import random_transitions
-from jsae.training import Trainer
+from jsae.experience.samples import random_transitions
+from jsae.nn.randomness import Streams
+from jsae.training.trainer import Trainer
 from stages import paths
 
 RESULTS = Path(__file__).parent / "results" / "learning.csv"

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from benchmarks import reference
 from jsae.agents.sac import SAC
-from jsae.networks import MLP
-from jsae.training import Trainer
+from jsae.nn.networks import MLP
+from jsae.training.trainer import Trainer
 
 
 def plain_embedding(trainer: Trainer, member: int) -> nn.Module:

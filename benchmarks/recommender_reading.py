@@ -18,11 +18,12 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from jsae import checkpoint, exact
 from jsae.embeddings.learning import embed
+from jsae.environments import reference_returns as exact
 from jsae.environments.recommender import Recommender, Start
-from jsae.population import run_shards
-from jsae.training import Settings, Trainer, train
+from jsae.io import checkpoint
+from jsae.io.workers import run_shards
+from jsae.training.trainer import Settings, Trainer, train
 
 SEEDS = (1000, 1001, 1002)
 EPISODE_LENGTH = 20

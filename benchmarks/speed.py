@@ -29,15 +29,15 @@ from rich.console import Console
 from benchmarks import cells, pairs, reference, training
 from benchmarks.data import measured
 from benchmarks.timing import interleaved
-from jsae import checkpoint
 from jsae.agents.sac import SAC, Replay
-from jsae.curves import Cell
+from jsae.analysis.curves import Cell
 from jsae.embeddings.action_map import NearestNeighbour
 from jsae.embeddings.learning import Learner
-from jsae.population import run_shards, shards
-from jsae.randomness import Streams
-from jsae.rollout import Experience
-from jsae.samples import random_trajectories, random_transitions
+from jsae.experience.rollout import Experience
+from jsae.experience.samples import random_trajectories, random_transitions
+from jsae.io import checkpoint
+from jsae.io.workers import run_shards, shards
+from jsae.nn.randomness import Streams
 
 RESULTS = Path(__file__).parent / "results"
 MAIN = Cell("gridworld-discrete", "vpg", "jsae")

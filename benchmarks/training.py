@@ -10,10 +10,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import cells, pairs, reference
 from benchmarks.timing import GEMM, gemm, gemm_rate, interleaved
-from jsae import kernels
-from jsae.curves import Cell
-from jsae.population import shards
-from jsae.training import Trainer
+from jsae.analysis.curves import Cell
+from jsae.io.workers import shards
+from jsae.nn import kernels
+from jsae.training.trainer import Trainer
 
 IDS = {"gridworld": "jsae/Gridworld-v0", "slot_machine": "jsae/SlotMachine-v0", "recommender": "jsae/Recommender-v0"}
 WORLDS = ("gridworld-continuous", "gridworld-discrete", "slot-machine", "half-cheetah", "recommender")

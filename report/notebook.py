@@ -34,9 +34,13 @@ import polars as pl
 from IPython.display import publish_display_data
 from ruamel.yaml import YAML
 
-from jsae import claims, document, files, names, parameters, provenance, statistics, tables
-from jsae import search as searching
-from jsae.document import number
+from jsae.analysis import claims, statistics, tables
+from jsae.analysis import search as searching
+from jsae.config import labels as names
+from jsae.config import parameters
+from jsae.io import files, provenance
+from jsae.reporting import document
+from jsae.reporting.document import number
 
 
 def show(block):

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from jsae.errors import JsaeError
-from jsae.parameters import AnyEnvironment, Parameters
+from jsae.config.errors import JsaeError
+from jsae.config.parameters import AnyEnvironment, Parameters
 from stages import paths
 
 

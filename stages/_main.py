@@ -5,7 +5,7 @@ import gc
 import sys
 from collections.abc import Callable, Sequence
 
-from jsae.errors import JsaeError
+from jsae.config.errors import JsaeError
 
 
 def parser(description: str | None, *options: str) -> argparse.ArgumentParser:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jsae.errors import JsaeError
-from jsae.files import MISSING
-from jsae.parameters import AnyEnvironment, Parameters
+from jsae.config.errors import JsaeError
+from jsae.config.parameters import AnyEnvironment, Parameters
+from jsae.io.files import MISSING
 from stages import _environments
 
 SIZES = ("state_embedding_size", "action_embedding_size")

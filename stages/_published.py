@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from jsae import parameters
+from jsae.config import parameters
 from stages import paths
 
 SCALE = "paper"

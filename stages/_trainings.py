@@ -7,11 +7,12 @@ from typing import Any
 
 import torch
 
-from jsae import checkpoint, compiled
-from jsae.curves import Cell
+from jsae.analysis.curves import Cell
+from jsae.config.parameters import AnyEnvironment, Parameters
 from jsae.embeddings.learning import is_continual
-from jsae.parameters import AnyEnvironment, Parameters
-from jsae.training import Settings, load_modules
+from jsae.io import checkpoint
+from jsae.nn import compiled
+from jsae.training.trainer import Settings, load_modules
 from stages import _environments, paths
 from stages._pretrainings import SIZES, Values, sizes
 

@@ -18,10 +18,13 @@ from pathlib import Path
 
 import polars as pl
 
-from jsae import claims, names, parameters, provenance, tables
-from jsae.curves import Cell
-from jsae.errors import JsaeError
-from jsae.files import read_json, write_atomically
+from jsae.analysis import claims, tables
+from jsae.analysis.curves import Cell
+from jsae.config import labels as names
+from jsae.config import parameters
+from jsae.config.errors import JsaeError
+from jsae.io import provenance
+from jsae.io.files import read_json, write_atomically
 from stages import _main, paths
 
 

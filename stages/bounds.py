@@ -7,13 +7,15 @@ outputs  data/processed/bounds/ENVIRONMENT.json: {"random_return", "optimal_retu
 import json
 from collections.abc import Sequence
 
-from jsae import exact, parameters, provenance
+from jsae.config import parameters
+from jsae.environments import reference_returns as exact
 from jsae.environments.gridworld import Gridworld
 from jsae.environments.half_cheetah import HalfCheetah
 from jsae.environments.recommender import Recommender
 from jsae.environments.slot_machine import SlotMachine
-from jsae.files import write_atomically
-from jsae.rollout import build
+from jsae.experience.rollout import build
+from jsae.io import provenance
+from jsae.io.files import write_atomically
 from stages import _environments, _main, paths
 
 

@@ -18,9 +18,10 @@ from typing import Any
 
 import polars as pl
 
-from jsae import parameters, search
-from jsae.errors import JsaeError
-from jsae.files import read_json, write_atomically
+from jsae.analysis import search
+from jsae.config import parameters
+from jsae.config.errors import JsaeError
+from jsae.io.files import read_json, write_atomically
 from stages import _main, paths
 
 Words = tuple[str, str, str]

@@ -4,7 +4,7 @@ inputs   the folders jsae and stages, locks of requirements and torch.in; params
 outputs  results/shared/code/STAGE.txt, or STAGE/NAMES.txt where names of params.yaml choose modules: a line a file
 
 Every other stage depends on its file here. An edit makes this stage run, and after it those whose files changed:
-editing jsae/plots.py draws figures anew and trains nothing.
+editing jsae/reporting/plots.py draws figures anew and trains nothing.
 """
 
 import ast
@@ -13,8 +13,8 @@ import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from jsae import parameters
-from jsae.files import write_atomically
+from jsae.config import parameters
+from jsae.io.files import write_atomically
 from stages import _main, paths
 
 NOT_INPUTS = {
@@ -22,10 +22,10 @@ NOT_INPUTS = {
     "jsae/agents/__init__.py",  # docstrings
     "jsae/embeddings/__init__.py",
     "jsae/environments/__init__.py",
-    "jsae/errors.py",  # what is said when something is wrong
-    "jsae/files.py",  # how files are written, not what
-    "jsae/parameters.py",  # checks params.yaml; its values are tracked one by one
-    "jsae/provenance.py",  # written beside the results
+    "jsae/config/errors.py",  # what is said when something is wrong
+    "jsae/io/files.py",  # how files are written, not what
+    "jsae/config/parameters.py",  # checks params.yaml; its values are tracked one by one
+    "jsae/io/provenance.py",  # written beside the results
     "stages/_environments.py",  # hands values of params.yaml on
     "stages/_main.py",
     "stages/paths.py",  # where files lie: in the outs and deps already

@@ -6,9 +6,10 @@ outputs  data/processed/samples/ENVIRONMENT/COHORT.safetensors
 
 from collections.abc import Sequence
 
-from jsae import parameters, provenance
-from jsae.rollout import build
-from jsae.samples import random_transitions, save_samples
+from jsae.config import parameters
+from jsae.experience.rollout import build
+from jsae.experience.samples import random_transitions, save_samples
+from jsae.io import provenance
 from stages import _environments, _main, paths
 
 

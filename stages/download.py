@@ -10,9 +10,10 @@ An interrupted download is resumed from .checkpoints/download.
 
 from collections.abc import Sequence
 
-from jsae import download, parameters, synthetic
-from jsae.errors import JsaeError
-from jsae.files import write_atomically
+from jsae.config import parameters
+from jsae.config.errors import JsaeError
+from jsae.io.files import write_atomically
+from jsae.purchases import download, synthetic
 from stages import _main, paths
 
 

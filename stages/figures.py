@@ -15,10 +15,13 @@ import polars as pl
 from matplotlib.figure import Figure
 from polars.exceptions import PolarsError
 
-from jsae import names, parameters, plots, provenance
-from jsae.curves import Cell
-from jsae.errors import JsaeError
-from jsae.files import read_json, read_table
+from jsae.analysis.curves import Cell
+from jsae.config import labels as names
+from jsae.config import parameters
+from jsae.config.errors import JsaeError
+from jsae.io import provenance
+from jsae.io.files import read_json, read_table
+from jsae.reporting import plots
 from stages import _main, paths
 
 

@@ -8,9 +8,10 @@ outputs  data/processed/STORE/purchases.parquet (user, item, price, time), data/
 from collections.abc import Sequence
 from pathlib import Path
 
-from jsae import parameters, purchases
-from jsae.errors import JsaeError
-from jsae.files import read_table
+from jsae.config import parameters
+from jsae.config.errors import JsaeError
+from jsae.io.files import read_table
+from jsae.purchases import filter as purchases
 from stages import _main, paths
 
 

@@ -1,4 +1,4 @@
-"""Map the gridworlds of Figures 2a and 2b as the trained agents see them (jsae.maps).
+"""Map the gridworlds of Figures 2a and 2b as the trained agents see them (jsae.training.value_maps).
 
 inputs   params.yaml: maps, cohorts, study.gridworld, the environments' dynamics; sizes, under results/shared/settings;
          results/SCALE/runs/ENVIRONMENT/AGENT-EMBEDDING/COHORT.safetensors of each cell and cohort
@@ -15,12 +15,13 @@ from typing import Any
 import polars as pl
 import torch
 
-from jsae import checkpoint, parameters, provenance
+from jsae.config import parameters
 from jsae.embeddings import learning
 from jsae.environments.gridworld import Gridworld
-from jsae.files import write_atomically
-from jsae.maps import TrainedAgents
-from jsae.rollout import build
+from jsae.experience.rollout import build
+from jsae.io import checkpoint, provenance
+from jsae.io.files import write_atomically
+from jsae.training.value_maps import TrainedAgents
 from stages import _environments, _main, _pretrainings, paths
 
 MAPS: dict[str, Any] = {

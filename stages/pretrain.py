@@ -11,11 +11,13 @@ from collections.abc import Sequence
 import polars as pl
 import torch
 
-from jsae import checkpoint, compiled, devices, parameters, provenance
+from jsae.config import parameters
 from jsae.embeddings.learning import kind
-from jsae.files import write_atomically
-from jsae.population import runner, shards
-from jsae.pretraining import pretrain_shard
+from jsae.io import checkpoint, provenance
+from jsae.io.files import write_atomically
+from jsae.io.workers import runner, shards
+from jsae.nn import compiled, devices
+from jsae.training.pretraining import pretrain_shard
 from stages import _environments, _main, _pretrainings, paths
 
 

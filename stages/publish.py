@@ -12,8 +12,8 @@ report of it again.
 import shutil
 from collections.abc import Sequence
 
-from jsae import parameters
-from jsae.errors import JsaeError
+from jsae.config import parameters
+from jsae.config.errors import JsaeError
 from stages import _main, _published, paths
 
 

@@ -1,4 +1,4 @@
-"""Measure every pre-trained embedding of the study (jsae.quality).
+"""Measure every pre-trained embedding of the study (jsae.training.probes).
 
 inputs   params.yaml: quality, cohorts, environments, study; embedding sizes, under results/shared/settings; the
          transition model, for the recommender;
@@ -14,11 +14,13 @@ from typing import Any
 
 import polars as pl
 
-from jsae import checkpoint, parameters, provenance, quality
+from jsae.config import parameters
 from jsae.embeddings import learning
 from jsae.environments.gridworld import Gridworld, motions
-from jsae.files import write_atomically
-from jsae.rollout import Environment, build
+from jsae.experience.rollout import Environment, build
+from jsae.io import checkpoint, provenance
+from jsae.io.files import write_atomically
+from jsae.training import probes as quality
 from stages import _environments, _main, _pretrainings, paths
 
 EMBEDDINGS: dict[str, Any] = {

@@ -14,9 +14,11 @@ from typing import Any
 
 import polars as pl
 
-from jsae import claims, document, names, tables
-from jsae.errors import JsaeError
-from jsae.files import read_table, write_atomically
+from jsae.analysis import claims, tables
+from jsae.config import labels as names
+from jsae.config.errors import JsaeError
+from jsae.io.files import read_table, write_atomically
+from jsae.reporting import document
 from stages import _main, paths
 
 README = Path("README.md")
@@ -43,7 +45,7 @@ def verdicts() -> str:
 
 
 def returns(final: pl.DataFrame) -> str:
-    """The final returns of the cells in `final`, a table of `jsae.tables`, as Markdown."""
+    """The final returns of the cells in `final`, a table of `jsae.analysis.tables`, as Markdown."""
     lines = [NOT_COMPLETE, "", "| cell | seeds | mean | lowest | highest |", "|---|---|---|---|---|"]
     for words, runs in final.group_by("environment", "agent", "embedding", maintain_order=True):
         measured = runs["final_return"].to_numpy()

@@ -17,8 +17,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from jsae import parameters
-from jsae.errors import JsaeError
+from jsae.config import parameters
+from jsae.config.errors import JsaeError
 from stages import _main, _published, paths
 
 MADE_AGAIN = (paths.figures, paths.report, paths.paper, paths.run_browser)

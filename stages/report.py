@@ -23,10 +23,13 @@ import typst
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
-from jsae import pages, parameters, plots, provenance, search
-from jsae.curves import Cell
-from jsae.errors import JsaeError
-from jsae.files import read_table, write_atomically
+from jsae.analysis import search
+from jsae.analysis.curves import Cell
+from jsae.config import parameters
+from jsae.config.errors import JsaeError
+from jsae.io import provenance
+from jsae.io.files import read_table, write_atomically
+from jsae.reporting import pages, plots
 from stages import _main, paths
 
 SOURCES = Path("report")

@@ -3,7 +3,7 @@
 inputs   params.yaml: search, environments.ENVIRONMENT, agents, embeddings; random transitions of search.cohort;
          the transition model, for the recommender
 outputs  results/search/ENVIRONMENT/AGENT-EMBEDDING.parquet: a row a setting, with the epochs that it was trained for
-         and its score, the final return as jsae.tables.final takes it, mean over the seeds; null if it diverged
+         and its score, the final return as analysis.tables.final takes it, mean over the seeds; null if it diverged
 
 Checkpoints lie in .checkpoints/search, apart from the outputs: the same command goes on where it was stopped.
 """
@@ -18,14 +18,17 @@ from typing import Any, NamedTuple
 import polars as pl
 from torch import Tensor
 
-from jsae import checkpoint, compiled, devices, parameters, provenance, search
-from jsae.curves import FINAL_SHARE, Cell
+from jsae.analysis import search
+from jsae.analysis.curves import FINAL_SHARE, Cell
+from jsae.analysis.search import Trial
+from jsae.config import parameters
 from jsae.embeddings.learning import kind
-from jsae.files import write_atomically
-from jsae.population import runner, shards
-from jsae.pretraining import pretrain_shard
-from jsae.search import Trial
-from jsae.training import train_shard
+from jsae.io import checkpoint, provenance
+from jsae.io.files import write_atomically
+from jsae.io.workers import runner, shards
+from jsae.nn import compiled, devices
+from jsae.training.pretraining import pretrain_shard
+from jsae.training.trainer import train_shard
 from stages import _environments, _main, _pretrainings, _trainings, paths
 from stages._pretrainings import Values
 

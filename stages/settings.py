@@ -14,9 +14,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jsae import parameters, search
-from jsae.curves import Cell
-from jsae.files import write_atomically
+from jsae.analysis import search
+from jsae.analysis.curves import Cell
+from jsae.config import parameters
+from jsae.io.files import write_atomically
 from stages import _main, paths
 
 CONTINUAL = {"continual_passes", "continual_batch_size"}

@@ -4,7 +4,7 @@ inputs   params.yaml: theory, agents.common.discount, data.transitions.order, st
          results/SCALE/embeddings/ENVIRONMENT/EMBEDDING/COHORT.safetensors and
          results/SCALE/runs/ENVIRONMENT/AGENT-EMBEDDING/COHORT.safetensors of each cell and cohort
 outputs  results/SCALE/theory.json: {"facts": {claim: {"holds", "measure", "value", "n"}}, "checks": rows as of
-         jsae.theory.record, "missing": files of cells that have not run}
+         jsae.theory.theory.record, "missing": files of cells that have not run}
 
 A φ that training left as pre-training made it is checked once, before training.
 """
@@ -17,10 +17,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from jsae import checkpoint, parameters, provenance, theory
-from jsae.errors import JsaeError
-from jsae.files import write_atomically
-from jsae.population import run_shards
+from jsae.config import parameters
+from jsae.config.errors import JsaeError
+from jsae.io import checkpoint, provenance
+from jsae.io.files import write_atomically
+from jsae.io.workers import run_shards
+from jsae.theory import theory
 from stages import _main, paths
 
 

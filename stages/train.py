@@ -18,13 +18,15 @@ import numpy as np
 import polars as pl
 import torch
 
-from jsae import checkpoint, compiled, devices, parameters, provenance
-from jsae.curves import CURVES, Cell
+from jsae.analysis.curves import CURVES, Cell
+from jsae.config import parameters
+from jsae.config.errors import JsaeError
 from jsae.embeddings.learning import kind
-from jsae.errors import JsaeError
-from jsae.files import write_atomically
-from jsae.population import runner, shards
-from jsae.training import train_shard
+from jsae.io import checkpoint, provenance
+from jsae.io.files import write_atomically
+from jsae.io.workers import runner, shards
+from jsae.nn import compiled, devices
+from jsae.training.trainer import train_shard
 from stages import _environments, _main, _pretrainings, _trainings, paths
 
 

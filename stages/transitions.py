@@ -8,8 +8,10 @@ outputs  data/processed/STORE/transitions.safetensors (the model), data/processe
 import json
 from collections.abc import Sequence
 
-from jsae import ngram, parameters, purchases
-from jsae.files import write_atomically
+from jsae.config import parameters
+from jsae.io.files import write_atomically
+from jsae.purchases import filter as purchases
+from jsae.purchases import ngram
 from stages import _main, paths
 
 

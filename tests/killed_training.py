@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 
-from jsae import checkpoint
-from jsae.population import run_shards
-from jsae.training import Settings, train_shard
+from jsae.io import checkpoint
+from jsae.io.workers import run_shards
+from jsae.training.trainer import Settings, train_shard
 from tests.made_worlds import TINY_GRIDWORLD
 
 SETTINGS = Settings(

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from jsae import parameters, search
-from jsae.curves import CURVES, Cell
+from jsae.analysis import search
+from jsae.analysis.curves import CURVES, Cell
+from jsae.config import parameters
 from stages import paths
 
 LEVELS = {

@@ -6,8 +6,8 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from jsae import ngram
 from jsae.environments.recommender import Recommender, Start
+from jsae.purchases import ngram
 
 SHOP = [[1, 2, 3, 1, 2, 2, 3], [2, 3, 3, 1], [1, 2, 1], [4, 1, 2, 3, 4]]
 PRICES = {1: 10.0, 2: 20.0, 3: 5.0, 4: 40.0}

@@ -3,16 +3,16 @@
 import pytest
 import torch
 
+from jsae.agents.policies import Categorical, Gaussian, SquashedGaussian
 from jsae.agents.sac import SAC
 from jsae.agents.vpg import VPG, policy_gradient_loss
 from jsae.embeddings.learning import Embedding, Learner, embed
-from jsae.networks import MLP
-from jsae.policies import Categorical, Gaussian, SquashedGaussian
-from jsae.pretraining import pretrain
-from jsae.randomness import Streams
-from jsae.rollout import Environment
-from jsae.samples import random_transitions
-from jsae.training import Settings, Trainer
+from jsae.experience.rollout import Environment
+from jsae.experience.samples import random_transitions
+from jsae.nn.networks import MLP
+from jsae.nn.randomness import Streams
+from jsae.training.pretraining import pretrain
+from jsae.training.trainer import Settings, Trainer
 from tests import probes
 
 SEEDS = [0, 1]

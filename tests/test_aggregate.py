@@ -7,11 +7,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from jsae import parameters, provenance, tables
-from jsae.curves import Cell
-from jsae.errors import JsaeError
-from jsae.files import sha256
-from jsae.tables import Bounds
+from jsae.analysis import tables
+from jsae.analysis.curves import Cell
+from jsae.analysis.tables import Bounds
+from jsae.config import parameters
+from jsae.config.errors import JsaeError
+from jsae.io import provenance
+from jsae.io.files import sha256
 from stages import aggregate, paths
 from tests import made_parameters, made_runs
 

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from benchmarks import cells, learning, training
-from jsae.curves import Cell
+from jsae.analysis.curves import Cell
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from jsae import claims, names, statistics, tables
-from jsae.curves import CURVES, Cell
-from jsae.errors import JsaeError
-from jsae.tables import Bounds
+from jsae.analysis import claims, statistics, tables
+from jsae.analysis.curves import CURVES, Cell
+from jsae.analysis.tables import Bounds
+from jsae.config import labels as names
+from jsae.config.errors import JsaeError
 
 ROOT = Path(__file__).parent.parent
 FIRST, SECOND = ("slot-machine", "vpg", "jsae"), ("slot-machine", "vpg", "none")

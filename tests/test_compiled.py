@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from jsae import compiled
-from jsae.errors import JsaeError
-from jsae.kernels import SOURCE
+from jsae.config.errors import JsaeError
+from jsae.nn import compiled
+from jsae.nn.kernels import SOURCE
 
 Anew = Callable[[Path], object]
 

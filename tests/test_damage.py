@@ -10,9 +10,11 @@ import polars as pl
 import pytest
 import torch
 
-from jsae import checkpoint, compiled, parameters
-from jsae.curves import Cell
-from jsae.errors import JsaeError
+from jsae.analysis.curves import Cell
+from jsae.config import parameters
+from jsae.config.errors import JsaeError
+from jsae.io import checkpoint
+from jsae.nn import compiled
 from stages import (
     _trainings,
     aggregate,
@@ -138,4 +140,9 @@ def test_checkpoints_belong_to_the_code_that_made_them(study: Path, monkeypatch:
         keys.add(_trainings.fingerprint(world, Cell("half-cheetah", "vpg", "none"), [], []))
     assert len(keys) == (2 if compiled.kind() == "compiled" else 1)
     names = {path.relative_to(ROOT).as_posix() for path in seen if path.is_relative_to(ROOT)}
-    assert {"jsae/kernels.py", "jsae/kernels.cpp", "jsae/environments/half_cheetah.cpp", "stages/train.py"} <= names
+    assert {
+        "jsae/nn/kernels.py",
+        "jsae/nn/kernels.cpp",
+        "jsae/environments/half_cheetah.cpp",
+        "stages/train.py",
+    } <= names

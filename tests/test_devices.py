@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 import torch
 
-from jsae import devices
+from jsae.config.errors import JsaeError
 from jsae.embeddings.learning import embed
-from jsae.errors import JsaeError
-from jsae.population import run_shards_in_turn
-from jsae.pretraining import pretrain_shard
-from jsae.rollout import build
-from jsae.samples import random_transitions, save_samples
-from jsae.training import Settings, Trainer, train
+from jsae.experience.rollout import build
+from jsae.experience.samples import random_transitions, save_samples
+from jsae.io.workers import run_shards_in_turn
+from jsae.nn import devices
+from jsae.training.pretraining import pretrain_shard
+from jsae.training.trainer import Settings, Trainer, train
 from tests import made_shops
 from tests.elsewhere import Elsewhere, reaching
 from tests.made_worlds import REELS, TINY_GRIDWORLD

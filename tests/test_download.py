@@ -15,8 +15,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from jsae import download
-from jsae.errors import JsaeError
+from jsae.config.errors import JsaeError
+from jsae.purchases import download
 
 CONTENT = bytes(range(256)) * 4000  # 1,024,000 bytes
 WHOLE = download.Expected(len(CONTENT), hashlib.sha256(CONTENT).hexdigest())

@@ -5,15 +5,15 @@ import math
 import pytest
 import torch
 
+from jsae.config.errors import JsaeError
 from jsae.embeddings.action_map import NearestNeighbour
 from jsae.embeddings.learning import Learner, embed
 from jsae.embeddings.ra import action_scores
-from jsae.errors import JsaeError
-from jsae.networks import Linear
-from jsae.pretraining import evaluate, pretrain
-from jsae.randomness import Streams
-from jsae.rollout import Transitions
-from jsae.samples import load_samples, random_transitions, save_samples
+from jsae.experience.rollout import Transitions
+from jsae.experience.samples import load_samples, random_transitions, save_samples
+from jsae.nn.networks import Linear
+from jsae.nn.randomness import Streams
+from jsae.training.pretraining import evaluate, pretrain
 from tests import probes
 
 SEEDS = [0, 1, 2]

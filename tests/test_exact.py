@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from jsae import exact
-from jsae.errors import JsaeError
+from jsae.config.errors import JsaeError
+from jsae.environments import reference_returns as exact
 from tests.made_worlds import gridworld, slot_machine
 
 

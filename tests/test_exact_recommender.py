@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from jsae import exact, ngram
+from jsae.environments import reference_returns as exact
 from jsae.environments.recommender import Recommender
+from jsae.purchases import ngram
 from tests.made_shops import PRICES, SHOP, all_states, boosted, make, uniforms
 
 

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 from dvc.repo import Repo
 
-from jsae import checkpoint
+from jsae.io import checkpoint
 from stages import paths
 from tests import made_parameters
 

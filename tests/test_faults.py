@@ -14,7 +14,7 @@ import pytest
 import torch
 from ruamel.yaml import YAML
 
-from jsae import checkpoint
+from jsae.io import checkpoint
 from tests import killed_training
 from tests.forking import Forking, Program
 from tests.made_studies import ENVIRONMENT, EVERY, SNAKEMAKE, Study, wait_for

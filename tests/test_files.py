@@ -12,9 +12,9 @@ import polars as pl
 import pytest
 import torch
 
-from jsae import checkpoint
-from jsae.errors import JsaeError
-from jsae.files import sha256, write_atomically
+from jsae.config.errors import JsaeError
+from jsae.io import checkpoint
+from jsae.io.files import sha256, write_atomically
 
 
 def test_the_file_appears_with_its_folder(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_kill_9_while_writing_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("old")
     script = (
-        "import sys, time; from pathlib import Path; from jsae.files import write_atomically\n"
+        "import sys, time; from pathlib import Path; from jsae.io.files import write_atomically\n"
         "with write_atomically(Path(sys.argv[1])) as t:\n"
         "    t.write_text('half'); print('in', flush=True); time.sleep(60)"
     )

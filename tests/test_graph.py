@@ -13,7 +13,7 @@ import pytest
 from dvc.repo import Repo
 from ruamel.yaml import YAML
 
-from jsae import parameters
+from jsae.config import parameters
 from stages import code, paths, settings
 from tests import made_parameters
 from workflow.bridge import parse_parameters_once
@@ -271,14 +271,14 @@ def test_the_other_scales_epochs_rerun_no_training(edited: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "reruns"),
     [
-        ("jsae/plots.py", {"figures", "report"}),
+        ("jsae/reporting/plots.py", {"figures", "report"}),
         ("jsae/agents/vpg.py", {"train"}),
         ("jsae/agents/on_policy.py", {"train"}),
         ("jsae/agents/sac.py", {"train"}),
         ("jsae/embeddings/jsae.py", {"pretrain", "train"}),
-        ("jsae/networks.py", {"pretrain", "train"}),
-        ("jsae/ngram.py", {"transitions"}),
-        ("jsae/parameters.py", set()),
+        ("jsae/nn/networks.py", {"pretrain", "train"}),
+        ("jsae/purchases/ngram.py", {"transitions"}),
+        ("jsae/config/parameters.py", set()),
         ("jsae/environments/slot_machine.py", {"bounds", "collect", "pretrain", "train"}),
     ],
 )

@@ -8,8 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jsae.config.errors import JsaeError
 from jsae.environments.gridworld import Gridworld, motions, outcome
-from jsae.errors import JsaeError
 from tests.made_worlds import gridworld
 
 # With four actuators the binary digits of an action are right, up, left, down; the longest motion is the diagonal.

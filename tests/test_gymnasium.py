@@ -13,9 +13,9 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 
 import jsae
-from jsae import ngram
+from jsae.config.errors import JsaeError
 from jsae.environments import gymnasium_api
-from jsae.errors import JsaeError
+from jsae.purchases import ngram
 
 GRIDWORLD, SLOT_MACHINE, RECOMMENDER = "jsae/Gridworld-v0", "jsae/SlotMachine-v0", "jsae/Recommender-v0"
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from jsae import compiled
 from jsae.environments.half_cheetah import HalfCheetah
+from jsae.nn import compiled
 
 CHEETAH = HalfCheetah(episode_length=250)
 

@@ -8,15 +8,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from jsae import compiled, kernels
+from jsae.agents.policies import Categorical, Choices
 from jsae.agents.ppo import PPO
 from jsae.agents.sac import SAC, Batch
 from jsae.agents.vpg import VPG
 from jsae.embeddings.action_map import NearestNeighbour
 from jsae.embeddings.ra import action_scores
-from jsae.networks import MLP, Linear
-from jsae.policies import Categorical, Choices
-from jsae.randomness import Streams
+from jsae.nn import compiled, kernels
+from jsae.nn.networks import MLP, Linear
+from jsae.nn.randomness import Streams
 
 pytestmark = pytest.mark.skipif(
     compiled.library(kernels.SOURCE) is None, reason="JSAE_KERNELS=plain, or ziglang is not installed"

@@ -6,10 +6,12 @@ import polars as pl
 import pytest
 import torch
 
-from jsae import checkpoint, maps, parameters
+from jsae.config import parameters
 from jsae.embeddings.learning import embed
 from jsae.environments.gridworld import Gridworld
-from jsae.training import Settings, Trainer
+from jsae.io import checkpoint
+from jsae.training import value_maps as maps
+from jsae.training.trainer import Settings, Trainer
 from stages import maps as stage
 from stages import paths
 from stages import settings as settings_stage

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from jsae.networks import MLP, Adam, Encoder
-from jsae.randomness import Streams
+from jsae.nn.networks import MLP, Adam, Encoder
+from jsae.nn.randomness import Streams
 from tests.elsewhere import Elsewhere, reaching
 
 P, B = 3, 7

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jsae import ngram
-from jsae.errors import JsaeError
+from jsae.config.errors import JsaeError
+from jsae.purchases import ngram
 
 SEQUENCES = st.lists(st.lists(st.integers(1, 4), min_size=1, max_size=8), min_size=1, max_size=4)
 

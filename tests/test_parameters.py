@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from jsae import parameters
-from jsae.errors import JsaeError
-from jsae.parameters import load, seeds_of, table
+from jsae.config import parameters
+from jsae.config.errors import JsaeError
+from jsae.config.parameters import load, seeds_of, table
 from tests import made_parameters
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -5,11 +5,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from jsae import names, plots, statistics, tables
-from jsae.curves import Cell
-from jsae.errors import JsaeError
-from jsae.files import sha256
-from jsae.tables import Bounds
+from jsae.analysis import statistics, tables
+from jsae.analysis.curves import Cell
+from jsae.analysis.tables import Bounds
+from jsae.config import labels as names
+from jsae.config.errors import JsaeError
+from jsae.io.files import sha256
+from jsae.reporting import plots
 from stages import figures
 from tests import made_runs
 

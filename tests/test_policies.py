@@ -4,8 +4,8 @@ import torch
 from torch.distributions import Categorical as TorchCategorical
 from torch.distributions import Independent, Normal
 
-from jsae.policies import Categorical, Gaussian
-from jsae.randomness import Streams
+from jsae.agents.policies import Categorical, Gaussian
+from jsae.nn.randomness import Streams
 
 P, B = 2, 5
 

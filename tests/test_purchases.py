@@ -14,8 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jsae import compiled, event_log, purchases
-from jsae.errors import JsaeError
+from jsae.config.errors import JsaeError
+from jsae.nn import compiled
+from jsae.purchases import event_log
+from jsae.purchases import filter as purchases
 
 HEADER = ",".join(event_log.EVENT_COLUMNS)
 SESSION = "01234567-89ab-cdef-0123-456789abcdef"

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from jsae import ngram
+from jsae.config.errors import JsaeError
 from jsae.environments.recommender import Recommender, Start
-from jsae.errors import JsaeError
+from jsae.purchases import ngram
 from tests.made_shops import PRICES, SHOP, all_states, boosted, make, uniforms
 
 

@@ -8,15 +8,15 @@ import torch
 from torch import Tensor
 
 from benchmarks import pairs, reference
-from jsae import compiled, kernels
 from jsae.agents.sac import Batch
 from jsae.embeddings.learning import embed
 from jsae.environments.gridworld import Gridworld
 from jsae.environments.gymnasium_api import GRIDWORLD
 from jsae.environments.half_cheetah import HalfCheetah
-from jsae.rollout import Environment, Experience, build
-from jsae.samples import random_transitions
-from jsae.training import Settings, Trainer
+from jsae.experience.rollout import Environment, Experience, build
+from jsae.experience.samples import random_transitions
+from jsae.nn import compiled, kernels
+from jsae.training.trainer import Settings, Trainer
 from tests import made_shops
 from tests.made_worlds import REELS
 

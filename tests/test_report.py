@@ -12,8 +12,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from jsae import claims, document, formulas, names, pages, parameters
-from jsae.errors import JsaeError
+from jsae.analysis import claims
+from jsae.config import labels as names
+from jsae.config import parameters
+from jsae.config.errors import JsaeError
+from jsae.reporting import document, formulas, pages
 from stages import _published, aggregate, figures, paths, publish, readme, render, report
 from tests import made_parameters, made_runs
 

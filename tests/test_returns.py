@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from jsae.returns import first_episode_returns, generalised_advantages, normalised, rewards_to_go
+from jsae.agents.returns import first_episode_returns, generalised_advantages, normalised, rewards_to_go
 
 
 def one(*values: float) -> torch.Tensor:

@@ -11,12 +11,12 @@ from torch import Tensor
 from torch.distributions import AffineTransform, Normal, TanhTransform, TransformedDistribution
 
 from jsae.agents import sac
+from jsae.agents.policies import SquashedGaussian
 from jsae.agents.sac import ContinuousActorCritic, DiscreteActorCritic, Replay
 from jsae.embeddings.learning import embed
-from jsae.policies import SquashedGaussian
-from jsae.randomness import Streams
-from jsae.rollout import Environment, Experience
-from jsae.training import Settings, Trainer, train
+from jsae.experience.rollout import Environment, Experience
+from jsae.nn.randomness import Streams
+from jsae.training.trainer import Settings, Trainer, train
 from tests import probes
 
 P, B, ALPHA = 2, 7, 0.3

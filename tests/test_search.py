@@ -8,11 +8,13 @@ import polars as pl
 import pytest
 from ruamel.yaml import YAML
 
-from jsae import names, parameters, search
-from jsae.curves import Cell
-from jsae.errors import JsaeError
-from jsae.population import run_shards
-from jsae.search import Best, Trial
+from jsae.analysis import search
+from jsae.analysis.curves import Cell
+from jsae.analysis.search import Best, Trial
+from jsae.config import labels as names
+from jsae.config import parameters
+from jsae.config.errors import JsaeError
+from jsae.io.workers import run_shards
 from stages import choose, collect, paths
 from stages import search as stage
 from stages import settings as settings_stage

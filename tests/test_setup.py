@@ -16,8 +16,9 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from jsae import parameters, search
-from jsae.curves import Cell
+from jsae.analysis import search
+from jsae.analysis.curves import Cell
+from jsae.config import parameters
 from tests import made_parameters
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -134,8 +135,8 @@ esac
 PYTHON_OF_VENV = f"""#!/bin/sh
 case "$*" in
 "-m workflow.status --quiet") exit 1 ;;
-"-m jsae.parameters") echo parameters >>calls ;;
-"-m jsae.compiled") echo compiled >>calls ;;
+"-m jsae.config.parameters") echo parameters >>calls ;;
+"-m jsae.nn.compiled") echo compiled >>calls ;;
 *) exec "{sys.executable}" "$@" ;;
 esac
 """

@@ -8,8 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jsae.config.errors import JsaeError
 from jsae.environments.slot_machine import SlotMachine, advances, rewards
-from jsae.errors import JsaeError
 from tests.made_worlds import REELS, slot_machine
 
 MACHINE = slot_machine()

@@ -8,8 +8,8 @@ import scipy.stats
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from jsae import statistics
-from jsae.errors import JsaeError
+from jsae.analysis import statistics
+from jsae.config.errors import JsaeError
 
 # The two score matrices (runs × tasks) of rliable's own tests, with the values published there.
 X = [[1, 2], [2, 2], [1, 1], [2, 1]]

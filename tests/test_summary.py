@@ -11,9 +11,9 @@ import pytest
 from dvc.repo import Repo
 from ruamel.yaml import YAML
 
-from jsae import tables
-from jsae.curves import Cell
-from jsae.tables import Bounds
+from jsae.analysis import tables
+from jsae.analysis.curves import Cell
+from jsae.analysis.tables import Bounds
 from tests import made_runs
 
 ROOT = Path(__file__).parent.parent

@@ -9,8 +9,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from jsae import event_log, purchases, synthetic
-from jsae.errors import JsaeError
+from jsae.config.errors import JsaeError
+from jsae.purchases import event_log, synthetic
+from jsae.purchases import filter as purchases
 from stages import filter, paths
 
 CALIBRATION = Path(__file__).parent.parent / "data" / "calibration"

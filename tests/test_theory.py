@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import pdist
 
-from jsae import checkpoint, parameters, theory
-from jsae.theory import AVERAGES, Problem
+from jsae.config import parameters
+from jsae.io import checkpoint
+from jsae.theory import theory
+from jsae.theory.theory import AVERAGES, Problem
 from stages import paths
 from stages import theory as stage
 from tests import made_parameters

@@ -11,18 +11,18 @@ import numpy as np
 import pytest
 import torch
 
-from jsae import training
+from jsae.config.errors import JsaeError
 from jsae.embeddings.learning import Learner, embed
 from jsae.environments.gridworld import Gridworld
 from jsae.environments.half_cheetah import HalfCheetah
 from jsae.environments.slot_machine import SlotMachine
-from jsae.errors import JsaeError
-from jsae.population import run_shards, shards, workers
-from jsae.pretraining import pretrain
-from jsae.randomness import Streams
-from jsae.rollout import Environment
-from jsae.samples import random_transitions
-from jsae.training import Settings, Trainer, train
+from jsae.experience.rollout import Environment
+from jsae.experience.samples import random_transitions
+from jsae.io.workers import run_shards, shards, workers
+from jsae.nn.randomness import Streams
+from jsae.training import trainer as training
+from jsae.training.pretraining import pretrain
+from jsae.training.trainer import Settings, Trainer, train
 from tests.made_worlds import TINY_GRIDWORLD
 
 SLOT_MACHINE = {

@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 import torch
 
+from jsae.config.errors import JsaeError
 from jsae.embeddings import learning
 from jsae.embeddings.action_map import ActionNetwork, action_map_loss
 from jsae.embeddings.learning import Learner, embed, is_continual, transfer
 from jsae.environments.half_cheetah import HalfCheetah
-from jsae.errors import JsaeError
-from jsae.pretraining import pretrain
-from jsae.randomness import Streams
-from jsae.rollout import Environment
-from jsae.samples import random_transitions
-from jsae.training import Settings, Trainer
+from jsae.experience.rollout import Environment
+from jsae.experience.samples import random_transitions
+from jsae.nn.randomness import Streams
+from jsae.training.pretraining import pretrain
+from jsae.training.trainer import Settings, Trainer
 from tests import made_shops, probes
 
 SEEDS = [0, 1]

@@ -6,12 +6,13 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from jsae import checkpoint, kernels
-from jsae.networks import MLP, Adam
-from jsae.policies import Choices, Policy, policy_over
-from jsae.randomness import Streams
-from jsae.returns import generalised_advantages, normalised, rewards_to_go
-from jsae.rollout import Experience
+from jsae.agents.policies import Choices, Policy, policy_over
+from jsae.agents.returns import generalised_advantages, normalised, rewards_to_go
+from jsae.experience.rollout import Experience
+from jsae.io import checkpoint
+from jsae.nn import kernels
+from jsae.nn.networks import MLP, Adam
+from jsae.nn.randomness import Streams
 
 
 class OnPolicyAgent:
@@ -75,7 +76,7 @@ class OnPolicyAgent:
 
     @property
     def compiled_clip(self) -> float | None:
-        """`policy_loss` for jsae.kernels: the clip of PPO's, or POLICY_GRADIENT; None for one that it does not know."""
+        """`policy_loss` for jsae.nn.kernels: the clip of PPO's, or POLICY_GRADIENT; None for any other."""
         return None
 
     def update(self, experience: Experience, represent: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:

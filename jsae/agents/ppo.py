@@ -13,8 +13,8 @@ from typing import Any
 from torch import Tensor
 
 from jsae.agents.on_policy import OnPolicyAgent
-from jsae.networks import MLP
-from jsae.policies import Policy
+from jsae.agents.policies import Policy
+from jsae.nn.networks import MLP
 
 
 def clipped_surrogate_loss(log_p: Tensor, old_log_p: Tensor, advantage: Tensor, clip: float) -> Tensor:

@@ -22,11 +22,12 @@ from typing import Any, NamedTuple, Protocol, Self
 import torch
 from torch import Tensor
 
-from jsae import checkpoint, kernels
-from jsae.networks import MLP, Adam
-from jsae.policies import Categorical, Choices, SquashedGaussian
-from jsae.randomness import Streams
-from jsae.rollout import Experience
+from jsae.agents.policies import Categorical, Choices, SquashedGaussian
+from jsae.experience.rollout import Experience
+from jsae.io import checkpoint
+from jsae.nn import kernels
+from jsae.nn.networks import MLP, Adam
+from jsae.nn.randomness import Streams
 
 
 def soft_targets(reward: Tensor, terminated: Tensor, next_value: Tensor, discount: float) -> Tensor:
@@ -363,7 +364,7 @@ class SAC:
         return {**means, "policy_steps": experience.reward.new_full((members,), self.update_steps)}
 
     def _update_steps(self, batch: Batch, noise: Tensor, represent: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
-        """All update steps at once, by jsae.kernels."""
+        """All update steps at once, by jsae.nn.kernels."""
         network, critics, steps = self.models.policy.network, self.models.critics, self.update_steps
         actor_state, critic_state = self._actor_adam.ahead(steps), self._critic_adam.ahead(steps)
         self._actor_adam.count(steps)

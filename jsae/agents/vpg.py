@@ -9,8 +9,8 @@ for each epoch:
 
 from torch import Tensor
 
-from jsae import kernels
 from jsae.agents.on_policy import OnPolicyAgent
+from jsae.nn import kernels
 
 
 def policy_gradient_loss(log_p: Tensor, advantage: Tensor) -> Tensor:

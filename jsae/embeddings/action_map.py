@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from jsae import kernels
-from jsae.networks import MLP
-from jsae.randomness import Streams
+from jsae.nn import kernels
+from jsae.nn.networks import MLP
+from jsae.nn.randomness import Streams
 
 HIDDEN_UNITS = 64
 """A.4.2: f has "a single layer of 64 hidden units" where actions are continuous."""

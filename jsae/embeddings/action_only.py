@@ -3,8 +3,8 @@
 from torch import Tensor
 
 from jsae.embeddings import jsae
-from jsae.randomness import Streams
-from jsae.rollout import Environment
+from jsae.experience.rollout import Environment
+from jsae.nn.randomness import Streams
 
 
 class Embedding(jsae.Embedding):

@@ -5,9 +5,9 @@ from torch import Tensor
 
 from jsae.embeddings import learning
 from jsae.embeddings.action_map import ActionNetwork, NearestNeighbour
-from jsae.networks import Encoder, Linear
-from jsae.randomness import Streams
-from jsae.rollout import Environment, Transitions
+from jsae.experience.rollout import Environment, Transitions
+from jsae.nn.networks import Encoder, Linear
+from jsae.nn.randomness import Streams
 
 
 class Embedding(learning.Embedding):

@@ -8,11 +8,11 @@ it reaches with JSAE is what an order by price is worth to it; the agent is the 
 import torch
 from torch import Tensor
 
+from jsae.config.errors import JsaeError
 from jsae.embeddings import jsae_frozen
 from jsae.embeddings.action_map import NearestNeighbour
-from jsae.errors import JsaeError
-from jsae.randomness import Streams
-from jsae.rollout import Environment
+from jsae.experience.rollout import Environment
+from jsae.nn.randomness import Streams
 
 
 class Embedding(jsae_frozen.Embedding):

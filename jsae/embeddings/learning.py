@@ -7,11 +7,11 @@ from typing import ClassVar, Protocol
 import torch
 from torch import Tensor
 
-from jsae import checkpoint
-from jsae.errors import JsaeError
-from jsae.networks import Adam
-from jsae.randomness import Streams
-from jsae.rollout import Environment, Transitions
+from jsae.config.errors import JsaeError
+from jsae.experience.rollout import Environment, Transitions
+from jsae.io import checkpoint
+from jsae.nn.networks import Adam
+from jsae.nn.randomness import Streams
 
 
 class Embedding(Protocol):

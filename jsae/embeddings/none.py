@@ -5,8 +5,8 @@ from torch import Tensor
 
 from jsae.embeddings import learning
 from jsae.embeddings.action_map import identity
-from jsae.randomness import Streams
-from jsae.rollout import Environment, Transitions
+from jsae.experience.rollout import Environment, Transitions
+from jsae.nn.randomness import Streams
 
 
 class Embedding(learning.Embedding):

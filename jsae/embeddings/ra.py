@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from jsae import kernels
+from jsae.config.errors import JsaeError
 from jsae.embeddings import learning
 from jsae.embeddings.action_map import NearestNeighbour
-from jsae.errors import JsaeError
-from jsae.networks import Encoder
-from jsae.randomness import Streams
-from jsae.rollout import Environment, Transitions
+from jsae.experience.rollout import Environment, Transitions
+from jsae.nn import kernels
+from jsae.nn.networks import Encoder
+from jsae.nn.randomness import Streams
 
 
 def action_scores(e: Tensor, embeddings: Tensor) -> Tensor:

@@ -3,9 +3,9 @@
 from torch import Tensor
 
 from jsae.embeddings import jsae
-from jsae.networks import Linear
-from jsae.randomness import Streams
-from jsae.rollout import Environment, Transitions
+from jsae.experience.rollout import Environment, Transitions
+from jsae.nn.networks import Linear
+from jsae.nn.randomness import Streams
 
 
 class Embedding(jsae.Embedding):

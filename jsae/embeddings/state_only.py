@@ -4,8 +4,8 @@ from torch import Tensor
 
 from jsae.embeddings import jsae
 from jsae.embeddings.action_map import identity
-from jsae.randomness import Streams
-from jsae.rollout import Environment
+from jsae.experience.rollout import Environment
+from jsae.nn.randomness import Streams
 
 
 class Embedding(jsae.Embedding):

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jsae.errors import JsaeError
+from jsae.config.errors import JsaeError
 
 FREE, BLOCKED, GOAL = 0, 1, 2
 

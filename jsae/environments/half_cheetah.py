@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jsae import compiled
+from jsae.nn import compiled
 
 CODE = Path(__file__).with_suffix(".cpp")
 

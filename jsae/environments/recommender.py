@@ -8,7 +8,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from jsae.errors import JsaeError
+from jsae.config.errors import JsaeError
 
 Start = Literal["uniform", "popularity"]
 
@@ -130,7 +130,7 @@ class Recommender:
         """Rows of the table whose mixture is p, and their weights: state [..., n] -> [..., C] int64, [..., C] float64.
 
         The model's file says which: the row of the last 1..n items, each with weight 1/n, and with similarity those of
-        each place and item besides (`jsae.ngram.mixture`).
+        each place and item besides (`jsae.purchases.ngram.mixture`).
         """
         own = []
         row = torch.zeros_like(state[..., 0])

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jsae.errors import JsaeError
+from jsae.config.errors import JsaeError
 
 
 class SlotMachine:

@@ -1,0 +1,1 @@
+"""Tables of a study: what their columns are, statistics, verdicts on claims, the search's outcome. Needs no torch."""

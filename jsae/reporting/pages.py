@@ -1,0 +1,193 @@
+"""From the report's executed notebook to pages: collect its blocks, lay them out."""
+
+import html
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import polars as pl
+from nbconvert.exporters import HTMLExporter
+
+from jsae.analysis.curves import Cell
+from jsae.config import labels as names
+from jsae.reporting import document
+
+Notebook = nbformat.NotebookNode
+
+
+def blocks(notebook: Notebook) -> Iterator[document.Block]:
+    """Every block that the notebook shows, in order."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if document.MIME in output.get("data", {}):
+                yield output.data[document.MIME]
+
+
+def known_values(notebook: Notebook) -> dict[str, str]:
+    """All values that the notebook gives to its prose."""
+    known: dict[str, str] = {}
+    for block in blocks(notebook):
+        if block["kind"] == "values":
+            known.update(block["values"])
+    return known
+
+
+def to_html(notebook: Notebook, sources: Path, stamp: tuple[str, str] = ("", "")) -> str:
+    """One self-contained page. sources: folder of style.css and template/. stamp: a word and a sentence on top."""
+    known = known_values(notebook)
+    shown = nbformat.v4.new_notebook()
+    headings: list[tuple[str, str]] = []
+    title = ""
+    for cell in notebook.cells[1:]:
+        if cell.cell_type == "markdown":
+            text = document.fill(cell.source, known)
+            new = nbformat.v4.new_markdown_cell(cell.source, metadata={"html": document.to_html(text)})
+            headings += [
+                (document.anchor(name), html.escape(name)) for name in re.findall(r"^## (.+)$", text, re.MULTILINE)
+            ]
+            title = title or "".join(re.findall(r"^# (.+)$", text, re.MULTILINE)[:1])
+            shown.cells.append(new)
+        elif cell.cell_type == "code":
+            outputs = [
+                nbformat.v4.new_output(
+                    "display_data", {"text/html": document.block_html(output.data[document.MIME], known)}
+                )
+                for output in cell.outputs
+                if document.MIME in output.get("data", {})
+            ]
+            shown.cells.append(nbformat.v4.new_code_cell("", outputs=outputs))
+    exporter = HTMLExporter(template_name="template", extra_template_basedirs=[str(sources)])
+    resources = {
+        "title": title,
+        "style": (sources / "style.css").read_text(),
+        "stamp": stamp[0],
+        "stamp_text": stamp[1],
+        "contents": headings,
+    }
+    page, _ = exporter.from_notebook_node(shown, resources=resources)
+    return str(page)
+
+
+def to_print(notebook: Notebook, stamp: str = "") -> dict[str, Any]:
+    """What report/paper.typ sets in two columns: title, abstract, body and appendices as nodes, and the stamp.
+
+    The paths of its images are those that the notebook named.
+    """
+    known = known_values(notebook)
+    nodes: list[document.Node] = []
+    for cell in notebook.cells[1:]:
+        if cell.cell_type == "markdown":
+            nodes += document.to_nodes(document.fill(cell.source, known))
+        else:
+            for output in cell.outputs:
+                if document.MIME in output.get("data", {}):
+                    nodes += document.block_nodes(output.data[document.MIME], known)
+    return {"stamp": stamp, "nodes": nodes}
+
+
+def image_paths(nodes: Iterable[document.Node]) -> Iterator[str]:
+    """The paths of all images of nodes."""
+    for node in nodes:
+        yield from (panel["path"] for panel in node.get("panels", []))
+
+
+def runs_html(
+    cells: Sequence[Cell],
+    curves: pl.DataFrame,
+    final: pl.DataFrame,
+    commands: Mapping[Cell, Sequence[str]],
+    settings: Mapping[Cell, Sequence[tuple[str, str, str]]],
+    parameters: Sequence[tuple[str, str, str, str]],
+    sources: Path,
+    stamp: str = "",
+) -> str:
+    """A page to browse every run: the matrix of cells, each seed's curve, parameters and command.
+
+    cells: of the study, with or without runs. settings: rows (name, value, where it comes from) of what each cell is
+    trained with. parameters: rows (name, value, meaning, source).
+    """
+    listed = []
+    for cell in cells:
+        of_cell = pl.all_horizontal(pl.col(name) == value for name, value in vars(cell).items())
+        runs = final.filter(of_cell).sort("seed").rows(named=True)
+        lines = dict(curves.filter(of_cell).sort("epoch").group_by("seed").agg("mean_return").iter_rows())
+        listed.append(
+            {
+                "id": str(cell),
+                **vars(cell),
+                "random": _known(runs[0]["random_return"]) if runs else None,
+                "optimal": _known(runs[0]["optimal_return"]) if runs else None,
+                "commands": list(commands[cell]),
+                "settings": settings[cell],
+                "prefixes": [f"environments.{cell.environment}.", f"agents.{cell.agent}.", "embeddings."],
+                "runs": [
+                    {
+                        "seed": run["seed"],
+                        "final": run["final_return"],
+                        "area": run["area"],
+                        "fraction": _known(run["fraction"]),
+                        "curve": [float(f"{value:.4g}") for value in lines[run["seed"]]],
+                    }
+                    for run in runs
+                ],
+            }
+        )
+    data = {
+        "cells": listed,
+        "parameters": parameters,
+        "names": names.AGENTS | names.EMBEDDINGS | names.ENVIRONMENTS,
+        "colors": names.COLORS,
+        "stamp": stamp,
+    }
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")
+    page = (sources / "runs.html").read_text()
+    return page.replace("/*STYLE*/", (sources / "style.css").read_text()).replace("/*DATA*/", text)
+
+
+def _known(value: float) -> float | None:
+    """None where a table holds NaN: not known."""
+    return None if math.isnan(value) else value
+
+
+def training_hours(records: Mapping[str, Mapping[str, Any]]) -> dict[Cell, float]:
+    """Hours that each cell's training took, all its cohorts together, from records by name."""
+    hours: dict[Cell, float] = {}
+    for name, record in records.items():
+        match name.split("/"):
+            case ["train", environment, agent_and_embedding, _]:
+                cell = Cell(environment, *agent_and_embedding.split("-", 1))
+                hours[cell] = hours.get(cell, 0.0) + record["wall_seconds"] / 3600
+    return hours
+
+
+def provenance_html(records: Mapping[str, Mapping[str, Any]], sources: Path, picture: bytes | None = None) -> str:
+    """A small page with the provenance records, by name. picture: SVG of the hours of each cell."""
+    rows = []
+    for name, record in records.items():
+        commit = (record["commit"] or "no git")[:12] + (" (changed)" if record["changed"] else "")
+        packages = ", ".join(f"{package} {version}" for package, version in record["packages"].items())
+        took = f"{record['wall_seconds'] / 3600:.3f}"
+        machine = f"{record['processor']}, {record['cores']} cores, {record['system']}, on {record['device']}"
+        rows.append((name, record["started"], took, commit, record["lock"][:12], machine, packages))
+    hours = sum(record["wall_seconds"] for record in records.values()) / 3600
+    rows.append(("all of them", "", f"{hours:.3f}", "", "", "", ""))
+    columns = ["Stage", "Started (UTC)", "Hours", "Commit", "Lock", "Machine", "Packages"]
+    body = document.block_html(document.table(columns, rows, "What this machine did.", numbers=["Hours"]), {})
+    if picture is not None:
+        said = "; ".join(f"{cell}: {took:.3g} hours" for cell, took in training_hours(records).items())
+        image = document.image_html(picture, f"Hours of training, a bar a cell: {said}.")
+        words = (
+            "<figcaption><b>Hours of training</b> of each cell, all its seeds together, on this machine.</figcaption>"
+        )
+        body = f'<figure class="panels wide"><div class="panel">{image}</div>{words}</figure>{body}'
+    style = (sources / "style.css").read_text()
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><meta name="color-scheme" content="light dark">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<link rel="icon" href="data:,"><title>Provenance</title>'
+        f'<style>{style}</style></head><body><main class="beside">{body}</main></body></html>\n'
+    )

@@ -1,0 +1,1 @@
+"""Lemmas and assumptions of section 4, checked with numbers."""
