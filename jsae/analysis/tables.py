@@ -41,9 +41,7 @@ def read_run(path: Path, cell: Cell, seeds: Sequence[int], epochs: int) -> pl.Da
         raise JsaeError(f"{path} lacks the column {missing[0]}: it was written by another version, train again")
     unknown = [name for name in frame.columns if name not in CURVES]
     if unknown:
-        raise JsaeError(
-            f"{path}, column {unknown[0]}: not a column of a run: train that cell again"
-        )
+        raise JsaeError(f"{path}, column {unknown[0]}: not a column of a run: train that cell again")
     for name, kind in CURVES.items():
         if frame.schema[name] != kind:
             raise JsaeError(
