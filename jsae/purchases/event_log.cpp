@@ -1,4 +1,4 @@
-// One look at a block of an event log, where jsae/purchases/event_log.py looks with Python's own means once for each question.
+// One look at a block of an event log, where event_log.py looks with Python's own means once for each question.
 
 #include <stdint.h>
 
