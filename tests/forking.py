@@ -61,6 +61,7 @@ class Program:
 
     def __init__(self, server: "Forking", process: int, printed: Path) -> None:
         self.server, self.process, self.printed = server, process, printed
+        self.status: int | None = None  # a process can be waited for once
 
     def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
         """Send a signal to the process alone."""
@@ -72,11 +73,15 @@ class Program:
     def wait(self, seconds: float = 300) -> int | None:
         """Its exit status, or minus the signal that ended it; None if it still runs after so many seconds."""
         end = time.monotonic() + seconds
-        while (status := self.server.ask({"ended": self.process}).strip()) == "None":
-            if time.monotonic() > end:
+        while self.status is None:
+            answer = self.server.ask({"ended": self.process}).strip()
+            if answer != "None":
+                self.status = int(answer)
+            elif time.monotonic() > end:
                 return None
-            time.sleep(0.02)
-        return int(status)
+            else:
+                time.sleep(0.02)
+        return self.status
 
     def text(self) -> str:
         return self.printed.read_text(errors="replace")

@@ -1,6 +1,6 @@
 // What agents spend their time with, on the CPU, a member after the other and a few rows at a time, so that all between
 // inputs and gradients stays in the cache. jsae/nn/networks.py, jsae/agents/policies.py and jsae/agents say the same in batched
-// operations, and are what a GPU runs; tests hold the two against each other. jsae/nn/kernels.py compiles and calls it.
+// operations, and are what a GPU runs; tests hold the two against each other. kernels.py compiles and calls it.
 //
 // A matrix product is made of pieces of ROWS x COLUMNS sums that stay in registers. Every sum runs in an order that
 // depends on the shapes alone.
