@@ -11,7 +11,7 @@ from jsae.embeddings import learning
 from jsae.embeddings.action_map import ActionNetwork, action_map_loss
 from jsae.embeddings.learning import Learner, embed, is_continual, transfer
 from jsae.environments.half_cheetah import HalfCheetah
-from jsae.experience.rollout import Environment
+from jsae.experience.environment import Environment
 from jsae.experience.samples import random_transitions
 from jsae.nn.randomness import Streams
 from jsae.training.pretraining import pretrain
