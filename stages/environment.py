@@ -5,14 +5,16 @@ outputs  the environment; {"random_return", "optimal_return", "error"} as JSON, 
 """
 
 from jsae.experience.environment import load_environment, save_environment
+from jsae.io import checkpoint
 from jsae.io.declared import Declared
 from jsae.io.files import write_json
 from stages import _main
 
 
 def main(declared: Declared) -> None:
-    values, path = declared.values, declared.outputs["environment"]
-    save_environment(path, values["module"], values["arguments"], model=declared.optional("model"))
+    values, path, model = declared.values, declared.outputs["environment"], declared.optional("model")
+    tensors = None if model is None else checkpoint.load(model)[0]
+    save_environment(path, values["module"], values["arguments"], tensors)
     found = load_environment(path).reference_returns()
     content = {"random_return": found.random, "optimal_return": found.optimal, "error": found.error}
     write_json(content, declared.outputs["reference_returns"])

@@ -11,7 +11,7 @@ from jsae.embeddings import learning
 from jsae.embeddings.action_map import ActionNetwork, action_map_loss
 from jsae.embeddings.learning import Learner, embed, is_continual, transfer
 from jsae.environments.half_cheetah import HalfCheetah
-from jsae.experience.rollout import Environment
+from jsae.experience.environment import Environment
 from jsae.experience.samples import random_transitions
 from jsae.nn.randomness import Streams
 from jsae.training.pretraining import pretrain
@@ -134,7 +134,7 @@ def test_what_the_policy_sees_and_chooses() -> None:
 
 def test_points_of_jsae_in_order_of_price(tmp_path: Path) -> None:
     """Which point is whose is dealt anew: the dearest item has one end of the longest axis, the cheapest the other."""
-    shop = made_shops.make(tmp_path, made_shops.SHOP)
+    shop = made_shops.make(made_shops.SHOP)
     assert shop.prices.tolist() == [10, 20, 5, 40]
     frozen, control = (embed(name, shop, SEEDS, 3, 2) for name in ("jsae_frozen", "jsae_by_price"))
     points = torch.tensor([[0.1, 0.2], [0.1, -0.8], [-0.1, 0.9], [0.0, -0.3]])  # the second coordinate varies most

@@ -7,6 +7,7 @@ github.com/micxael/rl-jepa, commit 952de80, which calls itself adapted from the 
 `python -m jsae.config.schema` prints the table that `make params` shows.
 """
 
+import inspect
 import math
 import re
 import sys
@@ -187,7 +188,7 @@ class Environment(Section):
             environment = registry.load("environments", self.module)
         except JsaeError as error:
             raise ValueError(f"module: {error}") from None
-        needs = bool(getattr(environment, "needs_purchases", False))
+        needs = "model" in inspect.signature(environment).parameters  # an n-gram model of purchases
         if needs != (self.purchases is not None):
             raise ValueError(f"purchases: {self.module} needs {'a data set' if needs else 'none: write null'}")
         messages.check(f"dynamics of {self.module}", schema_of(environment), self.dynamics)

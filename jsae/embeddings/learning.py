@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from jsae.config.errors import JsaeError
-from jsae.experience.rollout import Environment, Transitions
+from jsae.experience.environment import Environment
+from jsae.experience.trajectories import Transitions
 from jsae.io import checkpoint
-from jsae.nn.networks import Adam
+from jsae.nn.adam import Adam
 from jsae.nn.randomness import Streams
 
 

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from jsae.config.errors import JsaeError
 from jsae.embeddings.learning import Embedding, Learner, embed, transfer
-from jsae.experience.rollout import Transitions, build
+from jsae.experience.environment import build
 from jsae.experience.samples import load_samples
+from jsae.experience.trajectories import Transitions
 from jsae.io import checkpoint
 from jsae.nn.randomness import Streams
 

@@ -13,7 +13,9 @@ from jsae.agents.policies import Choices
 from jsae.agents.returns import first_episode_returns
 from jsae.config.errors import JsaeError
 from jsae.embeddings.learning import Embedding, Learner, embed, restore
-from jsae.experience.rollout import Environment, Experience, Trajectories, build, collect, transitions
+from jsae.experience.environment import Environment, build
+from jsae.experience.rollout import collect
+from jsae.experience.trajectories import Experience, Trajectories, transitions
 from jsae.io import checkpoint
 from jsae.nn.randomness import Streams
 
