@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from jsae.embeddings.learning import embed
+from jsae.embeddings.base import embed
 from jsae.environments import reference_returns as exact
 from jsae.environments.recommender import Recommender, Start
 from jsae.io import checkpoint

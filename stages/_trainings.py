@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jsae.embeddings.learning import is_continual
 
 from jsae.analysis.curves import Cell
 from jsae.config.parameters import AnyEnvironment, Parameters
-from jsae.embeddings.learning import is_continual
 from jsae.io import checkpoint
 from jsae.nn import compiled
 from jsae.training.trainer import Settings, load_modules

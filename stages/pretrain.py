@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 import polars as pl
 import torch
+from jsae.embeddings.learning import kind
 
 from jsae.config import parameters
-from jsae.embeddings.learning import kind
 from jsae.io import checkpoint, provenance
 from jsae.io.files import write_atomically
 from jsae.io.workers import runner, shards

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import polars as pl
+from jsae.embeddings.learning import kind
 from torch import Tensor
 
 from jsae.analysis import search
 from jsae.analysis.curves import FINAL_SHARE, Cell
 from jsae.analysis.search import Trial
 from jsae.config import parameters
-from jsae.embeddings.learning import kind
 from jsae.io import checkpoint, provenance
 from jsae.io.files import write_atomically
 from jsae.io.workers import runner, shards

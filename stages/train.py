@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
+from jsae.embeddings.learning import kind
 
 from jsae.analysis.curves import CURVES, Cell
 from jsae.config import parameters
 from jsae.config.errors import JsaeError
-from jsae.embeddings.learning import kind
 from jsae.io import checkpoint, provenance
 from jsae.io.files import write_atomically
 from jsae.io.workers import runner, shards

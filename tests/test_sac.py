@@ -13,7 +13,7 @@ from torch.distributions import AffineTransform, Normal, TanhTransform, Transfor
 from jsae.agents import sac
 from jsae.agents.policies import SquashedGaussian
 from jsae.agents.sac import ContinuousActorCritic, DiscreteActorCritic, Replay
-from jsae.embeddings.learning import embed
+from jsae.embeddings.base import embed
 from jsae.experience.rollout import Environment, Experience
 from jsae.nn.randomness import Streams
 from jsae.training.trainer import Settings, Trainer, train

@@ -1,16 +1,18 @@
 """The paper's joint state-action embedding (section 4.3.1, Figure 1b): φ, g and T learnt as one model."""
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
-from jsae.embeddings import learning
+from jsae.embeddings import base
 from jsae.embeddings.action_map import ActionNetwork, NearestNeighbour
 from jsae.experience.rollout import Environment, Transitions
 from jsae.nn.networks import Encoder, Linear
 from jsae.nn.randomness import Streams
 
 
-class Embedding(learning.Embedding):
+class Embedding(base.Embedding):
     """φ: S → X, g: A → E and T: X × E → S, all trained on Eq. (5), and f: E → A.
 
     | symbol | what |
@@ -23,6 +25,12 @@ class Embedding(learning.Embedding):
     One layer each is the form of the public re-implementation; the paper does not say.
     """
 
+    label = "JSAE"
+    color = "#0072B2"
+    order = 0
+    role: ClassVar[base.Role] = "paper"
+    compared_with = ""
+    searched_as = "jsae"
     learnt = True
     has_transition_model = True
 

@@ -3,15 +3,21 @@
 import torch
 from torch import Tensor
 
-from jsae.embeddings import learning
+from jsae.embeddings import base
 from jsae.embeddings.action_map import identity
 from jsae.experience.rollout import Environment, Transitions
 from jsae.nn.randomness import Streams
 
 
-class Embedding(learning.Embedding):
+class Embedding(base.Embedding):
     """φ and f are identities; there is nothing to learn."""
 
+    label = "no embedding"
+    color = "#3f3f3f"
+    order = 2
+    role = "paper"
+    compared_with = ""
+    searched_as = "none"
     learnt = False
 
     def __init__(self, streams: Streams, environment: Environment, state_size: int, action_size: int):
@@ -28,7 +34,7 @@ class Embedding(learning.Embedding):
         return identity(choice)
 
     def loss(self, batch: Transitions) -> Tensor:
-        """Zero for each member."""
+        """Zero for each run, `[P]`."""
         return torch.zeros(len(batch.observation), device=batch.observation.device)
 
     def refresh(self) -> None:
