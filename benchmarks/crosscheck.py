@@ -25,7 +25,8 @@ from jsae.embeddings.base import embed
 from jsae.environments.gridworld import Gridworld
 from jsae.environments.gymnasium_api import GRIDWORLD, SLOT_MACHINE
 from jsae.environments.slot_machine import SlotMachine
-from jsae.experience.rollout import Environment, collect
+from jsae.experience.environment import Environment
+from jsae.experience.rollout import collect
 from jsae.experience.samples import random_trajectories
 from jsae.nn.randomness import Streams
 from jsae.training.trainer import Settings, Trainer

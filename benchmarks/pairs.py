@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from benchmarks import reference
 from jsae.agents.sac import SAC
-from jsae.nn.networks import MLP
+from jsae.nn.mlp import MLP
 from jsae.training.trainer import Trainer
 
 

@@ -33,8 +33,8 @@ from jsae.agents.sac import SAC, Replay
 from jsae.analysis.curves import Cell
 from jsae.embeddings.action_map import NearestNeighbour
 from jsae.embeddings.learner import Learner
-from jsae.experience.rollout import Experience
 from jsae.experience.samples import random_trajectories, random_transitions
+from jsae.experience.trajectories import Experience
 from jsae.io import checkpoint
 from jsae.io.workers import run_shards, shards
 from jsae.nn.randomness import Streams

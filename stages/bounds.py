@@ -13,7 +13,7 @@ from jsae.environments.gridworld import Gridworld
 from jsae.environments.half_cheetah import HalfCheetah
 from jsae.environments.recommender import Recommender
 from jsae.environments.slot_machine import SlotMachine
-from jsae.experience.rollout import build
+from jsae.experience.environment import build
 from jsae.io import provenance
 from jsae.io.files import write_atomically
 from stages import _environments, _main, paths

@@ -7,7 +7,7 @@ outputs  data/processed/samples/ENVIRONMENT/COHORT.safetensors
 from collections.abc import Sequence
 
 from jsae.config import parameters
-from jsae.experience.rollout import build
+from jsae.experience.environment import build
 from jsae.experience.samples import random_transitions, save_samples
 from jsae.io import provenance
 from stages import _environments, _main, paths

@@ -18,7 +18,7 @@ import torch
 from jsae.config import parameters
 from jsae.embeddings import learning
 from jsae.environments.gridworld import Gridworld
-from jsae.experience.rollout import build
+from jsae.experience.environment import build
 from jsae.io import checkpoint, provenance
 from jsae.io.files import write_atomically
 from jsae.training.value_maps import TrainedAgents

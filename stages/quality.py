@@ -17,7 +17,7 @@ import polars as pl
 from jsae.config import parameters
 from jsae.embeddings import learning
 from jsae.environments.gridworld import Gridworld, motions
-from jsae.experience.rollout import Environment, build
+from jsae.experience.environment import Environment, build
 from jsae.io import checkpoint, provenance
 from jsae.io.files import write_atomically
 from jsae.training import probes as quality

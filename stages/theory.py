@@ -4,7 +4,7 @@ inputs   params.yaml: theory, agents.common.discount, data.transitions.order, st
          results/SCALE/embeddings/ENVIRONMENT/EMBEDDING/COHORT.safetensors and
          results/SCALE/runs/ENVIRONMENT/AGENT-EMBEDDING/COHORT.safetensors of each cell and cohort
 outputs  results/SCALE/theory.json: {"facts": {claim: {"holds", "measure", "value", "n"}}, "checks": rows as of
-         jsae.theory.theory.record, "missing": files of cells that have not run}
+         jsae.theory.checks.record, "missing": files of cells that have not run}
 
 A φ that training left as pre-training made it is checked once, before training.
 """
@@ -22,7 +22,7 @@ from jsae.config.errors import JsaeError
 from jsae.io import checkpoint, provenance
 from jsae.io.files import write_atomically
 from jsae.io.workers import run_shards
-from jsae.theory import theory
+from jsae.theory import checks as theory
 from stages import _main, paths
 
 

@@ -8,9 +8,9 @@ from jsae.agents.sac import SAC
 from jsae.agents.vpg import VPG, policy_gradient_loss
 from jsae.embeddings.base import Embedding, embed
 from jsae.embeddings.learner import Learner
-from jsae.experience.rollout import Environment
+from jsae.experience.environment import Environment
 from jsae.experience.samples import random_transitions
-from jsae.nn.networks import MLP
+from jsae.nn.mlp import MLP
 from jsae.nn.randomness import Streams
 from jsae.training.pretraining import pretrain
 from jsae.training.trainer import Settings, Trainer

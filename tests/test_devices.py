@@ -9,7 +9,7 @@ import torch
 
 from jsae.config.errors import JsaeError
 from jsae.embeddings.base import embed
-from jsae.experience.rollout import build
+from jsae.experience.environment import build
 from jsae.experience.samples import random_transitions, save_samples
 from jsae.io.workers import run_shards_in_turn
 from jsae.nn import devices

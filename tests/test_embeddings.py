@@ -10,9 +10,9 @@ from jsae.embeddings.action_map import NearestNeighbour
 from jsae.embeddings.base import embed
 from jsae.embeddings.learner import Learner
 from jsae.embeddings.ra import action_scores
-from jsae.experience.rollout import Transitions
 from jsae.experience.samples import load_samples, random_transitions, save_samples
-from jsae.nn.networks import Linear
+from jsae.experience.trajectories import Transitions
+from jsae.nn.mlp import Linear
 from jsae.nn.randomness import Streams
 from jsae.training.pretraining import evaluate, pretrain
 from tests import probes

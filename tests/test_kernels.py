@@ -15,7 +15,7 @@ from jsae.agents.vpg import VPG
 from jsae.embeddings.action_map import NearestNeighbour
 from jsae.embeddings.ra import action_scores
 from jsae.nn import compiled, kernels
-from jsae.nn.networks import MLP, Linear
+from jsae.nn.mlp import MLP, Linear
 from jsae.nn.randomness import Streams
 
 pytestmark = pytest.mark.skipif(

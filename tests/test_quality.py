@@ -11,7 +11,7 @@ from jsae.embeddings.base import embed
 from jsae.environments.gridworld import Gridworld, motions
 from jsae.environments.half_cheetah import HalfCheetah
 from jsae.environments.slot_machine import SlotMachine
-from jsae.experience.rollout import Transitions
+from jsae.experience.trajectories import Transitions
 from jsae.nn.randomness import Streams
 from jsae.training import probes as quality
 from tests import made_shops, probes

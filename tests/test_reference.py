@@ -13,8 +13,9 @@ from jsae.embeddings.base import embed
 from jsae.environments.gridworld import Gridworld
 from jsae.environments.gymnasium_api import GRIDWORLD
 from jsae.environments.half_cheetah import HalfCheetah
-from jsae.experience.rollout import Environment, Experience, build
+from jsae.experience.environment import Environment, build
 from jsae.experience.samples import random_transitions
+from jsae.experience.trajectories import Experience
 from jsae.nn import compiled, kernels
 from jsae.training.trainer import Settings, Trainer
 from tests import made_shops

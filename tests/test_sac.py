@@ -14,7 +14,8 @@ from jsae.agents import sac
 from jsae.agents.policies import SquashedGaussian
 from jsae.agents.sac import ContinuousActorCritic, DiscreteActorCritic, Replay
 from jsae.embeddings.base import embed
-from jsae.experience.rollout import Environment, Experience
+from jsae.experience.environment import Environment
+from jsae.experience.trajectories import Experience
 from jsae.nn.randomness import Streams
 from jsae.training.trainer import Settings, Trainer, train
 from tests import probes

@@ -17,7 +17,7 @@ from jsae.embeddings.learner import Learner
 from jsae.environments.gridworld import Gridworld
 from jsae.environments.half_cheetah import HalfCheetah
 from jsae.environments.slot_machine import SlotMachine
-from jsae.experience.rollout import Environment
+from jsae.experience.environment import Environment
 from jsae.experience.samples import random_transitions
 from jsae.io.workers import run_shards, shards, workers
 from jsae.nn.randomness import Streams

@@ -14,7 +14,7 @@ from jsae.embeddings.action_map import ActionNetwork, action_map_loss
 from jsae.embeddings.base import embed, is_continual, transfer
 from jsae.embeddings.learner import Learner
 from jsae.environments.half_cheetah import HalfCheetah
-from jsae.experience.rollout import Environment
+from jsae.experience.environment import Environment
 from jsae.experience.samples import random_transitions
 from jsae.nn.randomness import Streams
 from jsae.training.pretraining import pretrain

@@ -8,10 +8,11 @@ from torch import Tensor
 
 from jsae.agents.policies import Choices, Policy, policy_over
 from jsae.agents.returns import generalised_advantages, normalised, rewards_to_go
-from jsae.experience.rollout import Experience
+from jsae.experience.trajectories import Experience
 from jsae.io import checkpoint
 from jsae.nn import kernels
-from jsae.nn.networks import MLP, Adam
+from jsae.nn.adam import Adam
+from jsae.nn.mlp import MLP
 from jsae.nn.randomness import Streams
 
 

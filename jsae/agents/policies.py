@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from jsae.nn import kernels
-from jsae.nn.networks import MLP
+from jsae.nn.mlp import MLP
 from jsae.nn.randomness import Streams
 
 

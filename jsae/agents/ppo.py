@@ -14,7 +14,7 @@ from torch import Tensor
 
 from jsae.agents.on_policy import OnPolicyAgent
 from jsae.agents.policies import Policy
-from jsae.nn.networks import MLP
+from jsae.nn.mlp import MLP
 
 
 def clipped_surrogate_loss(log_p: Tensor, old_log_p: Tensor, advantage: Tensor, clip: float) -> Tensor:

@@ -23,10 +23,11 @@ import torch
 from torch import Tensor
 
 from jsae.agents.policies import Categorical, Choices, SquashedGaussian
-from jsae.experience.rollout import Experience
+from jsae.experience.trajectories import Experience
 from jsae.io import checkpoint
 from jsae.nn import kernels
-from jsae.nn.networks import MLP, Adam
+from jsae.nn.adam import Adam
+from jsae.nn.mlp import MLP
 from jsae.nn.randomness import Streams
 
 

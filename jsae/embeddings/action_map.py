@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from jsae.nn import kernels
-from jsae.nn.networks import MLP
+from jsae.nn.mlp import MLP
 from jsae.nn.randomness import Streams
 
 HIDDEN_UNITS = 64

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from jsae.config.errors import JsaeError
 from jsae.config.registry import load
-from jsae.experience.rollout import Environment, Transitions
+from jsae.experience.environment import Environment
+from jsae.experience.trajectories import Transitions
 from jsae.nn.randomness import Streams
 
 Role = Literal["paper", "transfer", "ablation", "control"]

@@ -7,8 +7,9 @@ from torch import Tensor
 
 from jsae.embeddings import base
 from jsae.embeddings.action_map import ActionNetwork, NearestNeighbour
-from jsae.experience.rollout import Environment, Transitions
-from jsae.nn.networks import Encoder, Linear
+from jsae.experience.environment import Environment
+from jsae.experience.trajectories import Transitions
+from jsae.nn.mlp import Encoder, Linear
 from jsae.nn.randomness import Streams
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from jsae.config.errors import JsaeError
 from jsae.embeddings import jsae
 from jsae.embeddings.action_map import NearestNeighbour
-from jsae.experience.rollout import Environment
+from jsae.experience.environment import Environment
 from jsae.nn.randomness import Streams
 
 

@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 
 from jsae.embeddings.base import Embedding
-from jsae.experience.rollout import Transitions
+from jsae.experience.trajectories import Transitions
 from jsae.io import checkpoint
-from jsae.nn.networks import Adam
+from jsae.nn.adam import Adam
 from jsae.nn.randomness import Streams
 
 

@@ -5,7 +5,8 @@ from torch import Tensor
 
 from jsae.embeddings import base
 from jsae.embeddings.action_map import identity
-from jsae.experience.rollout import Environment, Transitions
+from jsae.experience.environment import Environment
+from jsae.experience.trajectories import Transitions
 from jsae.nn.randomness import Streams
 
 

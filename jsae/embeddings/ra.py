@@ -13,9 +13,10 @@ from torch.nn import functional as F
 from jsae.config.errors import JsaeError
 from jsae.embeddings import base
 from jsae.embeddings.action_map import NearestNeighbour
-from jsae.experience.rollout import Environment, Transitions
+from jsae.experience.environment import Environment
+from jsae.experience.trajectories import Transitions
 from jsae.nn import kernels
-from jsae.nn.networks import Encoder
+from jsae.nn.mlp import Encoder
 from jsae.nn.randomness import Streams
 
 

@@ -3,8 +3,9 @@
 from torch import Tensor
 
 from jsae.embeddings import jsae
-from jsae.experience.rollout import Environment, Transitions
-from jsae.nn.networks import Linear
+from jsae.experience.environment import Environment
+from jsae.experience.trajectories import Transitions
+from jsae.nn.mlp import Linear
 from jsae.nn.randomness import Streams
 
 

@@ -4,7 +4,7 @@ from torch import Tensor
 
 from jsae.embeddings import jsae
 from jsae.embeddings.action_map import identity
-from jsae.experience.rollout import Environment
+from jsae.experience.environment import Environment
 from jsae.nn.randomness import Streams
 
 

@@ -10,8 +10,9 @@ from torch import Tensor
 from jsae.config.errors import JsaeError
 from jsae.embeddings.base import Embedding, embed, transfer
 from jsae.embeddings.learner import Learner
-from jsae.experience.rollout import Transitions, build
+from jsae.experience.environment import build
 from jsae.experience.samples import load_samples
+from jsae.experience.trajectories import Transitions
 from jsae.io import checkpoint
 from jsae.nn.randomness import Streams
 

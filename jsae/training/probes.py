@@ -21,8 +21,9 @@ from jsae.embeddings import base, jsae
 from jsae.embeddings.action_map import ActionNetwork
 from jsae.environments.gridworld import Gridworld
 from jsae.environments.recommender import Recommender
-from jsae.experience.rollout import Environment, Transitions, transitions
+from jsae.experience.environment import Environment
 from jsae.experience.samples import random_trajectories
+from jsae.experience.trajectories import Transitions, transitions
 from jsae.nn.randomness import Streams
 
 ENOUGH_VISITS = 30

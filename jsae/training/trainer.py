@@ -14,7 +14,9 @@ from jsae.config.errors import JsaeError
 from jsae.config.registry import load
 from jsae.embeddings.base import Embedding, embed, restore
 from jsae.embeddings.learner import Learner
-from jsae.experience.rollout import Environment, Experience, Trajectories, build, collect, transitions
+from jsae.experience.environment import Environment, build
+from jsae.experience.rollout import collect
+from jsae.experience.trajectories import Experience, Trajectories, transitions
 from jsae.io import checkpoint
 from jsae.nn.randomness import Streams
 

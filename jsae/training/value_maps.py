@@ -7,9 +7,10 @@ from torch import Tensor
 
 from jsae.agents.policies import Choices, Policy, policy_over
 from jsae.embeddings import base
-from jsae.experience.rollout import Environment, collect
+from jsae.experience.environment import Environment
+from jsae.experience.rollout import collect
 from jsae.io import checkpoint
-from jsae.nn.networks import MLP
+from jsae.nn.mlp import MLP
 from jsae.nn.randomness import Streams
 
 
