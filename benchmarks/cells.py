@@ -12,7 +12,7 @@ from jsae.analysis import search
 from jsae.analysis.curves import Cell
 from jsae.config import parameters
 from jsae.config.parameters import Parameters
-from jsae.embeddings.learning import embed
+from jsae.embeddings.base import embed
 from jsae.experience.environment import Environment, build
 from jsae.purchases import ngram
 from jsae.training.trainer import Settings, Trainer

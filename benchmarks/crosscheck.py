@@ -21,7 +21,7 @@ from rich.table import Table
 
 from benchmarks.standard_tasks import CartPole, Pendulum
 from jsae.agents.returns import first_episode_returns
-from jsae.embeddings.learning import embed
+from jsae.embeddings.base import embed
 from jsae.environments.gridworld import Gridworld
 from jsae.environments.gymnasium_api import GRIDWORLD, SLOT_MACHINE
 from jsae.environments.slot_machine import SlotMachine

@@ -25,7 +25,7 @@ from rich.table import Table
 from benchmarks import cells, training
 from jsae.analysis import search
 from jsae.analysis.curves import Cell
-from jsae.embeddings.learning import Learner
+from jsae.embeddings.learner import Learner
 from jsae.experience.samples import random_transitions
 from jsae.nn.randomness import Streams
 from jsae.training.trainer import Trainer
@@ -110,10 +110,10 @@ def pretrain(trainer: Trainer, seeds: int, passes: int) -> None:
     if passes and trainer.embedding.parameters:
         settings = cells.settings().embeddings
         rates = {"learning_rate": settings.learning_rate, "weight_decay": settings.weight_decay}
-        learner = Learner(trainer.embedding, Streams(range(seeds), "benchmark"), members=seeds, **rates)
+        learner = Learner(trainer.embedding, Streams(range(seeds), "benchmark"), **rates)
         data = random_transitions(trainer.environment, range(seeds), SAMPLES)
         for _ in range(passes):
-            learner.one_pass(data, settings.batch_size)
+            learner.one_epoch(data, settings.batch_size)
 
 
 def by_reference(cell: Cell, trainer: Any, member: int, epochs: int) -> float:

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from jsae.embeddings.learning import embed
+from jsae.embeddings.base import embed
 from jsae.environments.recommender import Recommender, Start
 from jsae.experience.environment import ReferenceReturns
 from jsae.io import checkpoint

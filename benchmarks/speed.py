@@ -32,7 +32,7 @@ from benchmarks.timing import interleaved
 from jsae.agents.sac import SAC, Replay
 from jsae.analysis.curves import Cell
 from jsae.embeddings.action_map import NearestNeighbour
-from jsae.embeddings.learning import Learner
+from jsae.embeddings.learner import Learner
 from jsae.experience.samples import random_trajectories, random_transitions
 from jsae.experience.trajectories import Experience
 from jsae.io import checkpoint
@@ -145,7 +145,7 @@ def pretraining(quick: bool) -> Iterator[Figure]:
         world, embedding = trainer.environment, trainer.embedding
         data = random_transitions(world, training.SEEDS, samples)
         rates = {"learning_rate": settings.learning_rate, "weight_decay": settings.weight_decay}
-        learner = Learner(embedding, Streams(training.SEEDS, "benchmark"), members=len(training.SEEDS), **rates)
+        learner = Learner(embedding, Streams(training.SEEDS, "benchmark"), **rates)
         beside = reference.EmbeddingLearner(
             pairs.plain_embedding(trainer, 0), passes=1, batch_size=settings.batch_size, **rates
         )
@@ -155,7 +155,7 @@ def pretraining(quick: bool) -> Iterator[Figure]:
         plain = reference.Transitions(o, data.action[0], o2, data.target[0])
         seconds = interleaved(
             {
-                "ours": lambda learner=learner, data=data: learner.one_pass(data, settings.batch_size),
+                "ours": lambda learner=learner, data=data: learner.one_epoch(data, settings.batch_size),
                 "reference": lambda beside=beside, plain=plain: beside.learn(plain),
             },
             1 if quick else 5,

@@ -6,7 +6,8 @@ import torch
 from jsae.agents.policies import Categorical, Gaussian, SquashedGaussian
 from jsae.agents.sac import SAC
 from jsae.agents.vpg import VPG, policy_gradient_loss
-from jsae.embeddings.learning import Embedding, Learner, embed
+from jsae.embeddings.base import Embedding, embed
+from jsae.embeddings.learner import Learner
 from jsae.experience.environment import Environment
 from jsae.experience.samples import random_transitions
 from jsae.nn.mlp import MLP
@@ -49,7 +50,7 @@ def embedded(name: str, environment: Environment) -> Embedding:
     embedding = embed(name, environment, SEEDS, 3, 2)
     if embedding.learnt:
         data = random_transitions(environment, SEEDS, 400)
-        learner = Learner(embedding, Streams(SEEDS, "test"), learning_rate=0.03, weight_decay=0.0, members=len(SEEDS))
+        learner = Learner(embedding, Streams(SEEDS, "test"), learning_rate=0.03, weight_decay=0.0)
         pretrain(embedding, data, learner, passes=30, batch_size=100, validation_share=0.1, patience=30)
     return embedding
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from jsae.config.errors import JsaeError
-from jsae.embeddings.learning import embed
+from jsae.embeddings.base import embed
 from jsae.experience.environment import build
 from jsae.experience.samples import random_transitions, save_samples
 from jsae.io.workers import run_shards_in_turn

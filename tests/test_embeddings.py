@@ -7,7 +7,8 @@ import torch
 
 from jsae.config.errors import JsaeError
 from jsae.embeddings.action_map import NearestNeighbour
-from jsae.embeddings.learning import Learner, embed
+from jsae.embeddings.base import embed
+from jsae.embeddings.learner import Learner
 from jsae.embeddings.ra import action_scores
 from jsae.experience.samples import load_samples, random_transitions, save_samples
 from jsae.experience.trajectories import Transitions
@@ -21,7 +22,7 @@ SEEDS = [0, 1, 2]
 
 def learner(embedding, rate: float = 0.03) -> Learner:
     streams = Streams(SEEDS, "test")
-    return Learner(embedding, streams, learning_rate=rate, weight_decay=0.0, members=len(SEEDS))
+    return Learner(embedding, streams, learning_rate=rate, weight_decay=0.0)
 
 
 def giving(outputs: list[float]) -> Linear:
@@ -118,7 +119,7 @@ def test_a_members_pretraining_does_not_depend_on_the_others() -> None:
         alone = embed("jsae", environment, [seed], 3, 2)
         own = random_transitions(environment, [seed], 200)
         assert torch.equal(own.action[0], data.action[member])
-        single = Learner(alone, Streams([seed], "test"), learning_rate=0.03, weight_decay=0.0, members=1)
+        single = Learner(alone, Streams([seed], "test"), learning_rate=0.03, weight_decay=0.0)
         pretrain(alone, own, single, passes=5, batch_size=50, validation_share=0.1, patience=5)
         for name, parameter in alone.parameters.items():
             torch.testing.assert_close(parameter[0], together.parameters[name][member])

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from jsae.config import parameters
-from jsae.embeddings.learning import embed
+from jsae.embeddings.base import embed
 from jsae.environments.gridworld import Gridworld
 from jsae.io import checkpoint
 from jsae.training import value_maps as maps

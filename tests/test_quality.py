@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from jsae.embeddings.learning import embed
+from jsae.embeddings.base import embed
 from jsae.environments.gridworld import Gridworld, motions
 from jsae.environments.half_cheetah import HalfCheetah
 from jsae.environments.slot_machine import SlotMachine

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from benchmarks import pairs, reference
 from jsae.agents.sac import Batch
-from jsae.embeddings.learning import embed
+from jsae.embeddings.base import embed
 from jsae.environments.gridworld import Gridworld
 from jsae.environments.gymnasium_api import GRIDWORLD
 from jsae.environments.half_cheetah import HalfCheetah

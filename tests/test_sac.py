@@ -13,7 +13,7 @@ from torch.distributions import AffineTransform, Normal, TanhTransform, Transfor
 from jsae.agents import sac
 from jsae.agents.policies import SquashedGaussian
 from jsae.agents.sac import ContinuousActorCritic, DiscreteActorCritic, Replay
-from jsae.embeddings.learning import embed
+from jsae.embeddings.base import embed
 from jsae.experience.environment import Environment
 from jsae.experience.trajectories import Experience
 from jsae.nn.randomness import Streams

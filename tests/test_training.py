@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from jsae.config.errors import JsaeError
-from jsae.embeddings.learning import Learner, embed
+from jsae.embeddings.base import embed
+from jsae.embeddings.learner import Learner
 from jsae.environments.gridworld import Gridworld
 from jsae.environments.half_cheetah import HalfCheetah
 from jsae.environments.slot_machine import SlotMachine
@@ -54,7 +55,7 @@ def make(kind: str, embedding: str, seeds: list[int], *, continual: bool = False
     )
     built = embed(embedding, world, seeds, 3, 2)
     if built.learnt:
-        learner = Learner(built, Streams(seeds, "test"), learning_rate=0.01, weight_decay=0.0, members=members)
+        learner = Learner(built, Streams(seeds, "test"), learning_rate=0.01, weight_decay=0.0)
         data = random_transitions(world, seeds, 100)
         pretrain(built, data, learner, passes=2, batch_size=50, validation_share=0.2, patience=2)
     return Trainer(world, built, "vpg", seeds, values._replace(**changes))

@@ -1,7 +1,7 @@
 """What agents that learn from their own last epoch share: advantages, policy steps with a KL stop, the critic."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -27,6 +27,10 @@ class OnPolicyAgent:
     | policy_steps, critic_steps | full-batch gradient steps an epoch |
     | kl_limit | a member's policy steps end for the epoch when its mean ln π_old − ln π exceeds it; None: never |
     """
+
+    label: ClassVar[str]
+    order: ClassVar[int]
+    searched: ClassVar[tuple[str, ...]]
 
     def __init__(
         self,

@@ -27,6 +27,10 @@ def clipped_surrogate_loss(log_p: Tensor, old_log_p: Tensor, advantage: Tensor, 
 class PPO(OnPolicyAgent):
     """Clipped surrogate, early stop on KL. `clip` is ε; the other arguments are OnPolicyAgent's."""
 
+    label = "PPO"
+    order = 1
+    searched = ()  # its policy steps end by themselves, once the policy has moved far enough
+
     def __init__(self, policy: Policy, critic: MLP, *, clip: float, **arguments: Any):
         super().__init__(policy, critic, **arguments)
         self.clip = clip

@@ -283,6 +283,10 @@ class SAC:
     | update_after | epochs end without update steps until then |
     """
 
+    label = "SAC"
+    order = 2
+    searched = ("entropy_weight", "update_steps")
+
     def __init__(
         self,
         models: SoftActorCritic,

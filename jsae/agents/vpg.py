@@ -21,6 +21,10 @@ def policy_gradient_loss(log_p: Tensor, advantage: Tensor) -> Tensor:
 class VPG(OnPolicyAgent):
     """Vanilla policy gradient."""
 
+    label = "VPG"
+    order = 0
+    searched = ("train_pi_iters",)
+
     def policy_loss(self, log_p: Tensor, old_log_p: Tensor, advantage: Tensor) -> Tensor:
         """See `policy_gradient_loss`."""
         return policy_gradient_loss(log_p, advantage)

@@ -1,9 +1,11 @@
 """The paper's joint state-action embedding (section 4.3.1, Figure 1b): φ, g and T learnt as one model."""
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
-from jsae.embeddings import learning
+from jsae.embeddings import base
 from jsae.embeddings.action_map import ActionNetwork, NearestNeighbour
 from jsae.experience.environment import Environment
 from jsae.experience.trajectories import Transitions
@@ -11,7 +13,7 @@ from jsae.nn.mlp import Encoder, Linear
 from jsae.nn.randomness import Streams
 
 
-class Embedding(learning.Embedding):
+class Embedding(base.Embedding):
     """φ: S → X, g: A → E and T: X × E → S, all trained on Eq. (5), and f: E → A.
 
     | symbol | what |
@@ -24,6 +26,12 @@ class Embedding(learning.Embedding):
     One layer each is the form of the public re-implementation; the paper does not say.
     """
 
+    label = "JSAE"
+    color = "#0072B2"
+    order = 0
+    role: ClassVar[base.Role] = "paper"
+    compared_with = ""
+    searched_as = "jsae"
     learnt = True
     has_transition_model = True
 

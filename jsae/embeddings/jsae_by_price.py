@@ -9,18 +9,26 @@ import torch
 from torch import Tensor
 
 from jsae.config.errors import JsaeError
-from jsae.embeddings import jsae_frozen
+from jsae.embeddings import jsae
 from jsae.embeddings.action_map import NearestNeighbour
 from jsae.experience.environment import Environment
 from jsae.nn.randomness import Streams
 
 
-class Embedding(jsae_frozen.Embedding):
-    """φ, g and T as of JSAE, frozen; f gives the k-th cheapest item near the k-th point along their first axis.
+class Embedding(jsae.Embedding):
+    """φ, g and T as JSAE's, frozen; f gives the k-th cheapest item near the k-th vector of g along their first axis.
 
     The first axis is the direction in which the embeddings of all items vary most; which of its ends counts as the
     first does not matter. Of items at one price the first counts as the cheaper.
     """
+
+    label = "control: JSAE's points in order of price"
+    color = "#6A7FB5"
+    order = 6
+    role = "control"
+    compared_with = "jsae"
+    searched_as = "jsae"
+    frozen = True
 
     def __init__(self, streams: Streams, environment: Environment, state_size: int, action_size: int):
         prices: Tensor | None = getattr(environment, "prices", None)

@@ -3,16 +3,22 @@
 import torch
 from torch import Tensor
 
-from jsae.embeddings import learning
+from jsae.embeddings import base
 from jsae.embeddings.action_map import identity
 from jsae.experience.environment import Environment
 from jsae.experience.trajectories import Transitions
 from jsae.nn.randomness import Streams
 
 
-class Embedding(learning.Embedding):
+class Embedding(base.Embedding):
     """φ and f are identities; there is nothing to learn."""
 
+    label = "no embedding"
+    color = "#3f3f3f"
+    order = 2
+    role = "paper"
+    compared_with = ""
+    searched_as = "none"
     learnt = False
 
     def __init__(self, streams: Streams, environment: Environment, state_size: int, action_size: int):
@@ -29,7 +35,7 @@ class Embedding(learning.Embedding):
         return identity(choice)
 
     def loss(self, batch: Transitions) -> Tensor:
-        """Zero for each member."""
+        """Zero for each run, `[P]`."""
         return torch.zeros(len(batch.observation), device=batch.observation.device)
 
     def refresh(self) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from jsae.config.errors import JsaeError
-from jsae.embeddings import learning
+from jsae.embeddings import base
 from jsae.embeddings.action_map import NearestNeighbour
 from jsae.experience.environment import Environment
 from jsae.experience.trajectories import Transitions
@@ -27,9 +27,15 @@ def action_scores(e: Tensor, embeddings: Tensor) -> Tensor:
     return -squared_distance.clamp_min(1e-12).sqrt()  # the root has no derivative at 0
 
 
-class Embedding(learning.Embedding):
+class Embedding(base.Embedding):
     """Action embeddings E learnt from which action led from s to s′; actor and critic see the raw state."""
 
+    label = "RA"
+    color = "#D55E00"
+    order = 1
+    role = "paper"
+    compared_with = ""
+    searched_as = "ra"
     learnt = True
 
     def __init__(self, streams: Streams, environment: Environment, state_size: int, action_size: int):

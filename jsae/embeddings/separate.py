@@ -12,6 +12,13 @@ from jsae.nn.randomness import Streams
 class Embedding(jsae.Embedding):
     """φ, g and f of JSAE's shapes; in place of T, a linear decoder of states from X and one of actions from E."""
 
+    label = "states and actions embedded separately"
+    color = "#009E73"
+    order = 3
+    role = "ablation"
+    compared_with = "jsae"
+    searched_as = "jsae"
+
     has_transition_model = False
 
     def add_model(self, streams: Streams, environment: Environment, state_size: int, action_size: int) -> None:

@@ -11,6 +11,13 @@ from jsae.nn.randomness import Streams
 class Embedding(jsae.Embedding):
     """φ learnt as JSAE's, together with g and T; the policy sees φ(s) and chooses among the raw actions."""
 
+    label = "states embedded only"
+    color = "#882255"
+    order = 4
+    role = "ablation"
+    compared_with = "jsae"
+    searched_as = "jsae"
+
     def __init__(self, streams: Streams, environment: Environment, state_size: int, action_size: int):
         super().__init__(streams, environment, state_size, action_size)
         self.choice_size = 0

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from jsae.config.errors import JsaeError
-from jsae.embeddings.learning import Embedding, Learner, embed, transfer
+from jsae.embeddings.base import Embedding, embed, transfer
+from jsae.embeddings.learner import Learner
 from jsae.experience.environment import build
 from jsae.experience.samples import load_samples
 from jsae.experience.trajectories import Transitions
@@ -52,7 +53,7 @@ def pretrain(
     best_training, waited = torch.full_like(best_loss, torch.nan), torch.zeros_like(best_loss, dtype=torch.int64)
     history = []
     for number in range(1, passes + 1):
-        training_loss = learner.one_pass(training, batch_size)
+        training_loss = learner.one_epoch(training, batch_size)
         loss = evaluate(embedding, validation, batch_size)
         if not (torch.isfinite(loss).all() and torch.isfinite(training_loss).all()):
             raise JsaeError(f"pre-training: loss is {loss.tolist()} in pass {number}; lower embeddings.learning_rate")
@@ -109,7 +110,6 @@ def pretrain_shard(
         Streams(seeds, "pre-training", device),
         learning_rate=learning_rate,
         weight_decay=weight_decay,
-        members=len(seeds),
     )
     history = pretrain(
         built,

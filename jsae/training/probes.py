@@ -17,7 +17,7 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from jsae.embeddings import jsae, learning
+from jsae.embeddings import base, jsae
 from jsae.embeddings.action_map import ActionNetwork
 from jsae.environments.gridworld import Gridworld
 from jsae.environments.recommender import Recommender
@@ -125,7 +125,7 @@ class Losses(NamedTuple):
 
 
 @torch.no_grad()
-def model_losses(embedding: learning.Embedding, held: HeldOut) -> Losses:
+def model_losses(embedding: base.Embedding, held: HeldOut) -> Losses:
     """What a pre-trained embedding is worth on held-out transitions; the random policy's actions are independent."""
     members = len(next(iter(embedding.parameters.values())))
     nothing = torch.full((members,), torch.nan)
@@ -154,7 +154,7 @@ def model_losses(embedding: learning.Embedding, held: HeldOut) -> Losses:
 
 
 @torch.no_grad()
-def spread(embedding: learning.Embedding, held: HeldOut) -> Tensor:
+def spread(embedding: base.Embedding, held: HeldOut) -> Tensor:
     """Standard deviation of a coordinate of g(a) over actions, root mean square of all coordinates, `[P]`.
 
     Over all actions where they are discrete, else over those held out; NaN where the policy acts without g.

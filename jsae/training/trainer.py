@@ -1,6 +1,5 @@
 """Algorithm 1: joint training of state-action embeddings and the internal policy, for a population of seeds."""
 
-import importlib
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,7 +11,9 @@ from torch import Tensor
 from jsae.agents.policies import Choices
 from jsae.agents.returns import first_episode_returns
 from jsae.config.errors import JsaeError
-from jsae.embeddings.learning import Embedding, Learner, embed, restore
+from jsae.config.registry import load
+from jsae.embeddings.base import Embedding, embed, restore
+from jsae.embeddings.learner import Learner
 from jsae.experience.environment import Environment, build
 from jsae.experience.rollout import collect
 from jsae.experience.trajectories import Experience, Trajectories, transitions
@@ -53,15 +54,6 @@ class Settings(NamedTuple):
     continual: tuple[int, int, float, float] | None
 
 
-def load_modules(environment: str, agent: str, embedding: str) -> None:
-    """Import the modules that a training with these names uses. Raises JsaeError if one does not exist."""
-    for kind, name in (("environments", environment), ("agents", agent), ("embeddings", embedding)):
-        try:
-            importlib.import_module(f"jsae.{kind}.{name}")
-        except ModuleNotFoundError:
-            raise JsaeError(f"there is no jsae/{kind}/{name}.py: write it, or mend the name in params.yaml") from None
-
-
 class Trainer:
     """The state of a training, epoch by epoch; `tensors` and `load` make it resumable bit for bit.
 
@@ -82,7 +74,7 @@ class Trainer:
         self.environment, self.embedding, self.seeds, self.settings = environment, embedding, seeds, settings
         self._strict = strict
         members = len(seeds)
-        self.agent = getattr(importlib.import_module(f"jsae.agents.{agent}"), agent.upper()).build(
+        self.agent = load("agents", agent).build(
             seeds,
             embedding.input_size,
             Choices(embedding.choice_size or environment.action_size, environment.n_actions or 0),
@@ -97,7 +89,7 @@ class Trainer:
         if settings.continual and embedding.parameters:
             self._passes, self._batch_size, rate, decay = settings.continual
             streams = Streams(seeds, "continual embedding", environment.device)
-            self._learner = Learner(embedding, streams, learning_rate=rate, weight_decay=decay, members=members)
+            self._learner = Learner(embedding, streams, learning_rate=rate, weight_decay=decay)
         self._streams = {purpose: Streams(seeds, purpose, environment.device) for purpose in ("policy", "environment")}
         self._recent = torch.full((members, EPISODES_SHOWN), torch.nan, device=environment.device)
         self._history: dict[str, list[Tensor]] = {metric: [] for metric in METRICS}
@@ -153,7 +145,7 @@ class Trainer:
         if self._learner is None:
             return {}
         data = transitions(self.environment, trajectories)
-        losses = [self._learner.one_pass(data, self._batch_size) for _ in range(self._passes)]
+        losses = [self._learner.one_epoch(data, self._batch_size) for _ in range(self._passes)]
         return {"embedding_loss": losses[-1]}
 
     def _record(self, metrics: dict[str, Tensor]) -> None:

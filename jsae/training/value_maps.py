@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from jsae.agents.policies import Choices, Policy, policy_over
-from jsae.embeddings import learning
+from jsae.embeddings import base
 from jsae.experience.environment import Environment
 from jsae.experience.rollout import collect
 from jsae.io import checkpoint
@@ -26,7 +26,7 @@ class TrainedAgents:
         self,
         environment: Environment,
         bins: int,
-        embedding: learning.Embedding,
+        embedding: base.Embedding,
         seeds: Sequence[int],
         hidden_sizes: Sequence[int],
         weights: dict[str, Tensor],
@@ -39,7 +39,7 @@ class TrainedAgents:
         with torch.no_grad():
             self.policy.network.flat.copy_(weights["actor"])
             self.critic.flat.copy_(weights["critic"])
-        learning.restore(embedding, checkpoint.under("embedding", weights))
+        base.restore(embedding, checkpoint.under("embedding", weights))
 
     @torch.no_grad()
     def values(self) -> Tensor:
