@@ -527,6 +527,7 @@ def _traced(name: str, entry: Mapping[str, str], agent: str) -> dict[str, Any]:
         "embedding": entry["embedding"],
         "reading": entry["reading"],
         "trained": agent,
+        "pretrained": entry["pretrained"],
         "seeds": seeds_of(entry["seeds"]),
     }
 

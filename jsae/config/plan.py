@@ -74,13 +74,19 @@ def search_plan(parameters: Parameters, environments: Entries) -> dict[str, Entr
     Cells of environments that the present scale and panel leave out are left out.
     """
     seeds = parameters.search.seeds
-    cells = [cell for group in parameters.search.cells for cell in parameters.cells_of(group)]
     search = {
         str(cell): {**vars(cell), "world": cell.environment, "samples": f"{cell.environment}-{seeds}", "seeds": seeds}
-        for cell in dict.fromkeys(cells)
-        if cell == cell.primary and cell.environment in environments
+        for cell in searched_cells(parameters)
+        if cell.environment in environments
     }
     return {"samples": {entry["samples"]: dict(entry) for entry in search.values()}, "search": search}
+
+
+def searched_cells(parameters: Parameters) -> list[Cell]:
+    """The cells whose hyper-parameters are searched: under the primary reading, and not those that take others'."""
+    cells = [cell for group in parameters.search.cells for cell in parameters.cells_of(group)]
+    own = (cell for cell in cells if cell == cell.primary and cell.environment not in parameters.search.same_as)
+    return list(dict.fromkeys(own))
 
 
 def needs_pretraining(cell: Cell) -> bool:

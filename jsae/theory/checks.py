@@ -1,11 +1,13 @@
 """What the study reports about the theory: each lemma and Assumption 3 as rows, and what they say about claims."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from jsae.theory.lemmas import (
@@ -80,6 +82,35 @@ def _largest(check: str, quantity: str, values: Iterable[float]) -> Record:
 def _spread(check: str, where: str, quantity: str, values: Iterable[float]) -> Record:
     found = list(values)
     return record(check, where, quantity, float(np.median(found)), low=min(found), high=max(found), n=len(found))
+
+
+@dataclass(frozen=True)
+class Assumption3:
+    """The check of one φ, `[rows, m]`, as a job for a worker process.
+
+    one_hots: how many one-hot vectors the observation is; 0: it is a vector. near, sample: see `check_discrete`.
+    trained: the agent in whose training φ went on learning; empty for pre-trained only.
+    """
+
+    environment: str
+    phi: NDArray[np.float32]
+    one_hots: int
+    near: float
+    sample: int
+    embedding: str
+    trained: str
+    seed: int
+
+    def run(self, progress: Callable[[int], None]) -> list[Record]:
+        """Rows of the table of checks."""
+        phi = torch.from_numpy(self.phi)
+        which = {"embedding": self.embedding, "trained": self.trained, "seed": self.seed}
+        if self.one_hots:
+            found = check_discrete(self.environment, phi, self.one_hots, near=self.near, sample=self.sample, **which)
+        else:
+            found = check_continuous(self.environment, phi, **which)
+        progress(1)
+        return found
 
 
 def check_discrete(
