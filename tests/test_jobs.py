@@ -159,7 +159,7 @@ def test_a_training_starts_from_the_weights_of_another_and_goes_on_from_its_own(
 
 def test_a_diverging_run_is_an_error_only_where_that_is_wanted(training: TrainingJob, tmp_path: Path) -> None:
     wild = replace(training, reward_scale=1e38)
-    with pytest.raises(JsaeError, match="seed 6, epoch 1: .* is inf"):
+    with pytest.raises(JsaeError, match=r"seed 6, epoch 1: .* is inf"):
         wild.run(nothing)
     replace(wild, strict=False, saved=tmp_path / "lenient").run(nothing)
     assert checkpoint.load(tmp_path / "lenient")[0]["history.mean_return"].isnan().all()
