@@ -10,14 +10,14 @@ from torch import Tensor
 from benchmarks.data import made_purchases
 from jsae.analysis import search
 from jsae.analysis.curves import Cell
-from jsae.config import parameters
+from jsae.config import doc, parameters
 from jsae.config.parameters import Parameters
-from jsae.embeddings.base import embed
+from jsae.config.registry import load
+from jsae.embeddings.base import embed, is_continual
 from jsae.experience.environment import Environment, build
 from jsae.purchases import ngram
-from jsae.training.trainer import Settings, Trainer
+from jsae.training.trainer import Continual, Settings, Trainer
 from stages import paths
-from stages._trainings import training_call
 
 ITEMS, PURCHASES = 835, 250_000
 """Size of the paper's store (A.4.1)."""
@@ -54,7 +54,7 @@ def trainer(
     world: Environment | None = None,
     hidden_sizes: Sequence[int] | None = None,
     device: str = "cpu",
-    kl_limit: bool = False,
+    target_kl: bool = False,
     best: search.Best = search.NOTHING_FOUND,
 ) -> Trainer:
     """A training of the cell, past the epochs that a replay buffer fills with, and without early stops on KL unless
@@ -64,11 +64,26 @@ def trainer(
     """
     chosen = settings().environments[cell.environment]
     world = (world or environment(cell.environment)).to(device)
-    stated = [search.values(settings(), cell, best)] * len(seeds)
-    unused = {"pretrained": Path(), "rows": [], "epochs": 0}
-    values: Settings = training_call(settings(), chosen, cell, seeds, stated, **unused)["settings"]
-    on_policy = {} if kl_limit else {"kl_limit": None}
+    stated, learning = search.values(settings(), cell, best), settings().embeddings
+    names = ["discount", *doc.parameters_of(load("agents", cell.agent))]
+    on_policy = {} if target_kl else {"target_kl": None}
     same_work = {"start_steps": 0, "update_after": 0} if cell.agent == "sac" else on_policy
-    values = values._replace(agent=values.agent | same_work, hidden_sizes=hidden_sizes or values.hidden_sizes)
+    values = Settings(
+        num_envs=chosen.num_envs,
+        hidden_sizes=hidden_sizes or stated["hidden_sizes"],
+        initial_standard_deviations=[stated["initial_standard_deviation"]] * len(seeds),
+        actor_learning_rates=[stated["actor_learning_rate"]] * len(seeds),
+        critic_learning_rates=[stated["critic_learning_rate"]] * len(seeds),
+        agent_parameters={name: stated[name] for name in names} | same_work,
+        reward_scale=chosen.reward_scale,
+        continual=Continual(
+            epochs=learning.continual_epochs,
+            batch_size=learning.continual_batch_size,
+            learning_rate=learning.learning_rate,
+            weight_decay=learning.weight_decay,
+        )
+        if is_continual(cell.embedding, chosen.continual)
+        else None,
+    )
     embedding = embed(cell.embedding, world, seeds, chosen.state_embedding_size, chosen.action_embedding_size)
     return Trainer(world, embedding, cell.agent, seeds, values)

@@ -84,12 +84,12 @@ def test_f_is_the_nearest_neighbour() -> None:
 
 @pytest.mark.parametrize("name", ["ra", "jsae"])
 def test_pretraining_learns_what_an_action_does(name: str) -> None:
-    """In RewardOfAction the next state names the action: nothing is left to guess."""
+    """In RewardOfAction the next state names the action: nothing is left to chance."""
     environment = probes.RewardOfAction()
     embedding = embed(name, environment, SEEDS, 3, 2)
     data = random_transitions(environment, SEEDS, 400)
     before = evaluate(embedding, data, 100)
-    pretrain(embedding, data, learner(embedding), passes=40, batch_size=50, validation_share=0.1, patience=40)
+    pretrain(embedding, data, learner(embedding), epochs=40, batch_size=50, validation_share=0.1, patience=40)
     after = evaluate(embedding, data, 100)
     assert (before > 1.3).all()
     assert (after < 0.7).all()
@@ -101,28 +101,27 @@ def test_pretraining_stops_when_the_held_out_loss_is_flat_and_keeps_the_best() -
     environment = probes.RewardOfState()  # the action does nothing, the state stays: soon learnt
     embedding = embed("jsae", environment, SEEDS, 2, 2)
     data = random_transitions(environment, SEEDS, 300)
-    history = pretrain(
-        embedding, data, learner(embedding, 0.3), passes=500, batch_size=100, validation_share=0.2, patience=3
+    _, held_out_loss = pretrain(
+        embedding, data, learner(embedding, 0.3), epochs=500, batch_size=100, validation_share=0.2, patience=3
     )
-    assert len(history) < 500
+    assert held_out_loss.shape[1] < 500
     held_out = Transitions(*(field[:, -60:] for field in data))
-    best = torch.stack([loss for _, loss in history]).min(0).values
-    torch.testing.assert_close(evaluate(embedding, held_out, 60), best)
+    torch.testing.assert_close(evaluate(embedding, held_out, 60), held_out_loss.min(1).values)
 
 
-def test_a_members_pretraining_does_not_depend_on_the_others() -> None:
+def test_a_runs_pretraining_does_not_depend_on_the_others() -> None:
     environment = probes.RewardOfAction()
     together = embed("jsae", environment, SEEDS, 3, 2)
     data = random_transitions(environment, SEEDS, 200)
-    pretrain(together, data, learner(together), passes=5, batch_size=50, validation_share=0.1, patience=5)
-    for member, seed in enumerate(SEEDS):
+    pretrain(together, data, learner(together), epochs=5, batch_size=50, validation_share=0.1, patience=5)
+    for run, seed in enumerate(SEEDS):
         alone = embed("jsae", environment, [seed], 3, 2)
         own = random_transitions(environment, [seed], 200)
-        assert torch.equal(own.action[0], data.action[member])
+        assert torch.equal(own.action[0], data.action[run])
         single = Learner(alone, Streams([seed], "test"), learning_rate=0.03, weight_decay=0.0)
-        pretrain(alone, own, single, passes=5, batch_size=50, validation_share=0.1, patience=5)
+        pretrain(alone, own, single, epochs=5, batch_size=50, validation_share=0.1, patience=5)
         for name, parameter in alone.parameters.items():
-            torch.testing.assert_close(parameter[0], together.parameters[name][member])
+            torch.testing.assert_close(parameter[0], together.parameters[name][run])
 
 
 def test_a_loss_that_is_not_a_number_stops_pretraining() -> None:
@@ -131,7 +130,7 @@ def test_a_loss_that_is_not_a_number_stops_pretraining() -> None:
     data = random_transitions(environment, SEEDS, 100)
     embedding.parameters["phi"].detach()[0, 0, 0] = torch.nan
     with pytest.raises(JsaeError, match="pre-training: loss is"):
-        pretrain(embedding, data, learner(embedding), passes=2, batch_size=50, validation_share=0.1, patience=2)
+        pretrain(embedding, data, learner(embedding), epochs=2, batch_size=50, validation_share=0.1, patience=2)
 
 
 def test_samples_survive_their_file(tmp_path) -> None:

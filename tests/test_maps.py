@@ -58,7 +58,7 @@ def test_the_stage_maps_what_training_left_and_only_that(tmp_path: Path, monkeyp
     settings = parameters.load(Path("params.yaml"))
     section = settings.environments["gridworld-discrete"]
     world = Gridworld(**section.dynamics.model_dump())
-    numbers = {"discount": 0.99, "gae_lambda": 0.97, "policy_steps": 1, "critic_steps": 1}
+    numbers = {"discount": 0.99, "gae_lambda": 0.97, "train_pi_iters": 1, "train_v_iters": 1}
     pair = [0.001, 0.001]
     chosen = Settings(1, section.hidden_sizes, pair, pair, pair, agent=numbers, reward_scale=1.0, continual=None)
     expected = []

@@ -84,10 +84,10 @@ def test_entropy_of_the_next_item_is_that_of_the_boosted_distribution(tmp_path: 
 def test_held_out_facts_of_each_kind_of_environment() -> None:
     slot_machine = SlotMachine([[0, 1, 2]] * 3, moves=4, fraction=0.25, minimum_count=2, episode_length=5)
     held = quality.held_out(slot_machine, 100, 1_000, 10)
-    assert (held.least_loss, held.guess, held.unit) == (0.0, math.log(27), "nats")
+    assert (held.least_loss, held.chance_loss, held.unit) == (0.0, math.log(27), "nats")
     held = quality.held_out(HalfCheetah(episode_length=5), 20, 1_000, 10)
     assert held.data.observation.shape == (1, 20, 17)
-    assert held.guess == pytest.approx(float(held.data.target.var(1, correction=0).mean()), rel=1e-5)
+    assert held.chance_loss == pytest.approx(float(held.data.target.var(1, correction=0).mean()), rel=1e-5)
     assert (held.least_loss, held.unit) == (0.0, "squared error")
     held = quality.held_out(gridworld(), 100, 2_000, 20)
     assert 0 < held.least_loss < math.log(4)

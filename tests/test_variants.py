@@ -18,11 +18,12 @@ from jsae.experience.environment import Environment
 from jsae.experience.samples import random_transitions
 from jsae.nn.randomness import Streams
 from jsae.training.pretraining import pretrain
-from jsae.training.trainer import Settings, Trainer
+from jsae.training.trainer import Continual, Settings, Trainer
 from tests import made_shops, probes
 
 SEEDS = [0, 1]
 CHEETAH = HalfCheetah(episode_length=8)
+CONTINUAL = Continual(epochs=1, batch_size=10, learning_rate=0.01, weight_decay=1e-4)
 VARIANTS = ["separate", "state_only", "action_only", "jsae_transfer", "jsae_transfer_tuned", "jsae_transfer_all"]
 
 
@@ -34,21 +35,21 @@ def zeroed(name: str, environment: Environment) -> base.Embedding:
     return embedding
 
 
-def learn(embedding: base.Embedding, environment: Environment, passes: int = 2) -> None:
+def learn(embedding: base.Embedding, environment: Environment, epochs: int = 2) -> None:
     learner = Learner(embedding, Streams(SEEDS, "test"), learning_rate=0.03, weight_decay=0.01)
     data = random_transitions(environment, SEEDS, 80)
-    pretrain(embedding, data, learner, passes=passes, batch_size=20, validation_share=0.2, patience=passes)
+    pretrain(embedding, data, learner, epochs=epochs, batch_size=20, validation_share=0.2, patience=epochs)
 
 
 def test_eq_6_by_hand() -> None:
-    """(1 − 0)² and (2 − 4)² for one member, 3² and 0 for the other."""
-    guess = torch.tensor([[[1.0, 2.0]], [[3.0, 1.0]]])
+    """(1 − 0)² and (2 − 4)² for one run, 3² and 0 for the other."""
+    predicted = torch.tensor([[[1.0, 2.0]], [[3.0, 1.0]]])
     action = torch.tensor([[[0.0, 4.0]], [[0.0, 1.0]]])
-    torch.testing.assert_close(action_map_loss(guess, action), torch.tensor([2.5, 4.5]))
+    torch.testing.assert_close(action_map_loss(predicted, action), torch.tensor([2.5, 4.5]))
 
 
 def test_f_stays_in_the_box_and_is_not_squashed_inside_it() -> None:
-    f = ActionNetwork(Streams([0], "test"), 2, 1, members=1)
+    f = ActionNetwork(Streams([0], "test"), 2, 1, runs=1)
     f.network.flat.detach().zero_()
     bias = f.network.blocks(f.network.flat.detach())[-1]
     for value, action in ((0.75, 0.75), (3.0, 1.0), (-3.0, -1.0)):
@@ -126,10 +127,10 @@ def test_what_the_policy_sees_and_chooses() -> None:
     observation = torch.tensor([[[0], [3]]] * 2)
     actions = torch.tensor([[2, 1]] * 2)
     state_only, action_only = (embed(name, environment, SEEDS, 3, 2) for name in ("state_only", "action_only"))
-    assert (state_only.input_size, state_only.discrete_inputs, state_only.choice_size) == (3, False, 0)
+    assert (state_only.input_size, state_only.discrete_inputs, state_only.latent_size) == (3, False, 0)
     assert torch.equal(state_only.represent(observation), state_only.phi(observation))
     assert torch.equal(state_only.to_action(actions), actions)
-    assert (action_only.input_size, action_only.discrete_inputs, action_only.choice_size) == (5, True, 2)
+    assert (action_only.input_size, action_only.discrete_inputs, action_only.latent_size) == (5, True, 2)
     assert torch.equal(action_only.represent(observation), observation)
     assert torch.equal(action_only.to_action(action_only.embed_action(actions).detach()), actions)
 
@@ -210,14 +211,14 @@ def trainer(
     embedding = embed(name, environment, SEEDS, 3, 2)
     learn(embedding, environment)
     settings = Settings(
-        lanes=5,
+        num_envs=5,
         hidden_sizes=hidden_sizes,
         initial_standard_deviations=[0.5] * 2,
         actor_learning_rates=[0.003] * 2,
         critic_learning_rates=[0.003] * 2,
-        agent={"discount": 0.99, "gae_lambda": 0.97, "policy_steps": 2, "critic_steps": 3},
+        agent_parameters={"discount": 0.99, "gae_lambda": 0.97, "train_pi_iters": 2, "train_v_iters": 3},
         reward_scale=1.0,
-        continual=(1, 10, 0.01, 1e-4) if continual else None,
+        continual=CONTINUAL if continual else None,
     )
     return Trainer(environment, embedding, "vpg", SEEDS, settings)
 

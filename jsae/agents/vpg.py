@@ -31,5 +31,5 @@ class VPG(OnPolicyAgent):
 
     @property
     def compiled_clip(self) -> float | None:
-        """A subclass may have another loss."""
+        """POLICY_GRADIENT; None for a subclass, which may have another loss."""
         return kernels.POLICY_GRADIENT if type(self) is VPG else None

@@ -47,7 +47,7 @@ class Embedding(Protocol):
     | attribute | what |
     |---|---|
     | input_size, discrete_inputs | what `represent` gives: ids of a table of input_size rows, or vectors of that size |
-    | choice_size | d, the dimension of E, where the policy acts; 0: it picks one of the environment's own actions |
+    | latent_size | d, the dimension of E, where the policy acts; 0: it picks one of the environment's own actions |
     | parameters | what `loss` is minimised over, `[P, ...]` each; empty: nothing to learn |
     """
 
@@ -64,7 +64,7 @@ class Embedding(Protocol):
     transfers_agent: ClassVar[bool] = False
     input_size: int
     discrete_inputs: bool
-    choice_size: int
+    latent_size: int
     parameters: dict[str, Tensor]
 
     def __init__(self, streams: Streams, environment: Environment, state_size: int, action_size: int) -> None: ...
@@ -72,7 +72,7 @@ class Embedding(Protocol):
     def represent(self, observation: Tensor) -> Tensor:
         """Inputs of actor and critic, `[P, B, input_size]` or ids `[P, B, f]`, from observations `[P, B, f]`."""
 
-    def to_action(self, choice: Tensor) -> Tensor:
+    def to_action(self, latent: Tensor) -> Tensor:
         """f: the environment's actions, `[P, B]` ids or `[P, B, action_size]`, from latent actions `[P, B, ...]`."""
 
     def loss(self, batch: Transitions) -> Tensor:

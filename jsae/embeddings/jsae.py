@@ -36,7 +36,7 @@ class Embedding(base.Embedding):
     has_transition_model = True
 
     def __init__(self, streams: Streams, environment: Environment, state_size: int, action_size: int):
-        self.input_size, self.discrete_inputs, self.choice_size = state_size, False, action_size
+        self.input_size, self.discrete_inputs, self.latent_size = state_size, False, action_size
         self.phi = Encoder(streams, environment.observation_size, state_size)
         self.g = Encoder(streams, environment.n_actions or environment.action_size, action_size)
         self.parameters = {"phi": self.phi.weight, "g": self.g.weight}
@@ -44,7 +44,7 @@ class Embedding(base.Embedding):
         self.f: NearestNeighbour | ActionNetwork
         self.discrete_actions = environment.n_actions is not None
         if not self.discrete_actions:
-            self.f = ActionNetwork(streams, action_size, environment.action_size, members=len(self.g.weight))
+            self.f = ActionNetwork(streams, action_size, environment.action_size, runs=len(self.g.weight))
             self.parameters["f"] = self.f.network.flat
         for name in self.transferred if self.transferred_stay else ():
             self.parameters[name].requires_grad_(False)
@@ -59,9 +59,9 @@ class Embedding(base.Embedding):
         """x = φ(s), `[P, B, m]`."""
         return self.phi(observation)
 
-    def to_action(self, choice: Tensor) -> Tensor:
+    def to_action(self, latent: Tensor) -> Tensor:
         """a = f(e): ids `[P, B]` or vectors `[P, B, action_size]` of points e `[P, B, d]`."""
-        return self.f(choice)
+        return self.f(latent)
 
     def embed_action(self, action: Tensor) -> Tensor:
         """e = g(a), `[P, B, d]`, of ids `[P, B]` or vectors `[P, B, action_size]`."""
@@ -69,10 +69,10 @@ class Embedding(base.Embedding):
 
     def action_table(self) -> Tensor | None:
         """g of every action, `[P, actions, d]`, where actions are discrete and the policy uses them."""
-        return self.g.table() if self.discrete_actions and self.choice_size else None
+        return self.g.table() if self.discrete_actions and self.latent_size else None
 
     def loss(self, batch: Transitions) -> Tensor:
-        """Eq. (5) of each member, `[P]`; where f is learnt too, plus its own Eq. (6), which moves nothing but f."""
+        """Eq. (5) of each run, `[P]`; where f is learnt too, plus its own Eq. (6), which moves nothing but f."""
         x, e = self.phi(batch.observation), self.embed_action(batch.action)
         loss = self.model_loss(x, e, batch)
         return loss + self.f.loss(e, batch.action) if isinstance(self.f, ActionNetwork) else loss

@@ -1,4 +1,4 @@
-"""No embedding: actor and critic see the raw state, and the policy chooses among the raw actions (the benchmark)."""
+"""No embedding: actor and critic see the raw state, and the policy chooses among the raw actions (the baseline)."""
 
 import torch
 from torch import Tensor
@@ -23,16 +23,16 @@ class Embedding(base.Embedding):
 
     def __init__(self, streams: Streams, environment: Environment, state_size: int, action_size: int):
         self.input_size, self.discrete_inputs = environment.observation_size, environment.discrete_observations
-        self.choice_size = 0
+        self.latent_size = 0
         self.parameters: dict[str, Tensor] = {}
 
     def represent(self, observation: Tensor) -> Tensor:
         """The observation itself."""
         return observation
 
-    def to_action(self, choice: Tensor) -> Tensor:
-        """The choice itself."""
-        return identity(choice)
+    def to_action(self, latent: Tensor) -> Tensor:
+        """The latent action itself."""
+        return identity(latent)
 
     def loss(self, batch: Transitions) -> Tensor:
         """Zero for each run, `[P]`."""

@@ -20,8 +20,8 @@ class Embedding(jsae.Embedding):
 
     def __init__(self, streams: Streams, environment: Environment, state_size: int, action_size: int):
         super().__init__(streams, environment, state_size, action_size)
-        self.choice_size = 0
+        self.latent_size = 0
 
-    def to_action(self, choice: Tensor) -> Tensor:
-        """The choice itself."""
-        return identity(choice)
+    def to_action(self, latent: Tensor) -> Tensor:
+        """The latent action itself."""
+        return identity(latent)

@@ -92,11 +92,11 @@ def under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(f"{prefix}."): t for name, t in tensors.items() if name.startswith(f"{prefix}.")}
 
 
-def rows(tensors: dict[str, Tensor], members: list[int]) -> dict[str, Tensor]:
-    """Of every tensor the rows of these members."""
-    return {name: tensor[members] for name, tensor in tensors.items()}
+def rows(tensors: dict[str, Tensor], runs: list[int]) -> dict[str, Tensor]:
+    """The rows of these runs, of every tensor `[P, ...]`."""
+    return {name: tensor[runs] for name, tensor in tensors.items()}
 
 
 def stack(parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """Tensors of several shards joined along the members' axis."""
+    """Tensors of several batches of runs, joined along the first axis; none if there are no parts."""
     return {name: torch.cat([part[name] for part in parts]) for name in (parts[0] if parts else ())}

@@ -37,13 +37,13 @@ class HeldOut(NamedTuple):
     |---|---|
     | data | [1, B, ...] each |
     | least_loss | mean loss of the best possible T: the entropy of the next state given observation and action |
-    | guess | loss of a T that knows neither: ln of the number of classes, or the variance |
+    | chance_loss | loss of a T that knows neither: ln of the number of classes, or the variance |
     | unit | nats, or squared error |
     """
 
     data: Transitions
     least_loss: float
-    guess: float
+    chance_loss: float
     unit: str
 
 
@@ -110,7 +110,7 @@ def next_bin_entropy(
 
 
 class Losses(NamedTuple):
-    """Losses on held-out transitions of each member, `[P]`; NaN where an embedding lacks T or the network f.
+    """Losses on held-out transitions of each run, `[P]`; NaN where an embedding lacks T or the network f.
 
     | field | what |
     |---|---|
@@ -127,16 +127,16 @@ class Losses(NamedTuple):
 @torch.no_grad()
 def model_losses(embedding: base.Embedding, held: HeldOut) -> Losses:
     """What a pre-trained embedding is worth on held-out transitions; the random policy's actions are independent."""
-    members = len(next(iter(embedding.parameters.values())))
-    nothing = torch.full((members,), torch.nan)
+    runs = len(next(iter(embedding.parameters.values())))
+    nothing = torch.full((runs,), torch.nan)
     if not isinstance(embedding, jsae.Embedding):
         return Losses(nothing, nothing, nothing)
     length = held.data.observation.shape[1]
-    model, shuffled, action_map = torch.zeros(3, members)
+    model, shuffled, action_map = torch.zeros(3, runs)
     others = held.data.action.roll(1, dims=1)
     for start in range(0, length, 500):
         part = (field[:, start : start + 500] for field in (*held.data, others))
-        *fields, other = (field.expand(members, *field.shape[1:]).contiguous() for field in part)
+        *fields, other = (field.expand(runs, *field.shape[1:]).contiguous() for field in part)
         batch = Transitions(*fields)
         share = batch.observation.shape[1] / length
         x, e = embedding.phi(batch.observation), embedding.embed_action(batch.action)
@@ -159,12 +159,12 @@ def spread(embedding: base.Embedding, held: HeldOut) -> Tensor:
 
     Over all actions where they are discrete, else over those held out; NaN where the policy acts without g.
     """
-    members = len(next(iter(embedding.parameters.values())))
+    runs = len(next(iter(embedding.parameters.values())))
     points = embedding.action_table()
-    if points is None and embedding.choice_size and isinstance(embedding, jsae.Embedding):
-        points = embedding.embed_action(held.data.action.expand(members, -1, -1).contiguous())
+    if points is None and embedding.latent_size and isinstance(embedding, jsae.Embedding):
+        points = embedding.embed_action(held.data.action.expand(runs, -1, -1).contiguous())
     if points is None:
-        return torch.full((members,), torch.nan)
+        return torch.full((runs,), torch.nan)
     return points.var(1, correction=0).mean(1).sqrt()
 
 

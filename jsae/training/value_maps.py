@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from jsae.agents.policies import Choices, Policy, policy_over
+from jsae.agents.policies import ActionSpec, Policy, policy_over
 from jsae.embeddings import base
 from jsae.experience.environment import Environment
 from jsae.experience.rollout import collect
@@ -32,10 +32,10 @@ class TrainedAgents:
         weights: dict[str, Tensor],
     ):
         self.environment, self.bins, self.embedding, self.seeds = environment, bins, embedding, seeds
-        streams, members = Streams(seeds, "maps"), len(seeds)
-        choices = Choices(embedding.choice_size or environment.action_size, environment.n_actions or 0)
-        self.policy: Policy = policy_over(choices, streams, embedding.input_size, hidden_sizes, torch.ones(members))
-        self.critic = MLP(streams, embedding.input_size, hidden_sizes, 1, members=members)
+        streams, runs = Streams(seeds, "maps"), len(seeds)
+        choices = ActionSpec(embedding.latent_size or environment.action_size, environment.n_actions or 0)
+        self.policy: Policy = policy_over(choices, streams, embedding.input_size, hidden_sizes, torch.ones(runs))
+        self.critic = MLP(streams, embedding.input_size, hidden_sizes, 1, members=runs)
         with torch.no_grad():
             self.policy.network.flat.copy_(weights["actor"])
             self.critic.flat.copy_(weights["critic"])
