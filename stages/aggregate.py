@@ -1,6 +1,6 @@
 """Collect the runs of the study's cells into tables, and judge the paper's claims by them.
 
-inputs   the curves of each cell and block of seeds, reference returns, report/claims.yaml, what was checked of the theory
+inputs   the curves of each cell and block of seeds, reference returns, report/claims.yaml, checks of the theory
 outputs  tables/{cells,curves,final,aggregates,profiles}.parquet; tables/missing.json, cells without a file;
          tables/readings.json, the paper's comparisons under other readings; tables/ablations.json, what sets each
          ablation, control and transfer apart from what it varies; claims.json, metrics.json, summary.csv
@@ -13,11 +13,13 @@ from pathlib import Path
 import polars as pl
 
 from jsae.analysis import claims, tables
-from jsae.analysis.schema import AGGREGATES, CELLS, CURVES, FINAL, PROFILES, write
+from jsae.analysis.schema import AGGREGATES, CELLS, FINAL, PROFILES
 from jsae.config.errors import JsaeError
 from jsae.config.study import Cell
 from jsae.io.declared import Declared
 from jsae.io.files import read_json, write_atomically, write_json
+from jsae.io.table import write
+from jsae.training.columns import CURVES
 from stages import _main
 
 
@@ -51,7 +53,9 @@ def main(declared: Declared) -> None:
     verdicts = claims.judge(book, curves, final, read_json(declared.input("theory"))["facts"], labels)
     write_json(verdicts, outputs["claims"])
     keys = [Cell(*words) for words in cells.select(vars(Cell("", "", ""))).iter_rows()]
-    readings = [claims.under(book, reading, keys) for reading in dict.fromkeys(cell.reading for cell in keys) if reading]
+    readings = [
+        claims.under(book, reading, keys) for reading in dict.fromkeys(cell.reading for cell in keys) if reading
+    ]
     compared = [record for one in readings for record in claims.judge(one, curves, final, {}, labels)]
     write_json(compared, outputs["tables"] / "readings.json")
     pairs = [

@@ -7,7 +7,6 @@ outputs  data/raw/kechinov/MONTH.csv.gz, or data/raw/completejourney/transaction
 An interrupted download is resumed from .checkpoints/download.
 """
 
-from jsae.config import layout
 from jsae.config.errors import JsaeError
 from jsae.io.declared import Declared
 from jsae.io.files import write_atomically
@@ -24,7 +23,7 @@ def main(declared: Declared) -> None:
             download.download_kechinov(
                 values["months"],
                 folder,
-                layout.CHECKPOINTS / "download",
+                declared.scratch,
                 mirrors=values["mirrors"],
                 local_path=values["local_path"],
             )

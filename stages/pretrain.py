@@ -8,11 +8,12 @@ from typing import Any
 
 import polars as pl
 
-from jsae.analysis.schema import LOSSES, write
 from jsae.io import checkpoint
 from jsae.io.declared import Declared
-from jsae.io.workers import batches, run_jobs
+from jsae.io.table import write
+from jsae.io.workers import batches, runner
 from jsae.nn import compiled, devices
+from jsae.training.columns import LOSSES
 from jsae.training.jobs import PretrainingJob
 from stages import _main
 
@@ -42,13 +43,15 @@ def main(declared: Declared) -> dict[str, Any]:
         for seeds in blocks
     ]
     label = f"pretrain {values['environment']} {values['embedding']}"
-    results = run_jobs(jobs, device=device.type, total=values["epochs"] * len(jobs), label=label)
+    results = runner(device.type)(jobs, total=values["epochs"] * len(jobs), label=label)
     checkpoint.save(declared.outputs["embeddings"], checkpoint.stack([result.parameters for result in results]))
     rows = [
         (values["environment"], values["embedding"], values["reading"], seed, epoch, float(training), float(held_out))
         for seeds, result in zip(blocks, results, strict=True)
         for i, seed in enumerate(seeds)
-        for epoch, (training, held_out) in enumerate(zip(result.training_loss[i], result.held_out_loss[i], strict=True), 1)
+        for epoch, (training, held_out) in enumerate(
+            zip(result.training_loss[i], result.held_out_loss[i], strict=True), 1
+        )
     ]
     write(pl.DataFrame(rows, LOSSES.schema, orient="row"), LOSSES, declared.outputs["losses"])
     return {"device": devices.name(device), "kernels": compiled.kind()}

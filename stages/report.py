@@ -20,11 +20,11 @@ import jupytext
 import nbformat
 import papermill
 import typst
+from jsae.analysis.curves import Cell
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
 from jsae.analysis import search
-from jsae.analysis.curves import Cell
 from jsae.config import parameters
 from jsae.config.errors import JsaeError
 from jsae.io import provenance

@@ -20,14 +20,14 @@ from torch import Tensor
 from jsae.analysis import search
 from jsae.analysis.schema import FINAL_SHARE
 from jsae.analysis.search import Trial
-from jsae.config import layout
 from jsae.config.study import Cell
 from jsae.io import checkpoint
 from jsae.io.declared import Declared
 from jsae.io.files import write_atomically
-from jsae.io.workers import batches, run_jobs
+from jsae.io.workers import batches, runner
 from jsae.nn import compiled, devices
-from jsae.training.jobs import Continual, PretrainingJob, TrainingJob
+from jsae.training.jobs import PretrainingJob, TrainingJob
+from jsae.training.trainer import Continual
 from stages import _main
 
 PER_RUN = ("initial_standard_deviation", "actor_learning_rate", "critic_learning_rate")
@@ -58,9 +58,8 @@ class Search:
         self.seeds: list[int] = declared.values["seeds"]
         files = [declared.input("environment"), declared.input("samples")]
         key = checkpoint.fingerprint([declared.content, torch.__version__, compiled.kind()], files)
-        parent = layout.CHECKPOINTS / "search" / str(self.cell)
-        self.folder = parent / key
-        for other in parent.glob("*"):
+        self.folder = declared.scratch / key
+        for other in declared.scratch.glob("*"):
             if other != self.folder:
                 shutil.rmtree(other)
 
@@ -73,7 +72,9 @@ class Search:
         if self.declared.values["pretraining"] is None:
             return None
         values = self.values(trial)
-        return self.folder / f"embeddings-{values['state_embedding_size']}-{values['action_embedding_size']}.safetensors"
+        return (
+            self.folder / f"embeddings-{values['state_embedding_size']}-{values['action_embedding_size']}.safetensors"
+        )
 
     def pretrain(self, trials: Sequence[Trial]) -> None:
         """Learn the embeddings that are not there yet."""
@@ -95,7 +96,7 @@ class Search:
             for path, trial in todo.items()
         }
         total = sum(job.epochs for job in jobs.values())
-        results = run_jobs(list(jobs.values()), device=self.device.type, total=total, label=f"pretrain {self.cell}")
+        results = runner(self.device.type)(list(jobs.values()), total=total, label=f"pretrain {self.cell}")
         for path, result in zip(jobs, results, strict=True):
             checkpoint.save(path, result.parameters)
 
@@ -112,7 +113,7 @@ class Search:
                 jobs.append(self._training(block, epochs, saved))
                 places |= {run.key: (saved, row) for row, run in enumerate(block)}
         label = f"search {self.cell}, {len(trials)} settings to epoch {epochs}"
-        run_jobs(jobs, device=self.device.type, total=epochs * len(jobs), label=label)
+        runner(self.device.type)(jobs, total=epochs * len(jobs), label=label)
         return places
 
     def _training(self, runs: Sequence[Run], epochs: int, saved: Path) -> TrainingJob:

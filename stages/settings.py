@@ -4,8 +4,8 @@ inputs   params.yaml; workflow/runs.yaml, the stages that run; search/best, what
          stages; the locks of the packages
 outputs  results/settings/STAGE/ITEM.json, one file a stage (jsae.io.declared)
 
-This is the only stage that opens params.yaml. It runs whenever anything in params.yaml or in the code changes, and takes
-seconds; a stage whose file here comes out as it was does not run again.
+This is the only stage that opens params.yaml. It runs whenever anything in params.yaml or in the code changes, and
+takes seconds; a stage whose file here comes out as it was does not run again.
 """
 
 import json
@@ -60,6 +60,7 @@ def main() -> None:
             "inputs": stage.inputs,
             "outputs": stage.outputs,
             "record": layout.record(stage.name, stage.scale),
+            "scratch": layout.scratch(stage.name, stage.scale),
             "values": stage.values,
             "code": code.of([script, *modules], map(Path, stage.locks)),
         }
@@ -94,7 +95,9 @@ def planned_runs(parameters: Parameters, found: hyper_parameters.Found) -> dict[
     if read != wanted:
         with write_atomically(layout.RUNS) as temporary:
             temporary.write_text(plan.text(wanted), encoding="utf-8")
-        raise JsaeError(f"{layout.RUNS} did not list what params.yaml asks for. It does now: run the same command again")
+        raise JsaeError(
+            f"{layout.RUNS} did not list what params.yaml asks for. It does now: run the same command again"
+        )
     return wanted
 
 
@@ -174,7 +177,6 @@ class Study:
     def pretrain(self, name: str, entry: Mapping[str, str]) -> Stage:
         cell, section = _cell(entry), self._section(entry)
         learning = self.parameters.embedding(cell.reading)
-        reading = self.parts.reading_of("embeddings", cell)
         return Stage(
             f"pretrain@{name}",
             {
@@ -189,7 +191,7 @@ class Study:
             {
                 "environment": cell.environment,
                 "embedding": cell.embedding,
-                "reading": reading,
+                "reading": cell.reading,
                 **self._sizes(cell),
                 "seeds": seeds_of(entry["seeds"]),
                 "epochs": section.pretraining_epochs.at(self.scale),
@@ -229,9 +231,7 @@ class Study:
         )
 
     def probes(self) -> Stage:
-        entries = {
-            name: (entry, _cell(entry)) for name, entry in self.plan["pretrain"].items()
-        }
+        entries = {name: (entry, _cell(entry)) for name, entry in self.plan["pretrain"].items()}
         return Stage(
             "probes",
             {
@@ -247,7 +247,7 @@ class Study:
                         "world": entry["world"],
                         "environment": cell.environment,
                         "embedding": cell.embedding,
-                        "reading": self.parts.reading_of("embeddings", cell),
+                        "reading": cell.reading,
                         **self._sizes(cell),
                         "seeds": seeds_of(entry["seeds"]),
                     }
@@ -458,7 +458,9 @@ class Study:
 
     def _sizes(self, cell: Cell) -> dict[str, int]:
         words = (cell.environment, cell.embedding, cell.reading)
-        return dict(zip(hyper_parameters.SIZES, hyper_parameters.sizes(self.parameters, *words, self.found), strict=True))
+        return dict(
+            zip(hyper_parameters.SIZES, hyper_parameters.sizes(self.parameters, *words, self.found), strict=True)
+        )
 
     def _machine(self) -> dict[str, Any]:
         training = self.parameters.training
@@ -510,7 +512,7 @@ class Study:
 
 
 def _cell(entry: Mapping[str, str]) -> Cell:
-    return Cell(entry["environment"], entry["agent"], entry["embedding"], entry["reading"])
+    return Cell(entry["environment"], entry.get("agent", ""), entry["embedding"], entry["reading"])
 
 
 def _used(entry: Mapping[str, str], name: str) -> str | None:
@@ -527,7 +529,7 @@ def _traced(name: str, entry: Mapping[str, str], agent: str) -> dict[str, Any]:
         "embedding": entry["embedding"],
         "reading": entry["reading"],
         "trained": agent,
-        "pretrained": entry["pretrained"],
+        "pretrained": entry.get("pretrained", ""),
         "seeds": seeds_of(entry["seeds"]),
     }
 

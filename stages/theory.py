@@ -18,7 +18,7 @@ from jsae.experience.environment import load_environment
 from jsae.io import checkpoint
 from jsae.io.declared import Declared
 from jsae.io.files import write_json
-from jsae.io.workers import run_jobs
+from jsae.io.workers import run_batches
 from jsae.theory import checks
 from stages import _main
 
@@ -48,7 +48,7 @@ def main(declared: Declared) -> None:
         )
         for entry, seed, phi in embedded(declared, missing)
     ]
-    for checked in run_jobs(jobs, device="cpu", total=len(jobs), label="theory"):
+    for checked in run_batches(jobs, total=len(jobs), label="theory"):
         rows += checked
     content = {"facts": checks.facts(rows, values["tolerance"]), "checks": rows, "missing": missing}
     write_json(content, declared.outputs["facts"])

@@ -17,15 +17,16 @@ import numpy as np
 import polars as pl
 import torch
 
-from jsae.analysis.schema import CURVES, write
-from jsae.config import layout
 from jsae.config.errors import JsaeError
 from jsae.config.study import Cell
 from jsae.io import checkpoint
 from jsae.io.declared import Declared
-from jsae.io.workers import batches, run_jobs
+from jsae.io.table import write
+from jsae.io.workers import batches, runner
 from jsae.nn import compiled, devices
-from jsae.training.jobs import Continual, TrainingJob
+from jsae.training.columns import CURVES
+from jsae.training.jobs import TrainingJob
+from jsae.training.trainer import Continual
 from stages import _main
 
 
@@ -39,7 +40,7 @@ def main(declared: Declared) -> dict[str, Any]:
         for number, seeds in enumerate(blocks)
     ]
     try:
-        run_jobs(jobs, device=device.type, total=values["epochs"] * len(jobs), label=f"train {cell}")
+        runner(device.type)(jobs, total=values["epochs"] * len(jobs), label=f"train {cell}")
     except JsaeError as error:
         raise JsaeError(f"{cell}: {error} (its last checkpoint is in {folder})") from error
     states = [checkpoint.load(job.saved)[0] for job in jobs]
@@ -89,11 +90,10 @@ def checkpoints(declared: Declared) -> Path:
     """
     files = [path for name in declared.inputs if (path := declared.optional(name)) is not None]
     key = checkpoint.fingerprint([declared.content, torch.__version__, compiled.kind()], files)
-    parent = layout.CHECKPOINTS / declared.outputs["curves"].with_suffix("").relative_to(layout.RESULTS)
-    for other in parent.glob("*"):
+    for other in declared.scratch.glob("*"):
         if other.name != key:
             shutil.rmtree(other)
-    return parent / key
+    return declared.scratch / key
 
 
 def curves(cell: Cell, seeds: Sequence[int], history: dict[str, torch.Tensor], steps_per_epoch: int) -> pl.DataFrame:

@@ -62,9 +62,7 @@ def joined(path: Path, schema: dict[str, Any], new: dict[Cell, pl.DataFrame], ce
     kept = pl.read_csv(path, schema=schema) if path.exists() else pl.DataFrame(schema=schema)
     return pl.concat(
         [
-            new.get(
-                cell, kept.filter(environment=cell.environment, agent=cell.agent, embedding=cell.embedding)
-            )
+            new.get(cell, kept.filter(environment=cell.environment, agent=cell.agent, embedding=cell.embedding))
             for cell in cells
         ]
     )

@@ -19,9 +19,7 @@ from jsae.analysis import statistics
 from jsae.config.errors import JsaeError
 from jsae.config.study import Cell
 
-Measure = Literal[
-    "normalized_return", "normalized_mean_over_training", "final_return", "mean_over_training", "epochs"
-]
+Measure = Literal["normalized_return", "normalized_mean_over_training", "final_return", "mean_over_training", "epochs"]
 Verdict = Literal["supported", "inconclusive", "contradicted", "not tested"]
 SMOOTHING = 20
 """Epochs whose mean has to reach the level where a claim on speed is read a second time."""
@@ -103,12 +101,12 @@ def judge(
 ) -> list[dict[str, Any]]:
     """One record a claim, in their order, with effect, interval, probability of improvement and verdict.
 
-    curves, final: the tables of the study. theory: facts by claim id, {"holds": bool, "measure", "value", "n"}. labels: of
-    embeddings.
+    curves, final: the tables of the study. theory: facts by claim id, {"holds": bool, "measure", "value", "n"}.
+    labels: of embeddings.
     The effect is first − second in the measure's unit, for `faster` second − first: a claimed effect is positive.
     No verdict takes these into account: `over_training`, the same difference of the mean return over training,
-    speed and level in one; `paired`, the mean difference between runs with the same seed, where both cells have the same
-    seeds; `smoothed`, of a claim on speed, the effect where the mean of `SMOOTHING` epochs has to reach the level.
+    speed and level in one; `paired`, the mean difference between runs with the same seed, where both cells have the
+    same seeds; `smoothed`, of a claim on speed, the effect where the mean of `SMOOTHING` epochs has to reach the level.
     `remark` says what to know before a verdict is believed.
     """
     records = [_record(claim) for claim in claims.claims]
@@ -202,7 +200,9 @@ def _samples(claim: Claim, curves: pl.DataFrame, final: pl.DataFrame) -> tuple[s
         if len(runs) < 2:
             raise _NotTested(f"{cell} has one seed only")
         found.append(runs)
-    if claim.measure in ("normalized_return", "normalized_mean_over_training") and not all(runs["normalized_return"].is_finite().all() for runs in found):
+    if claim.measure in ("normalized_return", "normalized_mean_over_training") and not all(
+        runs["normalized_return"].is_finite().all() for runs in found
+    ):
         raise _NotTested(f"the optimal or the random return of {claim.cells[0].environment} is not known")
     if claim.measure != "epochs":
         first, second = (_values(claim.measure or "normalized_return", runs) for runs in found)

@@ -10,9 +10,11 @@ import numpy as np
 import polars as pl
 
 from jsae.analysis import statistics
-from jsae.analysis.schema import AGGREGATES, CURVES, FINAL, FINAL_SHARE, KEYS, PROFILES, read, refuse
+from jsae.analysis.schema import AGGREGATES, FINAL, FINAL_SHARE, PROFILES
 from jsae.config.errors import JsaeError
 from jsae.config.study import Cell
+from jsae.io.table import read, refuse
+from jsae.training.columns import CURVES, KEYS
 
 
 @dataclass(frozen=True)

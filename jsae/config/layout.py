@@ -124,6 +124,11 @@ def record(stage: str, scale: str = "shared") -> Path:
     return provenance(scale) / f"{stage.replace('@', '/')}.json"
 
 
+def scratch(stage: str, scale: str = "shared") -> Path:
+    """Folder of a stage's checkpoints, apart from its outputs."""
+    return CHECKPOINTS / scale / stage.replace("@", "/")
+
+
 def report(scale: str) -> Path:
     return Path("report") / scale / "report.html"
 

@@ -45,16 +45,20 @@ def plan(parameters: Parameters, found: Found, scale: str, panel: str = "") -> d
         unused = layout.environment(world).as_posix()
         old = parameters.source_of(cell)
         for seeds in blocks:
-            entry = {**vars(cell), "world": world, "pretrained": unused, "source": unused, "seeds": seeds}
+            pretrained = source = unused
             if needs_pretraining(cell):
                 samples, learnt = parts.samples(cell, seeds), parts.embeddings(cell, seeds)
-                collect[samples] = {"world": world, **vars(cell), "seeds": seeds}
+                made = {"environment": cell.environment, "reading": parts.reading_of("samples", cell)}
+                collect[samples] = {**made, "world": world, "seeds": seeds}
+                made = {"environment": cell.environment, "embedding": cell.embedding}
+                made |= {"reading": parts.reading_of("embeddings", cell), "world": world, "samples": samples}
                 start = layout.embeddings(scale, parts.embeddings(old, seeds)).as_posix() if old else unused
-                pretrain.setdefault(learnt, {**entry, "samples": samples, "source": start})
-                entry["pretrained"] = layout.embeddings(scale, learnt).as_posix()
+                pretrain[learnt] = {**made, "source": start, "seeds": seeds}
+                pretrained = layout.embeddings(scale, learnt).as_posix()
                 if old and registry.load("embeddings", cell.embedding).transfers_agent:
-                    entry["source"] = layout.weights(scale, f"{old}-{seeds}").as_posix()
-            train[f"{cell}-{seeds}"] = entry
+                    source = layout.weights(scale, f"{old}-{seeds}").as_posix()
+            paths = {"world": world, "pretrained": pretrained, "source": source}
+            train[f"{cell}-{seeds}"] = {**vars(cell), **paths, "seeds": seeds}
     sections = [parameters.environment(entry["environment"], entry["reading"]) for entry in environments.values()]
     return {
         "scale": scale,

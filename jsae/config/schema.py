@@ -418,7 +418,10 @@ class Parameters(Section):
                 if following in seen:
                     raise ValueError(f"search.same_as: {' → '.join([*seen, following])} is a circle")
                 seen.append(following)
-        for place, grid in (("search.grid", self.search.grid), *((f"search.grids.{m}", g) for m, g in self.search.grids.items())):
+        for place, grid in (
+            ("search.grid", self.search.grid),
+            *((f"search.grids.{m}", g) for m, g in self.search.grids.items()),
+        ):
             for name, values in grid.items():
                 for value in values:
                     messages.check(place, _searchable(self), {name: value})
@@ -469,7 +472,7 @@ class Parameters(Section):
         if panel and panel not in PANELS:
             raise JsaeError(f"there is no panel {panel!r}: choose one of {', '.join(PANELS)}")
         found: dict[Cell, list[str]] = {}
-        for group in self.scales[scale]:  # type: ignore[index]
+        for group in self.scales[scale]:
             for cell in self.cells_of(group.cells):
                 blocks = found.setdefault(cell, [])
                 blocks += [block for block in group.seeds if block not in blocks]
@@ -587,7 +590,9 @@ def _text(value: Any) -> str:
         return ", ".join(map(_text, value)) if all(isinstance(item, BaseModel) for item in value) else str(value)
     if isinstance(value, BaseModel):
         return str(value.model_dump())
-    return f"{value:g}" if isinstance(value, float) and math.isfinite(value) and value != round(value, 12) else str(value)
+    return (
+        f"{value:g}" if isinstance(value, float) and math.isfinite(value) and value != round(value, 12) else str(value)
+    )
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -36,6 +36,7 @@ class Embedding(Protocol):
     | role | what it is for (see Role) |
     | compared_with | name of the embedding that it varies and is compared with; empty for the paper's three |
     | searched_as | name of the embedding whose outcome of the hyper-parameter search it takes: none, ra or jsae |
+    | searched | sizes that a search may vary: those that make a difference to it |
     | learnt | whether it has anything to learn |
     | frozen | whether it stays as pre-training left it, even where the environment's embeddings go on learning |
     | transferred | names of the parameters that it takes from another environment |
@@ -57,6 +58,7 @@ class Embedding(Protocol):
     role: ClassVar[Role]
     compared_with: ClassVar[str]
     searched_as: ClassVar[str]
+    searched: ClassVar[tuple[str, ...]] = ("state_embedding_size", "action_embedding_size")
     learnt: ClassVar[bool]
     frozen: ClassVar[bool] = False
     transferred: ClassVar[tuple[str, ...]] = ()

@@ -19,6 +19,7 @@ class Embedding(base.Embedding):
     role = "paper"
     compared_with = ""
     searched_as = "none"
+    searched = ()
     learnt = False
 
     def __init__(self, streams: Streams, environment: Environment, state_size: int, action_size: int):

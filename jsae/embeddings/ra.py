@@ -36,6 +36,7 @@ class Embedding(base.Embedding):
     role = "paper"
     compared_with = ""
     searched_as = "ra"
+    searched = ("action_embedding_size",)
     learnt = True
 
     def __init__(self, streams: Streams, environment: Environment, state_size: int, action_size: int):

@@ -47,7 +47,13 @@ class CodeFiles:
 
 
 def _imported(path: Path) -> Iterator[str]:
-    for node in ast.walk(_parsed(path)):
+    todo: list[ast.AST] = [_parsed(path)]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            todo += node.orelse  # the rest never runs
+            continue
+        todo += ast.iter_child_nodes(node)
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -90,7 +96,9 @@ class _Meaning(ast.NodeTransformer):
 
 def without_comments(source: str) -> str:
     """C++ without comments, and with one space for any white space outside strings."""
-    tokens = re.findall(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|//[^\n]*|/\*.*?\*/|\s+|[^\s"\'/]+|.', source, re.DOTALL)
+    tokens = re.findall(
+        r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|//[^\n]*|/\*.*?\*/|\s+|[^\s"\'/]+|.', source, re.DOTALL
+    )
     kept = (" " if token.isspace() or token.startswith(("//", "/*")) else token for token in tokens)
     return re.sub(r" +", " ", "".join(kept)).strip()
 

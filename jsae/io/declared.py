@@ -1,6 +1,6 @@
 """What a stage reads: one file of settings, which names everything else.
 
-    {"stage": "train@…", "inputs": {name: path}, "outputs": {name: path}, "record": path,
+    {"stage": "train@…", "inputs": {name: path}, "outputs": {name: path}, "record": path, "scratch": path,
      "values": {name: value}, "code": {path: digest}}
 
 The stage `settings` writes it, the engine watches it, and the stage opens nothing else but its inputs. What is edited
@@ -23,13 +23,17 @@ PACKAGES = ("jsae", "stages")
 
 @dataclass(frozen=True)
 class Declared:
-    """The settings of a stage, read from `path`; record: where its provenance goes."""
+    """The settings of a stage, read from `path`; record: where its provenance goes.
+
+    scratch: a folder apart from the outputs, for what a killed stage resumes from.
+    """
 
     path: Path
     stage: str
     inputs: dict[str, Any]
     outputs: dict[str, Path]
     record: Path
+    scratch: Path
     values: dict[str, Any]
     code: dict[str, str]
     content: bytes
@@ -41,8 +45,9 @@ class Declared:
             content = path.read_bytes()
             found = json.loads(content)
             outputs = {name: Path(place) for name, place in found["outputs"].items()}
-            record = Path(found["record"])
-            return cls(path, found["stage"], found["inputs"], outputs, record, found["values"], found["code"], content)
+            record, scratch = Path(found["record"]), Path(found["scratch"])
+            read = (found["inputs"], outputs, record, scratch, found["values"], found["code"])
+            return cls(path, found["stage"], *read, content)
         except FileNotFoundError:
             raise JsaeError(MISSING.format(path)) from None
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
