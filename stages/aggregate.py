@@ -19,7 +19,7 @@ from jsae.config.study import Cell
 from jsae.io.declared import Declared
 from jsae.io.files import read_json, write_atomically, write_json
 from jsae.io.table import write
-from jsae.training.columns import CURVES
+from jsae.training.columns import CURVES, KEYS
 from stages import _main
 
 
@@ -52,7 +52,7 @@ def main(declared: Declared) -> None:
     book, labels = claims.load(declared.input("claims")), dict(cells.select("embedding", "embedding_label").iter_rows())
     verdicts = claims.judge(book, curves, final, read_json(declared.input("theory"))["facts"], labels)
     write_json(verdicts, outputs["claims"])
-    keys = [Cell(*words) for words in cells.select(vars(Cell("", "", ""))).iter_rows()]
+    keys = [Cell(*words) for words in cells.select(KEYS).iter_rows()]
     readings = [
         claims.under(book, reading, keys) for reading in dict.fromkeys(cell.reading for cell in keys) if reading
     ]
