@@ -1,10 +1,10 @@
 """The study's trainings as the benchmarks need them: any cell at any size, built in memory from params.yaml."""
 
-import tempfile
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
+
+from torch import Tensor
 
 from benchmarks.data import made_purchases
 from jsae.analysis import search
@@ -29,23 +29,16 @@ def settings() -> Parameters:
 
 
 @cache
-def store(items: int = ITEMS) -> Path:
-    """A model of a store with so many items, in a file that lives as long as the process."""
-    path = Path(_scratch().name) / f"store-{items}.safetensors"
-    ngram.save(ngram.build(made_purchases(PURCHASES, items), n=2, window=10), path)
-    return path
-
-
-@cache
-def _scratch() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory()
+def store(items: int = ITEMS) -> dict[str, Tensor]:
+    """The n-gram model of a made-up store with so many items."""
+    return ngram.tensors(ngram.build(made_purchases(PURCHASES, items), n=2, window=10))
 
 
 def dynamics(name: str, items: int = ITEMS, **changes: Any) -> dict[str, Any]:
     """Arguments of environment `name` as params.yaml has them, with changes; the recommender's store is made up."""
     chosen = settings().environments[name]
     arguments = chosen.dynamics.model_dump() | changes
-    return arguments | ({"model_path": store(items)} if chosen.module == "recommender" else {})
+    return arguments | ({"model": store(items)} if chosen.module == "recommender" else {})
 
 
 def environment(name: str, items: int = ITEMS, **changes: Any) -> Environment:

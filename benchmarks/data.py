@@ -161,17 +161,15 @@ def step_recommender(steps: int) -> float:
     from jsae.environments.recommender import Recommender
 
     torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.safetensors"
-        ngram.save(ngram.build(made_purchases(250_000), n=2, window=10), path)
-        shop = Recommender(path, boost=3.0, bonus=0.0, start="uniform", episode_length=20)
-        state = shop.reset(torch.rand(5, 50, 2, dtype=torch.float64))
-        action = torch.randint(0, shop.n_items, (steps, 5, 50))
-        uniforms = torch.rand(steps, 5, 50, 3, dtype=torch.float64)
-        start = time.perf_counter()
-        for step in range(steps):
-            state, _, _ = shop.step(state, action[step], uniforms[step])
-        return time.perf_counter() - start
+    model = ngram.tensors(ngram.build(made_purchases(250_000), n=2, window=10))
+    shop = Recommender(model, boost=3.0, bonus=0.0, start="uniform", episode_length=20)
+    state = shop.reset(torch.rand(5, 50, 2, dtype=torch.float64))
+    action = torch.randint(0, shop.n_items, (steps, 5, 50))
+    uniforms = torch.rand(steps, 5, 50, 3, dtype=torch.float64)
+    start = time.perf_counter()
+    for step in range(steps):
+        state, _, _ = shop.step(state, action[step], uniforms[step])
+    return time.perf_counter() - start
 
 
 if __name__ == "__main__":

@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from jsae.embeddings.base import embed
-from jsae.environments import reference_returns as exact
 from jsae.environments.recommender import Recommender, Start
+from jsae.experience.environment import ReferenceReturns
 from jsae.io import checkpoint
 from jsae.io.workers import run_batches
 from jsae.training.trainer import Settings, Trainer, train
@@ -66,9 +66,8 @@ def readings(store: str, reward_scale: float) -> list[Reading]:
 
 def environment_of(reading: Reading) -> Recommender:
     """The store of a reading."""
-    return Recommender(
-        Path(reading.store), boost=3.0, bonus=reading.bonus, start=reading.start, episode_length=EPISODE_LENGTH
-    )
+    model, _ = checkpoint.load(Path(reading.store))
+    return Recommender(model, boost=3.0, bonus=reading.bonus, start=reading.start, episode_length=EPISODE_LENGTH)
 
 
 class ReadingJob(NamedTuple):
@@ -108,7 +107,7 @@ def saved(reading: Reading) -> Path:
     return CHECKPOINTS / f"{model}-{str(reading).replace('/', '_')}.safetensors"
 
 
-def table(found: list[Reading], bounds: dict[Reading, exact.Bounds], window: int) -> pl.DataFrame:
+def table(found: list[Reading], bounds: dict[Reading, ReferenceReturns], window: int) -> pl.DataFrame:
     """A row a reading: its mean return over the seeds in each `window` epochs, beside the exact bounds."""
     rows = []
     for reading in found:
@@ -140,7 +139,7 @@ def main() -> None:
     jobs = [ReadingJob(reading, chosen.epochs) for reading in found]
     run_batches(jobs, total=chosen.epochs * len(jobs), label="readings")
     worlds = {(reading.bonus, reading.start): reading for reading in found}
-    known = {world: exact.recommender(environment_of(reading)) for world, reading in worlds.items()}
+    known = {world: environment_of(reading).reference_returns() for world, reading in worlds.items()}
     result = table(found, {reading: known[reading.bonus, reading.start] for reading in found}, chosen.window)
     chosen.output.parent.mkdir(parents=True, exist_ok=True)
     result.write_csv(chosen.output, float_precision=4)

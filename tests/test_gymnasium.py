@@ -249,9 +249,9 @@ def test_stepping_and_drawing_need_a_reset():
 def test_bad_arguments_are_refused(tmp_path):
     with pytest.raises(gymnasium.error.UnsupportedMode, match="give rgb_array or None"):
         gymnasium_api.GridworldEnv(render_mode="human")
-    with pytest.raises(TypeError, match="wall_thickness"):
+    with pytest.raises(JsaeError, match="wall_thickness"):
         gymnasium.make(GRIDWORLD, wall_thickness=0.05)
-    with pytest.raises(JsaeError, match="transitions stage"):
+    with pytest.raises(JsaeError, match=r"missing.safetensors is missing: run the stage that makes it"):
         gymnasium.make(RECOMMENDER, model_path=tmp_path / "missing.safetensors")
 
 

@@ -74,7 +74,7 @@ def test_bins_that_were_hardly_visited_are_left_out() -> None:
 
 
 def test_entropy_of_the_next_item_is_that_of_the_boosted_distribution(tmp_path: Path) -> None:
-    shop = made_shops.make(tmp_path, made_shops.SHOP, bonus=0.05)
+    shop = made_shops.make(made_shops.SHOP, bonus=0.05)
     states = made_shops.all_states(shop)
     expected = torch.distributions.Categorical(made_shops.boosted(shop, states, 2)).entropy().mean()
     action = torch.full(states.shape[:2], 2)

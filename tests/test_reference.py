@@ -17,6 +17,7 @@ from jsae.experience.environment import Environment, build
 from jsae.experience.samples import random_transitions
 from jsae.experience.trajectories import Experience
 from jsae.nn import compiled, kernels
+from jsae.purchases import ngram
 from jsae.training.trainer import Settings, Trainer
 from tests import made_shops
 from tests.made_worlds import REELS
@@ -41,16 +42,15 @@ EPOCHS = 2
 
 
 @pytest.fixture(scope="module")
-def worlds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Environment]:
-    folder = tmp_path_factory.mktemp("shop")
-    made_shops.make(folder, made_shops.SHOP, window=3, similarity=True)
+def worlds() -> dict[str, Environment]:
+    model = ngram.tensors(made_shops.counted(made_shops.SHOP, window=3, similarity=True))
     shop = {"boost": 3.0, "bonus": 0.05, "start": "popularity", "episode_length": 9}
     reels = {"reels": REELS, "moves": 3, "fraction": 0.25, "minimum_count": 2}
     return {
         "gridworld": Gridworld(**(GRIDWORLD | SMALL | {"episode_length": 9})),
         "half-cheetah": HalfCheetah(episode_length=9),
         "slot-machine": build("slot_machine", {**reels, "episode_length": 9}),
-        "recommender": build("recommender", {**shop, "model_path": folder / "model.safetensors"}),
+        "recommender": build("recommender", {**shop, "model": model}),
     }
 
 

@@ -137,7 +137,7 @@ def test_what_the_policy_sees_and_chooses() -> None:
 
 def test_points_of_jsae_in_order_of_price(tmp_path: Path) -> None:
     """Which point is whose is dealt anew: the dearest item has one end of the longest axis, the cheapest the other."""
-    shop = made_shops.make(tmp_path, made_shops.SHOP)
+    shop = made_shops.make(made_shops.SHOP)
     assert shop.prices.tolist() == [10, 20, 5, 40]
     frozen, control = (embed(name, shop, SEEDS, 3, 2) for name in ("jsae", "jsae_by_price"))
     points = torch.tensor([[0.1, 0.2], [0.1, -0.8], [-0.1, 0.9], [0.0, -0.3]])  # the second coordinate varies most

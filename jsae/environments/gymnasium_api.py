@@ -11,7 +11,7 @@ both after `max_episode_steps`, which defaults to the paper's episode length.
 """
 
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -23,8 +23,8 @@ from torch import Tensor
 
 from jsae.environments.gridworld import Gridworld
 from jsae.environments.pictures import gridworld_picture, slot_machine_picture
-from jsae.environments.recommender import Recommender
-from jsae.environments.slot_machine import SlotMachine
+from jsae.experience.environment import Environment, build
+from jsae.io import checkpoint
 
 # The numbers of params.yaml, so that an environment can be made without it.
 GRIDWORLD: dict[str, Any] = {
@@ -51,23 +51,10 @@ SLOT_MACHINE: dict[str, Any] = {
 RECOMMENDER: dict[str, Any] = {"boost": 3.0, "bonus": 0.05, "start": "uniform", "episode_length": 20}
 
 
-class Batched(Protocol):
-    """What the wrappers need of an environment of `jsae.environments`."""
-
-    observation_size: int
-    n_actions: int
-    reset_noise: int
-    step_noise: int
-
-    def reset(self, uniforms: Tensor) -> Tensor: ...
-    def step(self, state: Tensor, action: Tensor, uniforms: Tensor) -> tuple[Tensor, Tensor, Tensor]: ...
-    def observe(self, state: Tensor) -> Tensor: ...
-
-
 class Lanes:
     """N episodes of a batched environment side by side, as NumPy arrays."""
 
-    def __init__(self, batched: Batched, lanes: int) -> None:
+    def __init__(self, batched: Environment, lanes: int) -> None:
         self.batched = batched
         self.lanes = lanes
         self.state: Tensor | None = None  # [1, N, k]
@@ -117,12 +104,12 @@ class BatchedEnv(gymnasium.Env[Any, np.int64]):
 
     metadata = _metadata()
 
-    def __init__(self, batched: Any, observation_space: spaces.Space[Any], render_mode: str | None) -> None:
+    def __init__(self, batched: Environment, render_mode: str | None) -> None:
         _check_render_mode(self, render_mode)
         self.batched = batched
         self.lanes = Lanes(batched, 1)
-        self.observation_space = observation_space
-        self.action_space = spaces.Discrete(batched.n_actions)
+        self.observation_space = _space(batched)
+        self.action_space = _actions(batched)
         self.render_mode = render_mode
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
@@ -154,8 +141,7 @@ class BatchedVectorEnv(VectorEnv[Any, np.ndarray, np.ndarray]):
 
     def __init__(
         self,
-        batched: Any,
-        observation_space: spaces.Space[Any],
+        batched: Environment,
         num_envs: int,
         max_episode_steps: int,
         render_mode: str | None,
@@ -165,8 +151,8 @@ class BatchedVectorEnv(VectorEnv[Any, np.ndarray, np.ndarray]):
         self.lanes = Lanes(batched, num_envs)
         self.num_envs = num_envs
         self.max_episode_steps = max_episode_steps
-        self.single_observation_space = observation_space
-        self.single_action_space = spaces.Discrete(batched.n_actions)
+        self.single_observation_space = _space(batched)
+        self.single_action_space = _actions(batched)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.render_mode = render_mode
@@ -241,7 +227,7 @@ class GridworldEnv(BatchedEnv):
     metadata = _metadata(pictures_a_second=10)
 
     def __init__(self, render_mode: str | None = None, **dynamics: Any) -> None:
-        super().__init__(*_gridworld(dynamics), render_mode)
+        super().__init__(_gridworld(dynamics), render_mode)
 
 
 class GridworldVectorEnv(BatchedVectorEnv):
@@ -256,7 +242,7 @@ class GridworldVectorEnv(BatchedVectorEnv):
         render_mode: str | None = None,
         **dynamics: Any,
     ) -> None:
-        super().__init__(*_gridworld(dynamics), num_envs, max_episode_steps, render_mode)
+        super().__init__(_gridworld(dynamics), num_envs, max_episode_steps, render_mode)
 
 
 class SlotMachineEnv(BatchedEnv):
@@ -294,7 +280,7 @@ class SlotMachineEnv(BatchedEnv):
     metadata = _metadata(pictures_a_second=2)
 
     def __init__(self, render_mode: str | None = None, **dynamics: Any) -> None:
-        super().__init__(*_slot_machine(dynamics), render_mode)
+        super().__init__(_slot_machine(dynamics), render_mode)
 
 
 class SlotMachineVectorEnv(BatchedVectorEnv):
@@ -309,7 +295,7 @@ class SlotMachineVectorEnv(BatchedVectorEnv):
         render_mode: str | None = None,
         **dynamics: Any,
     ) -> None:
-        super().__init__(*_slot_machine(dynamics), num_envs, max_episode_steps, render_mode)
+        super().__init__(_slot_machine(dynamics), num_envs, max_episode_steps, render_mode)
 
 
 class RecommenderEnv(BatchedEnv):
@@ -344,7 +330,7 @@ class RecommenderEnv(BatchedEnv):
     """
 
     def __init__(self, model_path: str | Path, render_mode: str | None = None, **dynamics: Any) -> None:
-        super().__init__(*_recommender(model_path, dynamics), render_mode)
+        super().__init__(_recommender(model_path, dynamics), render_mode)
 
 
 class RecommenderVectorEnv(BatchedVectorEnv):
@@ -358,24 +344,36 @@ class RecommenderVectorEnv(BatchedVectorEnv):
         render_mode: str | None = None,
         **dynamics: Any,
     ) -> None:
-        super().__init__(*_recommender(model_path, dynamics), num_envs, max_episode_steps, render_mode)
+        super().__init__(_recommender(model_path, dynamics), num_envs, max_episode_steps, render_mode)
 
 
-def _gridworld(dynamics: dict[str, Any]) -> tuple[Gridworld, spaces.Space[Any]]:
-    batched = Gridworld(**(GRIDWORLD | dynamics))
-    if batched.discrete_observations:
-        return batched, spaces.Discrete(batched.observation_size)
-    return batched, spaces.Box(0.0, 1.0, (2,), np.float32)
+def _gridworld(dynamics: dict[str, Any]) -> Environment:
+    return build("gridworld", GRIDWORLD | dynamics)
 
 
-def _slot_machine(dynamics: dict[str, Any]) -> tuple[SlotMachine, spaces.Space[Any]]:
-    batched = SlotMachine(**(SLOT_MACHINE | dynamics))
-    return batched, spaces.Discrete(batched.observation_size)
+def _slot_machine(dynamics: dict[str, Any]) -> Environment:
+    return build("slot_machine", SLOT_MACHINE | dynamics)
 
 
-def _recommender(model_path: str | Path, dynamics: dict[str, Any]) -> tuple[Recommender, spaces.Space[Any]]:
-    batched = Recommender(Path(model_path), **(RECOMMENDER | dynamics))
-    return batched, spaces.MultiDiscrete([batched.n_items] * batched.n)
+def _recommender(model_path: str | Path, dynamics: dict[str, Any]) -> Environment:
+    model, _ = checkpoint.load(Path(model_path))
+    return build("recommender", RECOMMENDER | dynamics | {"model": model})
+
+
+def _space(batched: Environment) -> spaces.Space[Any]:
+    """Of observations: an id, several ids, or coordinates in the unit box."""
+    match batched.one_hots:
+        case 0:
+            return spaces.Box(0.0, 1.0, (batched.observation_size,), np.float32)
+        case 1:
+            return spaces.Discrete(batched.observation_size)
+        case blocks:
+            return spaces.MultiDiscrete([batched.observation_size // blocks] * blocks)
+
+
+def _actions(batched: Environment) -> spaces.Discrete:
+    assert batched.n_actions is not None
+    return spaces.Discrete(batched.n_actions)
 
 
 def _pictures(batched: Any, lanes: Lanes) -> list[np.ndarray]:

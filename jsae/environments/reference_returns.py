@@ -13,7 +13,7 @@ half-cheetah        Monte Carlo, 95 % interval                      not known
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -21,29 +21,51 @@ import torch
 from torch import Tensor
 
 from jsae.config.errors import JsaeError
-from jsae.environments.gridworld import Gridworld, motions
-from jsae.environments.half_cheetah import HalfCheetah
-from jsae.environments.recommender import Recommender
-from jsae.environments.slot_machine import SlotMachine
+from jsae.experience.environment import Environment, ReferenceReturns
+
+if TYPE_CHECKING:  # these import this file: each is asked for its own reference returns
+    from jsae.environments.gridworld import Gridworld
+    from jsae.environments.half_cheetah import HalfCheetah
+    from jsae.environments.recommender import Recommender
+    from jsae.environments.slot_machine import SlotMachine
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 
-class Bounds(NamedTuple):
-    """Mean returns of an episode of the uniformly random and of the best policy, and the error of the worse known."""
+def random_return(environment: Environment, episodes: int) -> tuple[float, float]:
+    """Mean return of the uniformly random policy by Monte Carlo, and the half-width of its 95 % interval."""
+    generator = torch.Generator().manual_seed(0)
 
-    random: float
-    optimal: float
-    error: float
+    def uniforms(count: int) -> Tensor:
+        return torch.rand(1, episodes, count, dtype=torch.float64, generator=generator)
+
+    state = environment.reset(uniforms(environment.reset_noise))
+    returns = torch.zeros(1, episodes, dtype=torch.float64)
+    running = torch.ones(1, episodes, dtype=torch.bool)
+    for _ in range(environment.episode_length):
+        if environment.n_actions is not None:
+            action = torch.randint(environment.n_actions, (1, episodes), generator=generator)
+        else:
+            action = 2 * torch.rand(1, episodes, environment.action_size, generator=generator) - 1
+        state, reward, terminated = environment.step(state, action, uniforms(environment.step_noise))
+        returns += reward * running
+        running &= ~terminated
+    return float(returns.mean()), float(1.96 * returns.std() / episodes**0.5)
 
 
-def slot_machine(environment: SlotMachine) -> Bounds:
+def half_cheetah(environment: "HalfCheetah", episodes: int = 1_000) -> ReferenceReturns:
+    """The random return and the half-width of its 95 % interval; nobody knows the best one."""
+    random, half_width = random_return(environment, episodes)
+    return ReferenceReturns(random, None, half_width)
+
+
+def slot_machine(environment: "SlotMachine") -> ReferenceReturns:
     """Both returns without error."""
-    return Bounds(slot_machine_random(environment), slot_machine_optimal(environment), 0.0)
+    return ReferenceReturns(slot_machine_random(environment), slot_machine_optimal(environment), 0.0)
 
 
-def slot_machine_random(environment: SlotMachine) -> float:
+def slot_machine_random(environment: "SlotMachine") -> float:
     """Mean return of the uniformly random policy: the sum over steps and states of probability x reward.
 
     A uniformly random action spins each reel by an independent uniformly random move, so that the probability of a
@@ -63,7 +85,7 @@ def slot_machine_random(environment: SlotMachine) -> float:
     return total
 
 
-def slot_machine_optimal(environment: SlotMachine) -> float:
+def slot_machine_optimal(environment: "SlotMachine") -> float:
     """Return of the best policy from the start, by backward induction: V_t(s) = max_a r(s') + V_{t+1}(s')."""
     next_state = environment.transitions.numpy()  # [S, distinct actions]
     reward = environment.rewards.numpy().astype(np.float64)
@@ -73,33 +95,19 @@ def slot_machine_optimal(environment: SlotMachine) -> float:
     return float(value[0])
 
 
-def gridworld(environment: Gridworld, episodes: int = 50_000, resolution: int = 100) -> Bounds:
+def gridworld(environment: "Gridworld", episodes: int = 50_000, resolution: int = 100) -> ReferenceReturns:
     """Both returns; the error is the larger of the random return's 95 % half-width and the gap of the optimum's bounds.
 
     The optimum is that of a player who knows the true position. In the discrete version a policy sees only the bin; the
     best plan is a fixed sequence of actions from a fixed start, so it can play that plan too as long as the plan visits
     no bin twice.
     """
-    random, half_width = gridworld_random(environment, episodes)
+    random, half_width = random_return(environment, episodes)
     low, high = gridworld_optimal(environment, resolution)
-    return Bounds(random, low, max(half_width, high - low))
+    return ReferenceReturns(random, low, max(half_width, high - low))
 
 
-def gridworld_random(environment: Gridworld, episodes: int = 50_000) -> tuple[float, float]:
-    """Mean return of the uniformly random policy by Monte Carlo, and the half-width of its 95 % interval."""
-    generator = torch.Generator().manual_seed(0)
-    state = environment.reset(torch.empty(1, episodes, 0))
-    returns = torch.zeros(1, episodes, dtype=torch.float64)
-    running = torch.ones(1, episodes, dtype=torch.bool)
-    for _ in range(environment.episode_length):
-        action = torch.randint(environment.n_actions, (1, episodes), generator=generator)
-        state, reward, terminated = environment.step(state, action)
-        returns += reward * running
-        running &= ~terminated
-    return float(returns.mean()), float(1.96 * returns.std() / episodes**0.5)
-
-
-def gridworld_optimal(environment: Gridworld, resolution: int = 100) -> tuple[float, float]:
+def gridworld_optimal(environment: "Gridworld", resolution: int = 100) -> tuple[float, float]:
     """Bounds (low, high) of the best return from the start.
 
     Low is the return of a plan that `gridworld_plan` found. High is that of the fewest steps that could reach the goal
@@ -112,7 +120,7 @@ def gridworld_optimal(environment: Gridworld, resolution: int = 100) -> tuple[fl
     return (idle if plan is None else max(idle, plan_return(environment, plan))), high
 
 
-def fewest_steps(environment: Gridworld) -> int:
+def fewest_steps(environment: "Gridworld") -> int:
     """A lower bound on the steps to the goal, walls or not.
 
     In a direction u no step gets further than sub_steps x sub_step_length x max_a u.motion(a). As long as that is short
@@ -120,14 +128,14 @@ def fewest_steps(environment: Gridworld) -> int:
     """
     angles = np.linspace(0, 2 * np.pi, 3600, endpoint=False)
     directions = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    reach = environment.sub_steps * environment.sub_step_length * (directions @ motions(environment.actuators).T).max(1)
+    reach = environment.sub_steps * environment.sub_step_length * (directions @ environment.action_effects().T).max(1)
     x_low, y_low, x_high, y_high = environment.goal
     corners = np.array([[x_low, y_low], [x_low, y_high], [x_high, y_low], [x_high, y_high]])
     distance = (directions @ (corners - np.array(environment.start)).T).min(axis=1)
     return max(1, int(np.ceil((distance / reach).max() - 1e-6)))
 
 
-def gridworld_plan(environment: Gridworld, resolution: int = 100) -> list[int] | None:
+def gridworld_plan(environment: "Gridworld", resolution: int = 100) -> list[int] | None:
     """The cheapest plan to the goal that a search finds: action ids from the start, or None where it finds none.
 
     Uniform-cost search by the environment's own step over its continuous positions, with every distinct motion, and
@@ -136,7 +144,7 @@ def gridworld_plan(environment: Gridworld, resolution: int = 100) -> list[int] |
     """
     if environment.step_reward >= 0:
         raise JsaeError(f"gridworld: step_reward is {environment.step_reward}; the search for a plan needs less than 0")
-    distinct = np.sort(np.unique(motions(environment.actuators).round(9), axis=0, return_index=True)[1])
+    distinct = np.sort(np.unique(environment.action_effects().round(9), axis=0, return_index=True)[1])
     seen = np.zeros((resolution + 1) ** 2, dtype=bool)
     waiting = {0.0: [_Nodes(environment.reset(torch.empty(1, 1, 0))[0], None, np.array([-1]), np.array([-1]))]}
     while waiting and (cost := min(waiting)) < -environment.episode_length * environment.step_reward:
@@ -189,7 +197,7 @@ def _unseen(position: Tensor, resolution: int, seen: np.ndarray) -> np.ndarray:
     return np.sort(first[~seen[cells[first]]])
 
 
-def plan_return(environment: Gridworld, plan: list[int]) -> float:
+def plan_return(environment: "Gridworld", plan: list[int]) -> float:
     """Return of a plan from the start, up to its end or the goal."""
     state, total = environment.reset(torch.empty(1, 1, 0)), 0.0
     for action in plan:
@@ -200,7 +208,7 @@ def plan_return(environment: Gridworld, plan: list[int]) -> float:
     return total
 
 
-def recommender(environment: Recommender) -> Bounds:
+def recommender(environment: "Recommender") -> ReferenceReturns:
     """Both returns without error, averaged over the start of an episode.
 
     Backward induction over all N^n histories and N actions. With w(x) = price of x + value of the history after buying
@@ -229,7 +237,7 @@ def recommender(environment: Recommender) -> Bounds:
             np.concatenate(values)[class_of].reshape(-1, items) for values in zip(*of_classes, strict=True)
         )
     start = environment.start_probabilities()[states].prod(-1).numpy()
-    return Bounds(float(start @ random.ravel()), float(start @ optimal.ravel()), 0.0)
+    return ReferenceReturns(float(start @ random.ravel()), float(start @ optimal.ravel()), 0.0)
 
 
 @dataclass(frozen=True)
@@ -256,7 +264,7 @@ class _Histories:
     classes: int
 
     @classmethod
-    def of(cls, environment: Recommender, histories: Tensor) -> Self:
+    def of(cls, environment: "Recommender", histories: Tensor) -> Self:
         """histories: one of each class, [K, n]."""
         p = environment.probabilities(histories[None])[0].numpy()
         extra = (environment.boost - 1) * p + environment.bonus
@@ -290,17 +298,3 @@ class _Histories:
         gained = (level[lines] - self.base_gain[lines] * without[:, None]).max(axis=1)
         np.maximum.at(gained, self.owner, self.gain * (worth[self.item] - without[self.owner]))
         return without + gained
-
-
-def half_cheetah_random(environment: HalfCheetah, episodes: int = 1_000) -> tuple[float, float]:
-    """Mean return of torques drawn uniformly from the box, by Monte Carlo, and the half-width of its 95 % interval."""
-    generator = torch.Generator().manual_seed(0)
-    state = environment.reset(
-        torch.rand(1, episodes, environment.reset_noise, dtype=torch.float64, generator=generator)
-    )
-    returns = torch.zeros(1, episodes, dtype=torch.float64)
-    for _ in range(environment.episode_length):
-        action = 2 * torch.rand(1, episodes, environment.action_size, generator=generator) - 1
-        state, reward, _ = environment.step(state, action)
-        returns += reward
-    return float(returns.mean()), float(1.96 * returns.std() / episodes**0.5)

@@ -6,7 +6,6 @@ item, and all rows of all orders lie in one sparse table, so that sampling any b
 array.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+import torch
+from torch import Tensor
 
 from jsae.config.errors import JsaeError
-from jsae.io.files import write_atomically
+from jsae.io import checkpoint
 
 ARRAYS = (
     "items",
@@ -318,24 +317,23 @@ def _histories(purchases: pl.DataFrame, known: pl.Series, n: int) -> tuple[Ints,
     return grams[:, :n], grams[:, n], int((one_user & ~familiar).sum())
 
 
-def save(model: NgramModel, path: Path) -> None:
-    """Write the model as one safetensors file, whole or not at all."""
+def tensors(model: NgramModel) -> dict[str, Tensor]:
+    """The fields of `NgramModel`, with keys_0, keys_1, ... for `keys`: what the recommender environment takes."""
     arrays: dict[str, npt.NDArray[np.generic]] = {name: getattr(model, name) for name in ARRAYS}
     arrays |= {f"keys_{order}": keys for order, keys in enumerate(model.keys)}
-    with write_atomically(path) as temporary:
-        save_file(
-            {name: np.ascontiguousarray(array) for name, array in arrays.items()},
-            temporary,
-            metadata={"ngram": json.dumps({"n": model.n})},
-        )
+    return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
+
+
+def save(model: NgramModel, path: Path) -> None:
+    """Write the model's tensors as one file (jsae.io.checkpoint), whole or not at all."""
+    checkpoint.save(path, tensors(model))
 
 
 def load(path: Path) -> NgramModel:
-    """Read a model that `save` wrote."""
+    """Read a model that `save` wrote. Raises JsaeError if the file is missing, damaged, or holds something else."""
+    arrays = {name: tensor.numpy() for name, tensor in checkpoint.load(path)[0].items()}
     try:
-        with safe_open(path, framework="numpy") as stored:
-            n = json.loads(stored.metadata()["ngram"])["n"]
-            keys = tuple(stored.get_tensor(f"keys_{order}") for order in range(n + 1))
-            return NgramModel(keys=keys, **{name: stored.get_tensor(name) for name in ARRAYS})
-    except (OSError, SafetensorError, KeyError, TypeError) as error:
+        keys = tuple(arrays[f"keys_{order}"] for order in range(len(arrays) - len(ARRAYS)))
+        return NgramModel(keys=keys, **{name: arrays[name] for name in ARRAYS})
+    except KeyError as error:
         raise JsaeError(f"{path} is not an n-gram model ({error}): run the transitions stage again") from error

@@ -15,8 +15,7 @@ from torch import Tensor
 from jsae.config.errors import JsaeError
 from jsae.embeddings.base import Embedding, embed, restore, transfer
 from jsae.embeddings.learner import Learner
-from jsae.experience import environment as environments
-from jsae.experience.environment import Environment
+from jsae.experience.environment import Environment, load_environment
 from jsae.experience.samples import load_samples
 from jsae.experience.trajectories import Transitions
 from jsae.io import checkpoint
@@ -81,7 +80,7 @@ class PretrainingJob:
         not a number.
         """
         device = torch.device(self.device)
-        environment: Environment = environments.load_environment(self.environment, device)
+        environment = load_environment(self.environment, device)
         embedding = embed(self.embedding, environment, self.seeds, self.state_size, self.action_size)
         if not embedding.parameters:
             return PretrainingResult({}, torch.empty(len(self.seeds), 0), torch.empty(len(self.seeds), 0))
@@ -149,7 +148,7 @@ class TrainingJob(Settings):
         Raises JsaeError if a file is missing or damaged, if the weights of `source` have other shapes, or, naming seed
         and epoch, if a number stops being finite and `strict` is on.
         """
-        environment: Environment = environments.load_environment(self.environment, torch.device(self.device))
+        environment = load_environment(self.environment, torch.device(self.device))
         trainer = Trainer(environment, self._embedding(environment), self.agent, self.seeds, self, strict=self.strict)
         if self.source is not None:
             trainer.start_from(_rows(self.source, self.rows))
