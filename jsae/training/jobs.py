@@ -52,7 +52,8 @@ class PretrainingJob:
     | embedding, state_size, action_size | file of jsae/embeddings; m and d |
     | seeds | one a run |
     | rows | of each run, in `samples` and in `source` |
-    | epochs, batch_size, learning_rate, weight_decay, validation_share, patience | see pretrain and Learner |
+    | epochs, batch_size, learning_rate, weight_decay, validation_share | see pretrain and Learner |
+    | patience, minimum_improvement | a run stops once its loss has levelled off (window: patience); see levelled_off |
     | source | file of the embeddings of another environment, where parts are taken from them; else None |
     | device | cpu or cuda |
     """
@@ -72,6 +73,7 @@ class PretrainingJob:
     patience: int
     source: Path | None
     device: str
+    minimum_improvement: float = 0.0
 
     def run(self, progress: Progress) -> PretrainingResult:
         """Pre-train. An embedding without parameters gives none, and losses of no epoch.
@@ -100,7 +102,8 @@ class PretrainingJob:
             epochs=self.epochs,
             batch_size=self.batch_size,
             validation_share=self.validation_share,
-            patience=self.patience,
+            window=self.patience,
+            minimum_improvement=self.minimum_improvement,
             progress=progress,
         )
         parameters = {name: parameter.detach().cpu() for name, parameter in embedding.parameters.items()}
