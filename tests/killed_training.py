@@ -3,19 +3,19 @@
 import sys
 from pathlib import Path
 
+from jsae.experience.environment import save_environment
 from jsae.io.workers import run_batches
 from jsae.training.jobs import TrainingJob
-from tests import made_environments
 from tests.made_worlds import TINY_GRIDWORLD
 
 SEEDS = (0, 1)
 
 
 def jobs(folder: Path, epochs: int) -> list[TrainingJob]:
-    environment = made_environments.written(folder / "environment.json", "gridworld", TINY_GRIDWORLD)
+    save_environment(folder / "environment", "gridworld", TINY_GRIDWORLD)
     return [
         TrainingJob(
-            environment=environment,
+            environment=folder / "environment",
             embedding="none",
             state_size=3,
             action_size=2,

@@ -57,7 +57,7 @@ def embedded(name: str, environment: Environment) -> Embedding:
     if embedding.learnt:
         data = random_transitions(environment, SEEDS, 400)
         learner = Learner(embedding, Streams(SEEDS, "test"), learning_rate=0.03, weight_decay=0.0)
-        pretrain(embedding, data, learner, epochs=30, batch_size=100, validation_share=0.1, patience=30)
+        pretrain(embedding, data, learner, epochs=30, batch_size=100, validation_share=0.1, window=30)
     return embedding
 
 

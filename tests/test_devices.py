@@ -9,13 +9,14 @@ import torch
 
 from jsae.config.errors import JsaeError
 from jsae.embeddings.base import embed
-from jsae.experience.environment import build
+from jsae.experience.environment import build, save_environment
 from jsae.experience.samples import random_transitions, save_samples
 from jsae.io.workers import run_batches_in_turn
 from jsae.nn import devices
+from jsae.purchases import ngram
 from jsae.training.jobs import PretrainingJob
 from jsae.training.trainer import Continual, Settings, Trainer, train
-from tests import made_environments, made_shops
+from tests import made_shops
 from tests.elsewhere import Elsewhere, reaching
 from tests.made_worlds import REELS, TINY_GRIDWORLD
 
@@ -45,10 +46,8 @@ NO_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds n
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("shop")
-    made_shops.make(folder, made_shops.SHOP, window=3, similarity=True)
-    return folder / "model.safetensors"
+def store() -> dict[str, torch.Tensor]:
+    return ngram.tensors(made_shops.counted(made_shops.SHOP, window=3, similarity=True))
 
 
 @pytest.fixture(params=["elsewhere", pytest.param("cuda", marks=NO_GPU)])
@@ -56,9 +55,9 @@ def device(request: pytest.FixtureRequest) -> torch.device:
     return Elsewhere.device if request.param == "elsewhere" else torch.device("cuda")
 
 
-def made(device: torch.device | str, store: Path, world: str, agent: str, embedding: str) -> Trainer:
+def made(device: torch.device | str, store: dict[str, torch.Tensor], world: str, agent: str, embedding: str) -> Trainer:
     module, dynamics = WORLDS[world]
-    extra = {"model_path": store} if world == "recommender" else {}
+    extra = {"model": store} if world == "recommender" else {}
     environment = build(module, {**dynamics, **extra, "episode_length": STEPS}, device)
     settings = Settings(
         num_envs=NUM_ENVS,
@@ -82,7 +81,7 @@ def assert_same(here: dict[str, torch.Tensor], there: dict[str, torch.Tensor]) -
 
 @pytest.mark.parametrize(("world", "agent", "embedding"), CELLS)
 def test_an_epoch_is_what_it_is_on_the_cpu(
-    device: torch.device, store: Path, world: str, agent: str, embedding: str
+    device: torch.device, store: dict[str, torch.Tensor], world: str, agent: str, embedding: str
 ) -> None:
     here = made("cpu", store, world, agent, embedding)
     here.run_epoch()
@@ -96,7 +95,7 @@ def test_an_epoch_is_what_it_is_on_the_cpu(
 
 @pytest.mark.parametrize("agent", AGENTS)
 @pytest.mark.parametrize("world", ["recommender", "half-cheetah"])
-def test_an_epoch_waits_for_its_metrics_alone(store: Path, world: str, agent: str) -> None:
+def test_an_epoch_waits_for_its_metrics_alone(store: dict[str, torch.Tensor], world: str, agent: str) -> None:
     """And once for each policy step that the KL may end, and for each step of MuJoCo."""
     with Elsewhere() as elsewhere:
         trainer = made(Elsewhere.device, store, world, agent, "jsae")
@@ -111,7 +110,9 @@ def test_an_epoch_waits_for_its_metrics_alone(store: Path, world: str, agent: st
 
 
 @pytest.mark.parametrize("agent", ["vpg", "sac"])
-def test_a_training_goes_on_elsewhere(device: torch.device, store: Path, agent: str, tmp_path: Path) -> None:
+def test_a_training_goes_on_elsewhere(
+    device: torch.device, store: dict[str, torch.Tensor], agent: str, tmp_path: Path
+) -> None:
     cell = ("recommender", agent, "jsae")
     whole = train(made("cpu", store, *cell), 4, tmp_path / "whole")
     train(made("cpu", store, *cell), 2, tmp_path / "moved")
@@ -127,9 +128,10 @@ def test_pre_training_is_what_it_is_on_the_cpu(device: torch.device, world: str,
     module, dynamics = WORLDS[world]
     dynamics = {**dynamics, "episode_length": STEPS}
     save_samples(tmp_path / "samples", random_transitions(build(module, dynamics), SEEDS, 40))
+    save_environment(tmp_path / "environment", module, dynamics)
     jobs = [
         PretrainingJob(
-            environment=made_environments.written(tmp_path / "environment.json", module, dynamics),
+            environment=tmp_path / "environment",
             samples=tmp_path / "samples",
             embedding="jsae",
             state_size=3,

@@ -11,12 +11,12 @@ import torch
 from jsae.config.errors import JsaeError
 from jsae.embeddings.base import embed, restore
 from jsae.environments.gridworld import Gridworld
+from jsae.experience.environment import save_environment
 from jsae.experience.samples import random_transitions, save_samples
 from jsae.io import checkpoint
 from jsae.io.workers import run_batches
 from jsae.training.jobs import PretrainingJob, TrainingJob
 from jsae.training.trainer import Continual, Trainer
-from tests import made_environments
 from tests.made_worlds import TINY_GRIDWORLD
 
 BLOCK = [5, 6, 7]
@@ -25,7 +25,8 @@ RATES: dict[str, Any] = {"learning_rate": 0.01, "weight_decay": 0.0}
 
 @pytest.fixture
 def environment(tmp_path: Path) -> Path:
-    return made_environments.written(tmp_path / "environment.json", "gridworld", TINY_GRIDWORLD)
+    save_environment(tmp_path / "environment", "gridworld", TINY_GRIDWORLD)
+    return tmp_path / "environment"
 
 
 @pytest.fixture

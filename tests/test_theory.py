@@ -184,9 +184,9 @@ def test_different_points_with_one_projection_stay_apart() -> None:
     x = np.array([[1.0, 0.0], [0.0, 1.0], [3.0, 0.0], [1.0, 0.0]])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(separation, "_along", lambda x: x.sum(axis=1))
-        points, copies = separation._distinct(x)
+        points, copies = separation._distinct(x, separation._along(x))
         found = separation.separation(x, 1e-6, 10)
-    assert dict(zip(map(tuple, points.tolist()), copies.tolist(), strict=True)) == {(1, 0): 2, (0, 1): 1, (3, 0): 1}
+    assert dict(zip(map(tuple, x[points].tolist()), copies.tolist(), strict=True)) == {(1, 0): 2, (0, 1): 1, (3, 0): 1}
     assert (found.equal, found.near, found.crowded) == (1, 1, 2)
 
 

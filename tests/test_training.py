@@ -59,7 +59,7 @@ def make(kind: str, embedding: str, seeds: list[int], *, continual: bool = False
     if built.learnt:
         learner = Learner(built, Streams(seeds, "test"), learning_rate=0.01, weight_decay=0.0)
         data = random_transitions(world, seeds, 100)
-        pretrain(built, data, learner, epochs=2, batch_size=50, validation_share=0.2, patience=2)
+        pretrain(built, data, learner, epochs=2, batch_size=50, validation_share=0.2, window=2)
     return Trainer(world, built, "vpg", seeds, replace(values, **changes))
 
 

@@ -38,7 +38,7 @@ def zeroed(name: str, environment: Environment) -> base.Embedding:
 def learn(embedding: base.Embedding, environment: Environment, epochs: int = 2) -> None:
     learner = Learner(embedding, Streams(SEEDS, "test"), learning_rate=0.03, weight_decay=0.01)
     data = random_transitions(environment, SEEDS, 80)
-    pretrain(embedding, data, learner, epochs=epochs, batch_size=20, validation_share=0.2, patience=epochs)
+    pretrain(embedding, data, learner, epochs=epochs, batch_size=20, validation_share=0.2, window=epochs)
 
 
 def test_eq_6_by_hand() -> None:

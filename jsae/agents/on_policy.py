@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any, ClassVar, Self
 
 import torch
-from annotated_types import Ge, Gt, IsFinite, Le
+from annotated_types import Ge, Gt, Le
 from torch import Tensor
 
 from jsae.agents.policies import ActionSpec, Policy, policy_over
 from jsae.agents.returns import generalised_advantages, normalised, rewards_to_go
-from jsae.config.doc import Doc
+from jsae.config.doc import Doc, Finite
 from jsae.experience.trajectories import Experience
 from jsae.io import checkpoint
 from jsae.nn import kernels
@@ -41,7 +41,7 @@ class OnPolicyAgent:
         actor_learning_rates: Tensor,
         critic_learning_rates: Tensor,
         discount: float,
-        gae_lambda: Annotated[IsFinite[float], Ge(0), Le(1), Doc("λ of generalised advantage estimation", "A.4.2")],
+        gae_lambda: Annotated[Finite, Ge(0), Le(1), Doc("λ of generalised advantage estimation", "A.4.2")],
         train_pi_iters: Annotated[
             int, Ge(1), Doc("gradient steps of the policy an epoch", "not stated: Spinning Up's 1")
         ],
@@ -49,7 +49,7 @@ class OnPolicyAgent:
             int, Ge(1), Doc("gradient steps of the critic an epoch", "not stated: Spinning Up's 80")
         ],
         target_kl: Annotated[
-            Annotated[IsFinite[float], Gt(0)] | None,
+            Annotated[Finite, Gt(0)] | None,
             Doc(
                 "policy steps after the first end when E[ln π_old − ln π] exceeds it; null: never",
                 "not stated: Spinning Up, with one step, has none; here that of PPO, where an environment has more",

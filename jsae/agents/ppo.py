@@ -10,12 +10,12 @@ for each epoch:
 
 from typing import Annotated, Any
 
-from annotated_types import Ge, Gt, IsFinite, Lt
+from annotated_types import Ge, Gt, Lt
 from torch import Tensor
 
 from jsae.agents.on_policy import OnPolicyAgent
 from jsae.agents.policies import Policy
-from jsae.config.doc import Doc
+from jsae.config.doc import Doc, Finite
 from jsae.nn.mlp import MLP
 
 
@@ -38,12 +38,12 @@ class PPO(OnPolicyAgent):
         policy: Policy,
         critic: MLP,
         *,
-        clip: Annotated[IsFinite[float], Gt(0), Lt(1), Doc("ε: how far the probability ratio counts", "A.4.2")],
+        clip: Annotated[Finite, Gt(0), Lt(1), Doc("ε: how far the probability ratio counts", "A.4.2")],
         train_pi_iters: Annotated[
             int, Ge(1), Doc("gradient steps of the policy an epoch at most", "not stated: Spinning Up's 80")
         ],
         target_kl: Annotated[
-            IsFinite[float],
+            Finite,
             Gt(0),
             Doc("policy steps end when E[ln π_old − ln π] exceeds it", "not stated: Spinning Up's 1.5 × 0.01"),
         ],

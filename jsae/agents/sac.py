@@ -20,12 +20,12 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Protocol, Self
 
 import torch
-from annotated_types import Ge, Gt, IsFinite, Lt
+from annotated_types import Ge, Gt, Lt
 from torch import Tensor
 
 from jsae.agents.policies import ActionSpec, Categorical, SquashedGaussian
 from jsae.agents.replay import Batch, Replay
-from jsae.config.doc import Doc
+from jsae.config.doc import Doc, Finite
 from jsae.experience.trajectories import Experience
 from jsae.io import checkpoint
 from jsae.nn import kernels
@@ -196,7 +196,7 @@ class SAC:
         critic_learning_rates: Tensor,
         discount: float,
         entropy_weight: Annotated[
-            IsFinite[float],
+            Finite,
             Ge(0),
             Doc(
                 "α: worth of a nat of the policy's entropy, beside scaled rewards",
@@ -204,7 +204,7 @@ class SAC:
             ),
         ],
         act_limit: Annotated[
-            IsFinite[float],
+            Finite,
             Gt(0),
             Doc(
                 "points of E stay within ± this; 1 is where g ends",
@@ -212,7 +212,7 @@ class SAC:
             ),
         ],
         polyak: Annotated[
-            IsFinite[float],
+            Finite,
             Ge(0),
             Lt(1),
             Doc(

@@ -197,6 +197,12 @@ class Gridworld:
         """Random return by Monte Carlo, best return by a search with bounds: see `reference_returns.gridworld`."""
         return reference_returns.gridworld(self)
 
+    def picture(self, state: Tensor) -> np.ndarray:
+        """The box as in Figure 4 with the agent at `state` [2], RGB uint8 [400, 400, 3]."""
+        from jsae.environments.pictures import gridworld_picture  # draws with Pillow, which no training needs
+
+        return gridworld_picture(self.walls, self.goal, state.tolist())
+
     def _bin(self, state: Tensor) -> Tensor:
         x_bin, y_bin = torch.bucketize(state, self._bin_edges).unbind(-1)
         return torch.add(y_bin, x_bin, alpha=self.bins)

@@ -139,6 +139,13 @@ class SlotMachine:
         """Both returns without error: see `reference_returns.slot_machine`."""
         return reference_returns.slot_machine(self)
 
+    def picture(self, state: Tensor) -> np.ndarray:
+        """The reels at `state` [1], RGB uint8 [240, 80 x reels, 3]."""
+        from jsae.environments.pictures import slot_machine_picture  # draws with Pillow, which no training needs
+
+        places = np.unravel_index(int(state), [self.values] * len(self.reels))
+        return slot_machine_picture(self.reels, [int(place) for place in places], self.minimum_count)
+
 
 def advances(moves: int, fraction: float, values: int) -> np.ndarray:
     """Places by which each move advances a reel of so many values, int64 [moves]."""

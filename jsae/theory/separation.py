@@ -14,6 +14,7 @@ from scipy.spatial.distance import cdist
 from torch import Tensor
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 NEAREST_BLOCK = 1024
 """Points whose distances to all others are at hand at a time."""
@@ -64,10 +65,11 @@ def separation(x: Floats, near: float, sample: int) -> Separation:
     states only: in 8 to 16 dimensions no index beats trying all of them.
     """
     states = len(x)
-    distinct, copies = _distinct(x)
+    along = _along(x)
+    distinct, copies = _distinct(x, along)
     equal = int((copies * (copies - 1) // 2).sum())
     near_pairs, crowded, smallest = equal, copies > 1, 0.0 if equal else np.inf
-    for i, j, distance in _near_pairs(distinct, near):
+    for i, j, distance in _near_pairs(x, along, distinct, near):
         near_pairs += int((copies[i] * copies[j]).sum())
         crowded[i] = crowded[j] = True
         smallest = min(smallest, float(distance.min()))
@@ -87,21 +89,20 @@ def separation(x: Floats, near: float, sample: int) -> Separation:
     )
 
 
-def _distinct(x: Floats) -> tuple[Floats, NDArray[np.int64]]:
-    """The different points among x [N, m] in the order of their projections, and how often each occurs.
+def _distinct(x: Floats, along: Floats) -> tuple[Ints, Ints]:
+    """One of each of the different points among x [N, m] in the order of their projections, and how often it occurs.
 
-    Equal points are then neighbours. A search through whole rows, which takes far longer, is needed only if two points
-    happen to have one projection.
+    Equal points have equal projections. A search through whole rows, which takes far longer, is needed only if two
+    different points happen to have one projection.
     """
-    along = _along(x)
     order = np.argsort(along)
-    x, new = x[order], np.append(True, np.diff(along[order]) > 0)
+    new = np.append(True, np.diff(along[order]) > 0)
     copy = np.flatnonzero(~new)
-    if (x[copy] != x[copy - 1]).any():
-        x, copies = np.unique(x, axis=0, return_counts=True)
-        order = np.argsort(_along(x))
-        return x[order], copies[order]
-    return (x[new] if len(copy) else x), np.diff(np.flatnonzero(new), append=len(x))
+    if (x[order[copy]] != x[order[copy - 1]]).any():
+        _, one, copies = np.unique(x, axis=0, return_index=True, return_counts=True)
+        order = np.argsort(along[one])
+        return one[order], copies[order]
+    return order[new], np.diff(np.flatnonzero(new), append=len(x))
 
 
 def _along(x: Floats) -> Floats:
@@ -111,23 +112,23 @@ def _along(x: Floats) -> Floats:
     return projections
 
 
-def _near_pairs(x: Floats, near: float) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], Floats]]:
-    """Every pair of points i, j of x [N, m] nearer than `near`, with its distance, in blocks; x as of `_distinct`.
+def _near_pairs(x: Floats, along: Floats, points: Ints, near: float) -> Iterator[tuple[Ints, Ints, Floats]]:
+    """Every pair i, j of `points` (those of `_distinct`) that is nearer than `near`, with its distance, in blocks.
 
     No two points are nearer than their projections on a line: it is enough to look at neighbours in that order.
     """
-    along, first, shift = _along(x), np.arange(len(x)), 0
+    along, first, shift = along[points], np.arange(len(points)), 0
     while len(first):
         shift += 1
-        first = first[first + shift < len(x)]
+        first = first[first + shift < len(points)]
         first = first[along[first + shift] - along[first] < near * (1 + 1e-6)]
-        distance = np.linalg.norm(x[first] - x[first + shift], axis=1)
+        distance = np.linalg.norm(x[points[first]] - x[points[first + shift]], axis=1)
         close = distance < near
         if close.any():
             yield first[close], first[close] + shift, distance[close]
 
 
-def _nearest(x: Floats, chosen: NDArray[np.int64]) -> Floats:
+def _nearest(x: Floats, chosen: Ints) -> Floats:
     """Distance from each chosen point to the nearest other of x [N, m].
 
     |y|² - 2 xy, a matrix product, says up to rounding which blocks of points hold the nearest; only these are measured.
@@ -135,12 +136,14 @@ def _nearest(x: Floats, chosen: NDArray[np.int64]) -> Floats:
     starts = range(0, len(x), NEAREST_BLOCK)
     squares = np.einsum("nm,nm->n", x, x)
     lowest = np.empty((len(starts), len(chosen)))
+    doubled = -2 * x[chosen]
     for row, start in zip(lowest, starts, strict=True):
         block = slice(start, start + NEAREST_BLOCK)
-        gap = x[block] @ (-2 * x[chosen].T) + squares[block, None]
+        gap = doubled @ x[block].T
+        gap += squares[block]
         inside = np.flatnonzero((chosen >= start) & (chosen < start + NEAREST_BLOCK))
-        gap[chosen[inside] - start, inside] = np.inf
-        row[:] = gap.min(axis=0)
+        gap[inside, chosen[inside] - start] = np.inf
+        row[:] = gap.min(axis=1)
     possible = lowest <= lowest.min(axis=0) + 1e-12 * squares.max()
     nearest = np.full(len(chosen), np.inf)
     for row, start in zip(possible, starts, strict=True):

@@ -15,8 +15,7 @@ from torch import Tensor
 from jsae.config.errors import JsaeError
 from jsae.embeddings.base import Embedding, embed, restore, transfer
 from jsae.embeddings.learner import Learner
-from jsae.experience import environment as environments
-from jsae.experience.environment import Environment
+from jsae.experience.environment import Environment, load_environment
 from jsae.experience.samples import load_samples
 from jsae.experience.trajectories import Transitions
 from jsae.io import checkpoint
@@ -53,7 +52,8 @@ class PretrainingJob:
     | embedding, state_size, action_size | file of jsae/embeddings; m and d |
     | seeds | one a run |
     | rows | of each run, in `samples` and in `source` |
-    | epochs, batch_size, learning_rate, weight_decay, validation_share, patience | see pretrain and Learner |
+    | epochs, batch_size, learning_rate, weight_decay, validation_share | see pretrain and Learner |
+    | patience, minimum_improvement | a run stops once its loss has levelled off (window: patience); see levelled_off |
     | source | file of the embeddings of another environment, where parts are taken from them; else None |
     | device | cpu or cuda |
     """
@@ -73,6 +73,7 @@ class PretrainingJob:
     patience: int
     source: Path | None
     device: str
+    minimum_improvement: float = 0.0
 
     def run(self, progress: Progress) -> PretrainingResult:
         """Pre-train. An embedding without parameters gives none, and losses of no epoch.
@@ -81,7 +82,7 @@ class PretrainingJob:
         not a number.
         """
         device = torch.device(self.device)
-        environment: Environment = environments.load_environment(self.environment, device)
+        environment = load_environment(self.environment, device)
         embedding = embed(self.embedding, environment, self.seeds, self.state_size, self.action_size)
         if not embedding.parameters:
             return PretrainingResult({}, torch.empty(len(self.seeds), 0), torch.empty(len(self.seeds), 0))
@@ -101,7 +102,8 @@ class PretrainingJob:
             epochs=self.epochs,
             batch_size=self.batch_size,
             validation_share=self.validation_share,
-            patience=self.patience,
+            window=self.patience,
+            minimum_improvement=self.minimum_improvement,
             progress=progress,
         )
         parameters = {name: parameter.detach().cpu() for name, parameter in embedding.parameters.items()}
@@ -149,7 +151,7 @@ class TrainingJob(Settings):
         Raises JsaeError if a file is missing or damaged, if the weights of `source` have other shapes, or, naming seed
         and epoch, if a number stops being finite and `strict` is on.
         """
-        environment: Environment = environments.load_environment(self.environment, torch.device(self.device))
+        environment = load_environment(self.environment, torch.device(self.device))
         trainer = Trainer(environment, self._embedding(environment), self.agent, self.seeds, self, strict=self.strict)
         if self.source is not None:
             trainer.start_from(_rows(self.source, self.rows))
