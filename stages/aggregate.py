@@ -3,7 +3,7 @@
 inputs   the curves of each cell and block of seeds, reference returns, report/claims.yaml, checks of the theory
 outputs  tables/{cells,curves,final,aggregates,profiles}.parquet; tables/missing.json, cells without a file;
          tables/readings.json, the paper's comparisons under other readings; tables/ablations.json, what sets each
-         ablation, control and transfer apart from what it varies; claims.json, metrics.json, summary.csv
+         ablation, control and transfer apart from what it varies; claims.json, summary.csv; metrics/CELL.json
 
 A cell without a file is written to missing.json; a file that is wrong stops the stage.
 """
@@ -65,7 +65,8 @@ def main(declared: Declared) -> None:
     ]
     pairs += [(cell, cell.primary) for cell in keys if cell.reading and cell.primary in keys]
     write_json(claims.beside(final, pairs, book.level), outputs["tables"] / "ablations.json")
-    write_json({**tables.metrics(final), "verdicts": claims.counts(verdicts)}, outputs["metrics"])
+    for name, numbers in tables.metrics(final).items():
+        write_json(numbers, outputs["metrics"] / f"{name}.json")
 
 
 def reference_returns(declared: Declared, cells: pl.DataFrame) -> dict[Cell, tables.ReferenceReturns]:

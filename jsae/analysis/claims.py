@@ -7,7 +7,7 @@ verdicts. This module reads it, compares the cells and returns plain records for
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -364,8 +364,3 @@ def _out_of_reach(record: Mapping[str, Any], margin: float, level: float, power:
     if needed is None or needed <= min(record["n"]):
         return ""
     return f"with these spreads it takes about {needed:,} seeds a cell to support it, even where there is no difference"
-
-
-def counts(records: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """How many claims have each verdict."""
-    return {verdict: sum(record["verdict"] == verdict for record in records) for verdict in get_args(Verdict)}

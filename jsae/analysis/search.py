@@ -57,7 +57,7 @@ class Trial(NamedTuple):
 
 
 def trials(grid: Mapping[str, Sequence[Any]], vary: Sequence[str], strangers: Sequence[str]) -> list[Trial]:
-    """Every combination of the grid's values of what is varied, but of strangers, which make no difference to the cell."""
+    """Every combination of the values of what is varied; strangers make no difference to the cell and stay."""
     varied = [name for name in vary if name in grid and name not in strangers]
     shared = [name for name in varied if name in SIZES + STEPS]
     own = [name for name in varied if name not in shared]

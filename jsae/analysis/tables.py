@@ -124,10 +124,9 @@ def _iqm(values: statistics.Scores) -> statistics.Scores:
 
 
 def metrics(runs: pl.DataFrame) -> dict[str, dict[str, float | int]]:
-    """For `dvc metrics`, from the table `final`: the mean final return of each primary cell, and how many runs."""
-    means = summary(runs).filter(pl.col("reading") == "")
-    cells = {cell: round(value, 4) for cell, value in means.select("cell", "final_return").iter_rows()}
-    return {"final_return": cells, "study": {"runs": len(runs), "cells": runs.select(KEYS).n_unique()}}
+    """For `dvc metrics`, a line a cell, from the table `final`: means over seeds; what is not known is left out."""
+    rows = summary(runs).drop("reading").rows(named=True)
+    return {row.pop("cell"): {name: value for name, value in row.items() if value is not None} for row in rows}
 
 
 def summary(runs: pl.DataFrame) -> pl.DataFrame:

@@ -101,8 +101,8 @@ def value_maps(scale: str) -> Path:
 
 
 def metrics(scale: str) -> Path:
-    """A few numbers for `dvc metrics`."""
-    return RESULTS / scale / "metrics.json"
+    """Folder with a few numbers of each cell, for `dvc metrics`."""
+    return RESULTS / scale / "metrics"
 
 
 def summary(scale: str) -> Path:

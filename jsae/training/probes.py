@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
+import polars as pl
 import torch
 from scipy import stats
 from torch import Tensor
@@ -23,7 +24,9 @@ from jsae.embeddings.action_map import ActionNetwork
 from jsae.experience.environment import Environment
 from jsae.experience.samples import random_trajectories
 from jsae.experience.trajectories import Transitions, transitions
+from jsae.io.table import Column, Table
 from jsae.nn.randomness import Streams
+from jsae.training.columns import CELL, SEED
 
 ENOUGH_VISITS = 30
 """Bins of a gridworld with fewer visits tell too little about where in them the agent stands; they are left out."""
@@ -284,3 +287,35 @@ def action_vectors(environment: Environment, embedding: base.Embedding, run: int
         ActionVector(action, float(e[0]), float(e[1]), math.atan2(motion[1], motion[0]), math.hypot(*motion))
         for action, (e, motion) in enumerate(zip(table[run].detach().numpy(), motions, strict=True))
     ]
+
+
+PROBES = Table(
+    "probes",
+    {
+        "environment": CELL["environment"],
+        "embedding": CELL["embedding"],
+        "reading": CELL["reading"],
+        **SEED,
+        "rank_correlation": Column(pl.Float64, "", "Spearman's ρ of distances in E and of true motions"),
+        "loss": Column(pl.Float64, "nats or squared error", "held-out Eq. (5)"),
+        "least_loss": Column(pl.Float64, "nats or squared error", "of the best possible model"),
+        "chance_loss": Column(pl.Float64, "nats or squared error", "of a model that knows nothing"),
+        "unit": Column(pl.String, "", "of the losses"),
+        "action_gain": Column(pl.Float64, "nats or squared error", "how much the loss rises with another action"),
+        "action_error": Column(pl.Float64, "squared error", "held-out Eq. (6)"),
+        "spread": Column(pl.Float64, "units of E", "standard deviation of action embeddings, a coordinate"),
+    },
+)
+ACTIONS = Table(
+    "actions",
+    {
+        "environment": CELL["environment"],
+        "embedding": CELL["embedding"],
+        **SEED,
+        "action": Column(pl.Int64, "", "its number"),
+        "e1": Column(pl.Float64, "units of E", "first coordinate of its embedding"),
+        "e2": Column(pl.Float64, "units of E", "second coordinate"),
+        "direction": Column(pl.Float64, "radians", "of its motion"),
+        "length": Column(pl.Float64, "largest motion = 1", "of its motion"),
+    },
+)

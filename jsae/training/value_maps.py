@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import polars as pl
 import torch
 from torch import Tensor
 
@@ -12,8 +13,10 @@ from jsae.embeddings.base import Embedding, restore
 from jsae.experience.environment import Environment
 from jsae.experience.rollout import collect
 from jsae.io import checkpoint
+from jsae.io.table import Column, Table
 from jsae.nn.mlp import MLP
 from jsae.nn.randomness import Streams
+from jsae.training.columns import CELL
 
 
 class ValueMap(NamedTuple):
@@ -102,3 +105,18 @@ def mean_map(maps: Sequence[ValueMap]) -> list[MapRow]:
     x_bin, y_bin = torch.ones_like(value[0]).nonzero(as_tuple=True)
     columns = (x_bin, y_bin, value.mean(0).flatten(), visits.mean(0).flatten())
     return [MapRow(len(value), *row) for row in zip(*(column.tolist() for column in columns), strict=True)]
+
+
+VALUE_MAPS = Table(
+    "value_maps",
+    {
+        "environment": CELL["environment"],
+        "agent": CELL["agent"],
+        "embedding": CELL["embedding"],
+        "seeds": Column(pl.Int64, "", "that the means are over"),
+        "x_bin": Column(pl.Int64, "bins", "from 0"),
+        "y_bin": Column(pl.Int64, "bins", "from 0"),
+        "value": Column(pl.Float64, "discounted return", "that the critic expects at the bin's centre"),
+        "visits": Column(pl.Float64, "share of steps", "that begin in the bin"),
+    },
+)
