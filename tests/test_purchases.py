@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import lzma
+import math
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jsae.config.errors import JsaeError
-from jsae.purchases import event_log
+from jsae.purchases import event_log, facts
 from jsae.purchases import filter as purchases
 
 HEADER = ",".join(event_log.EVENT_COLUMNS)
@@ -207,7 +208,7 @@ def test_equal_rows_count_once_or_each(tmp_path: Path, monkeypatch: pytest.Monke
     assert len(run(log, tmp_path, duplicates="keep")[0]) == 4
 
 
-BAD = {
+BAD: dict[str, tuple[str | bytes, str]] = {
     "8 fields": (event(5).rpartition(",")[0], "9 fields expected, 8 found"),
     "2 fields": ("2019-10-01 00:00:05 UTC,purchase", "9 fields expected, 2 found"),
     "10 fields": (event(5) + ",more", "9 fields expected, 10 found"),
@@ -383,6 +384,51 @@ def test_another_kind_of_file_is_named_with_what_to_do(tmp_path: Path, content: 
     with pytest.raises(JsaeError, match=message) as raised:
         run(tmp_path / "2019-Oct.csv", tmp_path)
     assert str(raised.value).isprintable()
+
+
+def test_facts_on_successive_purchases_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Phones 1 and 2 (samsung) and headphones (apple) with log prices 1, 2 and 3; four users."""
+    phone, other, headphones = 1_000_001, 1_000_002, facts.HEADPHONES
+    bought = [
+        *((1, phone, 1), (1, phone, 1)),
+        *((2, phone, 2), (2, other, 2), (2, headphones, 3)),
+        *((3, headphones, 4), (3, headphones, 4)),
+        (4, other, 5),
+    ]  # user, item, session
+    level = {phone: 1.0, other: 2.0, headphones: 3.0}
+    table = pl.DataFrame(
+        {
+            "user": [user for user, _, _ in bought],
+            "item": [item for _, item, _ in bought],
+            "price": [math.exp(level[item]) for _, item, _ in bought],
+            "time": [0] * len(bought),
+            "row": range(len(bought)),
+            "brand": ["apple" if item == headphones else "samsung" for _, item, _ in bought],
+            "session": [session for _, _, session in bought],
+        }
+    )
+    monkeypatch.setattr(facts, "FIRST_RANK", 1)
+    assert facts.transition_facts(table.sample(fraction=1, shuffle=True, seed=0), popular=2) == {
+        "purchases a user": 2.0,
+        "same item": 2 / 4,
+        "same phone within a session": 1 / 2,
+        "same headphones within a session": 1.0,
+        "one price, 2 purchases": 1.0,
+        "one price, 3 purchases": 0.0,
+        "one price, 4 purchases": None,
+        "one price, 5 purchases": None,
+        "one price, 7 purchases": None,
+        "price correlation": pytest.approx(2.25 / 2.75),  # of (1, 1), (1, 2), (2, 3), (3, 3)
+        "price correlation, different items": pytest.approx(1.0),  # of (1, 2), (2, 3)
+        "phone after phone": 1 / 2,  # of phone 2 after 1, headphones after 2
+        "same brand after phone": 1 / 2,
+        "popular phones": 2.0,
+        "share of popular phones": 5 / 8,
+        "slope of phones": pytest.approx(math.log(3 / 2) / math.log(2)),  # 3 and 2 purchases
+        "among 10 likeliest": 1.0,
+        "among 100 likeliest": 1.0,
+    }
+    assert set(facts.transition_facts(table.clear()).values()) == {None, 0.0}
 
 
 def test_nothing_left_is_an_error_that_shows_the_counts(tmp_path: Path) -> None:

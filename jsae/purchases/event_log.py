@@ -50,6 +50,8 @@ PURCHASE_SCHEMA: dict[str, type[pl.DataType] | pl.DataType] = {
     "price": pl.Float64,
     "time": pl.Datetime("us"),
     "row": pl.Int64,
+    "brand": pl.String,
+    "session": pl.UInt64,
 }
 EVENT_TIME = "%Y-%m-%d %H:%M:%S UTC"
 DUPLICATE = "equal to a purchase before it"
@@ -144,9 +146,7 @@ def read_purchases(path: Path, counts: Counts, *, bad_rows: BadRows, duplicates:
             reject(line, reason, raw)
         counts.purchases += int(typed["complete"].sum())
         usable = typed.filter(pl.col("reason").is_null())
-        parts.append(
-            usable.select("user", "item", "price", "time", row=above + pl.col("line"), line="line", hash="hash")
-        )
+        parts.append(usable.with_columns(row=above + pl.col("line")).select(parts[0].columns))
     found = pl.concat(parts)
 
     in_month = found.filter(pl.col("time").is_between(begins, pl.lit(begins).dt.offset_by("1mo"), closed="left"))
@@ -196,7 +196,7 @@ def _typed(candidates: pl.DataFrame) -> pl.DataFrame:
     """The candidates that are purchases or cannot be read.
 
     Columns line, raw, hash (of all fields), complete (whether it is a purchase with all fields), user, item, price,
-    time, and reason: why the row cannot be used, null where it can.
+    time, brand, session, and reason: why the row cannot be used, null where it can.
     """
     fields = (pl.col("text").str.count_matches(",", literal=True) + 1).fill_null(0)
     purchase = (fields == len(EVENT_COLUMNS)) & (pl.col("event_type") == "purchase")
@@ -214,6 +214,8 @@ def _typed(candidates: pl.DataFrame) -> pl.DataFrame:
         item=pl.col("product_id").cast(pl.Int64, strict=False),
         price=pl.col("price").cast(pl.Float64, strict=False),
         time=pl.col("event_time").str.to_datetime(EVENT_TIME, time_unit="us", strict=False),
+        brand="brand",
+        session=pl.col("user_session").hash(),
     )
     bad_row = {
         "not UTF-8": pl.col("raw").str.contains("\ufffd", literal=True),

@@ -22,6 +22,7 @@ import polars as pl
 from jsae.config.errors import JsaeError
 from jsae.io.files import read_table, write_atomically
 from jsae.purchases.event_log import BadRows, Counts, Duplicates, month_of, read_purchases, require_columns
+from jsae.purchases.facts import transition_facts
 
 Counting = Literal["all-purchases", "items-first", "users-first"]
 
@@ -64,8 +65,9 @@ def filter_event_logs(
     logs = [read_purchases(path, counts, bad_rows=bad_rows, duplicates=duplicates) for path in paths]
     if not any(map(len, logs)):
         raise JsaeError(f"{', '.join(map(str, paths))}: no purchase among {counts.rows:,} rows")
+    purchases = pl.concat(logs)
     kept, rules = select(
-        pl.concat(logs),
+        purchases,
         most_bought=None,
         minimum_item_purchases=minimum_item_purchases,
         minimum_user_purchases=minimum_user_purchases,
@@ -82,6 +84,7 @@ def filter_event_logs(
         out_of_order=counts.out_of_order,
         counting=counting,
         rules=rules,
+        successive_purchases=transition_facts(purchases),
         calibration=list(calibration),
     )
 
