@@ -84,7 +84,7 @@ def peak_memory() -> float:
     """MB that this process has held at most. What getrusage says counts the process that started this one, too."""
     status = Path("/proc/self/status")
     if status.exists():
-        return float(re.findall(r"VmHWM:\s+(\d+)", status.read_text())[0]) / 1e3
+        return float(re.findall(r"VmHWM:\s+(\d+)", status.read_text(encoding="utf-8"))[0]) / 1e3
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
 
 

@@ -60,7 +60,9 @@ def run(paths: Path | Sequence[Path], folder: Path, **options: Any) -> tuple[pl.
     }
     logs = [paths] if isinstance(paths, Path) else paths
     purchases.filter_event_logs(logs, folder / "purchases.parquet", folder / "purchases.json", **chosen)
-    return purchases.read(folder / "purchases.parquet"), json.loads((folder / "purchases.json").read_text())
+    return purchases.read(folder / "purchases.parquet"), json.loads(
+        (folder / "purchases.json").read_text(encoding="utf-8")
+    )
 
 
 def bought(table: pl.DataFrame) -> list[tuple[int, int, float]]:
@@ -193,7 +195,7 @@ def test_quirks_of_the_real_files_are_no_errors(tmp_path: Path) -> None:
         assert table["item"].to_list() == [1, 2, 3, 4, 5]
         assert summary["dropped"] == {}
     lines = [HEADER, *rows]
-    (tmp_path / "2019-Oct.csv").write_text("\n".join(lines))  # no newline at the end
+    (tmp_path / "2019-Oct.csv").write_text("\n".join(lines), encoding="utf-8")  # no newline at the end
     assert len(run(tmp_path / "2019-Oct.csv", tmp_path)[0]) == 5
 
 
@@ -463,7 +465,9 @@ def run_journey(
         most_bought_items=items,
         minimum_user_purchases=users,
     )
-    return purchases.read(folder / "purchases.parquet"), json.loads((folder / "purchases.json").read_text())
+    return purchases.read(folder / "purchases.parquet"), json.loads(
+        (folder / "purchases.json").read_text(encoding="utf-8")
+    )
 
 
 def test_the_complete_journey_prices_drops_and_ties(tmp_path: Path) -> None:

@@ -85,9 +85,11 @@ def _mean(values: pl.Series) -> float | None:
 
 def _correlation(pairs: pl.DataFrame) -> float | None:
     """Pearson correlation of `price` and `next_price`; None if one of them does not vary."""
-    if pairs["price"].n_unique() < 2 or pairs["next_price"].n_unique() < 2:
+    x, y = pairs["price"].to_numpy(), pairs["next_price"].to_numpy()
+    if len(np.unique(x)) < 2 or len(np.unique(y)) < 2:
         return None
-    return float(np.corrcoef(pairs["price"], pairs["next_price"])[0, 1])
+    x, y = x - x.mean(), y - y.mean()
+    return float((x * y).mean() / np.sqrt((x * x).mean() * (y * y).mean()))
 
 
 def _slope(counts: pl.Series) -> float | None:

@@ -48,12 +48,23 @@ def filter_event_logs(
     duplicates: Duplicates,
     calibration: Sequence[Mapping[str, object]] = (),
 ) -> None:
-    """Purchases of the REES46 event logs `paths` (one a month, .csv or .csv.gz), filtered, as parquet; counts as JSON.
+    """Write the filtered purchases of REES46 event logs as parquet, and what was counted as JSON.
 
-    source: its name, for the summary. bad_rows: a row that cannot be read ends the stage with its file and line
-    (`error`), or is counted and left out (`drop`). duplicates: purchases equal in every field are kept, or all but the
-    first are left out (`drop`): units bought together are rows seconds apart, so equal rows look like one purchase
-    logged twice. calibration: rows of `synthetic.compare` for a synthetic log; the summary hands them on.
+    Args:
+        paths: the logs, one a month, named after their month (`event_log.month_of`).
+        output: the parquet file, columns of `PURCHASE_COLUMNS`.
+        summary: the JSON file: rows and purchases of the logs, rows left out by reason, what each rule left, and
+            `successive_purchases`, the figures of `facts.transition_facts` on all purchases before the rules.
+        source: name of the store, for the summary.
+        minimum_item_purchases, minimum_user_purchases, counting: the rules, see `select`.
+        bad_rows, duplicates: see `event_log.read_purchases`. Units bought together are rows seconds apart, so equal
+            rows look like one purchase logged twice.
+        calibration: rows of `synthetic.compare` for a synthetic log; the summary hands them on.
+
+    Raises:
+        JsaeError: a month is listed twice, a log cannot be used, or no purchase is left.
+
+    Source: appendix A.4.1 of the paper.
     """
     months = [month_of(path) for path in paths]
     if twice := {month for month in months if months.count(month) > 1}:
@@ -92,10 +103,11 @@ def filter_event_logs(
 def filter_completejourney(
     path: Path, output: Path, summary: Path, *, most_bought_items: int, minimum_user_purchases: int
 ) -> None:
-    """Purchases of The Complete Journey (transactions.parquet), filtered, as parquet; counts as JSON.
+    """Write the filtered purchases of The Complete Journey (transactions.parquet) as parquet, and counts as JSON.
 
     A row is one product of a basket; its price is sales_value / quantity. Rows without a quantity or without a sales
-    value (returns, coupons) have no price and are left out and counted. Ties among items go to the smaller product id.
+    value (returns, coupons) have no price and are left out and counted. Of items
+    bought equally often the one with the smaller product id comes first. Raises JsaeError if the file is not readable.
     """
     try:
         transactions = pl.read_parquet(path)
@@ -145,11 +157,21 @@ def select(
     minimum_user_purchases: int,
     counting: Counting,
 ) -> tuple[pl.DataFrame, list[dict[str, Any]]]:
-    """The rows of well-sold items and regular users, and what each rule left.
+    """The purchases of items and users that are bought, or buy, often enough.
 
-    purchases: columns user, item, price, time and row (the order of the source).
-    most_bought: keep so many of the most bought items (None: all). counting: the thresholds count all purchases
-    (which fits the paper's 835 items and about 250,000 rows best), or one of them counts what the other left.
+    Args:
+        purchases: columns user, item and others.
+        most_bought: keep only so many of the most bought items; None: all.
+        minimum_item_purchases: purchases that an item needs.
+        minimum_user_purchases: purchases that a user needs.
+        counting: both thresholds count all purchases (`all-purchases`, which fits the paper's 835 items and about
+            250,000 rows best), or one rule goes first and the other counts what it left.
+
+    Returns:
+        The rows that are left, and for each rule its name and the rows, items and users that it left.
+
+    Raises:
+        JsaeError: no purchase is left.
     """
 
     def keep(rows: pl.DataFrame, column: str, counted: pl.DataFrame) -> pl.DataFrame:

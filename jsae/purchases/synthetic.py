@@ -517,7 +517,7 @@ def generate(output: Path, calibration_folder: Path, *, purchases: int, seed: in
 
 
 def compare(calibration: Calibration, catalogue: Catalogue, events: pl.DataFrame, scale: float) -> pl.DataFrame:
-    """What was written beside what is published: columns measure, published, synthetic, ratio.
+    """Compare what was written with what is published: columns measure, published, synthetic, ratio.
 
     Counts that grow with the log are published · scale; quantiles, shares and means do not. The published values of
     the last measures, which `transition_facts` defines, are in data/calibration/transitions.csv with their sources.
@@ -527,22 +527,20 @@ def compare(calibration: Calibration, catalogue: Catalogue, events: pl.DataFrame
         "price", "brand", "session", user="user_id", item="product_id", time="event_time", row=pl.int_range(pl.len())
     )
     facts = transition_facts(found, popular=max(round(100 * scale), 1))
-    users = found.group_by("user").agg(bought=pl.len())
-    per_user = found.join(users, on="user")
+    per_user = found.with_columns(bought=pl.len().over("user"))
     once = per_user.filter(pl.col("bought") == 1)["price"].to_numpy()
     often = per_user.filter(pl.col("bought") >= 3)
     sold = np.bincount(events["item"], minlength=len(catalogue.price))
     codes, brands = np.array(catalogue.category_code), np.array(catalogue.brand)
-    sessions = events.group_by("session").agg(day=pl.col("event_time").min().dt.day())
-    buyer_days = events.group_by("session").agg(pl.col("user_id").first(), day=pl.col("event_time").min().dt.day())
+    sessions = events.group_by("session").agg(pl.col("user_id").first(), day=pl.col("event_time").min().dt.day())
     by_day = np.bincount(sessions["day"], minlength=len(calibration.days) + 1)[1:]
     by_hour = np.bincount(events["event_time"].dt.hour(), minlength=24)
     again = (pl.col("session") == pl.col("session").shift()) & (pl.col("item") == pl.col("item").shift())
     rows: list[tuple[str, float, float | None]] = [
         ("purchases", totals["purchases"] * scale, len(events)),
         ("sessions with a purchase", totals["purchase_sessions"] * scale, len(sessions)),
-        ("buyers", totals["buyers"] * scale, len(users)),
-        ("buyers times days", totals["buyer_days"] * scale, buyer_days.select("user_id", "day").n_unique()),
+        ("buyers", totals["buyers"] * scale, found["user"].n_unique()),
+        ("buyers times days", totals["buyer_days"] * scale, sessions.select("user_id", "day").n_unique()),
         ("users with 3 purchases", totals["users_with_3_purchases"] * scale, often["user"].n_unique()),
         ("purchases of users with 3", totals["purchases_of_users_with_3"] * scale, len(often)),
         ("same product again in a session", totals["same_product_in_session"] * scale,
