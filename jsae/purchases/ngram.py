@@ -93,7 +93,7 @@ def build(purchases: pl.DataFrame, *, n: int, window: int, similarity: bool = Fa
         similarity: whether contexts of two items or more also learn from contexts that share items with them. With
             sim(s, t) = sum over places m = 1..k of (m + 1) · [s and t have the same item at m], the distribution given
             s becomes 1/2 P(x | s) + 1/2 sum_t sim(s, t) P(x | t) / sum_t sim(s, t). A context that was never seen has
-            the second part only: sim is a sum over places, so it is a mixture of one row for each place and item.
+            the second part only. As sim is a sum over places, that part mixes one row for each place and item.
 
     Raises:
         JsaeError: n or window is out of range, there are no purchases, or the contexts do not fit 64 bits.
