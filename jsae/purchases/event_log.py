@@ -9,7 +9,6 @@ be read, so that every message has the number of its line.
 
 import bz2
 import csv
-import gzip
 import importlib
 import importlib.util
 import lzma
@@ -59,7 +58,8 @@ OTHER_MONTH = "not in the month of the file's name"
 CHUNK = 8 * 2**20  # bytes of text read at a time
 LONGEST_HEADER = 2**16  # bytes
 NO_SEPARATOR = "\x1f"  # a character that no log holds: a line is then one field
-DAMAGES = (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, zipfile.BadZipFile, OSError)
+# OSError: also of gzip and bz2; RuntimeError: a zip archive with a password
+DAMAGES = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, OSError, RuntimeError)
 
 
 def _open_zip(stream: BinaryIO) -> IO[bytes]:
