@@ -1,7 +1,7 @@
 """Purchases as they came.
 
 inputs   the network or `local_path`, an installed package, or data/calibration
-outputs  data/raw/kechinov/MONTH.csv.gz, or data/raw/completejourney/transactions.parquet, or
+outputs  data/raw/kechinov/MONTH.csv.gz and manifest.json, or data/raw/completejourney/transactions.parquet, or
          data/raw/synthetic/2019-Oct.csv.gz and calibration.parquet (its marginals next to the published ones)
 
 An interrupted download is resumed from .checkpoints/download.
@@ -28,13 +28,8 @@ def main(declared: Declared) -> None:
                 local_path=values["local_path"],
             )
         case "synthetic":
-            table = synthetic.generate(
-                folder / "2019-Oct.csv.gz",
-                declared.input("calibration"),
-                rows=values["rows"],
-                seed=values["seed"],
-                events=values["events"],
-            )
+            log, calibration = folder / "2019-Oct.csv.gz", declared.input("calibration")
+            table = synthetic.generate(log, calibration, purchases=values["purchases"], seed=values["seed"])
             with write_atomically(folder / "calibration.parquet") as temporary:
                 table.write_parquet(temporary, statistics=False)
         case source:

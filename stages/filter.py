@@ -4,11 +4,9 @@ inputs   data/raw/SOURCE
 outputs  purchases (user, item, price, time), and counts of rows in and out; for a synthetic log its calibration, too
 """
 
-from pathlib import Path
-
-from jsae.config.errors import JsaeError
 from jsae.io.declared import Declared
 from jsae.io.files import read_table
+from jsae.purchases import download
 from jsae.purchases import filter as purchases
 from stages import _main
 
@@ -20,17 +18,12 @@ def main(declared: Declared) -> None:
     if source == "completejourney":
         purchases.filter_completejourney(folder / "transactions.parquet", kept, summary, **values)
         return
-    calibration = read_table(folder / "calibration.parquet").rows(named=True) if source == "synthetic" else []
-    logs = [log(folder, month) for month in months]
+    if source == "synthetic":
+        logs = [folder / "2019-Oct.csv.gz"]
+        calibration = read_table(folder / "calibration.parquet").rows(named=True)
+    else:
+        logs, calibration = download.recorded_logs(months, folder), []
     purchases.filter_event_logs(logs, kept, summary, source=source, calibration=calibration, **values)
-
-
-def log(folder: Path, month: str) -> Path:
-    """The file of a month."""
-    for suffix in (".csv.gz", ".csv"):
-        if (folder / f"{month}{suffix}").is_file():
-            return folder / f"{month}{suffix}"
-    raise JsaeError(f"{folder / month}.csv.gz is missing: run the download stage")
 
 
 if __name__ == "__main__":

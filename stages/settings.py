@@ -143,7 +143,7 @@ class Study:
             f"filter@{source}",
             {"folder": layout.raw(source)},
             {"purchases": layout.purchases(source), "summary": layout.purchases(source).with_suffix(".json")},
-            {"source": source, "months": raw.get("months", ["2019-Oct"]), **section},
+            {"source": source, "months": raw.get("months", []), **section},
             [],
         )
         yield Stage(

@@ -95,19 +95,21 @@ class KechinovFiles(Section):
     )
     local_path: str = parameter("folder that already holds the .csv.gz files; empty: download them", "convenience")
 
+    @model_validator(mode="after")
+    def _each_once(self) -> "KechinovFiles":
+        for month in self.months:
+            if self.months.count(month) > 1:
+                raise ValueError(f"months: {month} is listed twice: its purchases would count twice")
+        return self
+
 
 class Kechinov(EventLog):
     raw: KechinovFiles
 
 
 class SyntheticLog(Section):
-    rows: int = parameter(
-        "events of the log, views included", "42,448,764 is October 2019", ge=10_000, le=1_000_000_000
-    )
+    purchases: int = parameter("purchases of the log, about", "742,849 in October 2019", ge=1_000, le=100_000_000)
     seed: int = parameter("of the generator", "this project", ge=0)
-    events: Literal["purchases", "all"] = parameter(
-        "what of the log is written; the purchases are the same", "the study reads purchases only"
-    )
 
 
 class Synthetic(EventLog):
