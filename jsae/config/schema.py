@@ -533,7 +533,7 @@ def _searchable(parameters: Parameters) -> type[BaseModel]:
     for name in get_args(Searchable):
         if name in places:
             field = places[name]
-            fields[name] = (Annotated[(field.annotation, *field.metadata)], None)  # type: ignore[index]
+            fields[name] = (Annotated[(field.annotation, *field.metadata)], None)
     return create_model("grid", __base__=Section, **fields)
 
 
