@@ -46,6 +46,12 @@ ONE_ARGUMENT = {
 _TOKEN = re.compile(r"\\[A-Za-z]+|\\.|[{}^_]|\d+(?:\.\d+)?|\s+|.")
 
 
+def numbered(latex: str) -> tuple[str, str]:
+    """A displayed formula without its \\tag{…}, and the number that the tag gives it, or ""."""
+    number = re.search(r"\\tag\{(.*?)\}", latex)
+    return (latex.replace(number[0], "").strip(), number[1]) if number else (latex.strip(), "")
+
+
 def mathml(latex: str, display: bool = False) -> str:
     """A formula as MathML."""
     return latex2mathml.converter.convert(latex, display="block" if display else "inline")
