@@ -508,7 +508,7 @@ def test_formulas_become_mathml():
         (r"\frac{a}{b^2}", "frac(a, b^(2))"),
         (r"\hat{\phi}_t", "hat(phi)_(t)"),
         (r"f^{-1}(a)", "f^(- 1) ( a )"),
-        (r"\{e\} / \text{no. }x", 'brace.l e brace.r \\/ "no." x'),
+        (r"\{e\} / \sqrt{2 x}", "brace.l e brace.r \\/ sqrt(2 x)"),
     ],
 )
 def test_formulas_become_typst(latex, typst):
