@@ -157,12 +157,11 @@ def write_provenance(scale: str) -> None:
     """
     records = provenance.read(paths.provenance("shared")) | provenance.read(paths.provenance(scale))
     hours = pages.training_hours(records)
-    picture = None
-    if hours:
-        with tempfile.TemporaryDirectory() as folder:
-            stamp = "PREVIEW" if scale == "preview" else ""
-            picture = plots.save(plots.figure_wall_times(hours, stamp), Path(folder) / "hours")[0].read_bytes()
-    page = pages.provenance_html(records, SOURCES, picture)
+    stamp = "PREVIEW" if scale == "preview" else ""
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / "hours"
+        picture = plots.save(plots.figure_wall_times(hours, stamp), place)[0] if hours else None
+        page = pages.provenance_html(records, SOURCES, picture)
     with write_atomically(paths.report_provenance(scale)) as temporary:
         temporary.write_text(page)
 

@@ -425,12 +425,13 @@ def own_digits(prose: str) -> str:
     return re.sub(r"\{\{[^{}]*\}\}|\$\$[^$]*\$\$|\$[^$]*\$|" + KINDS + r" \(?[\dA-Z.]+[a-f]?\)?", "", prose)
 
 
-def test_hours_are_added_up_and_drawn():
+def test_hours_are_added_up_and_drawn(tmp_path):
     record = {"commit": None, "changed": None, "packages": {}, "processor": "p", "cores": 2, "system": "s"}
     record |= {"device": "cpu", "started": "t", "lock": "0" * 64, "wall_seconds": 1800.0}
     records = {f"train/slot-machine/vpg-jsae_frozen/{cohort}": record for cohort in ("0-4", "5-9")}
     assert pages.training_hours(records) == {made_runs.Cell("slot-machine", "vpg", "jsae_frozen"): 1.0}
-    page = pages.provenance_html(records, ROOT / "report", b"<svg/>")
+    (tmp_path / "hours.svg").write_text("<svg/>")
+    page = pages.provenance_html(records, ROOT / "report", tmp_path / "hours.svg")
     assert 'alt="Hours of training, a bar a cell: slot-machine/vpg/jsae_frozen: 1 hours."' in page
     assert page.count('<td class="number">0.500</td>') == 2
     assert '<td>all of them</td><td></td><td class="number">1.000</td>' in page

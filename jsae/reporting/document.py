@@ -170,21 +170,18 @@ def block_html(block: Block, known: Mapping[str, str]) -> str:
             raise JsaeError(f"the report has a block of the unknown kind {kind!r}")
 
 
-def image_html(svg: bytes, alt: str) -> str:
-    """An SVG image inside the page, so wide that all figures have letters of one size."""
-    content = base64.b64encode(svg).decode()
-    width = re.search(rb'<svg [^>]*?width="([\d.]+)pt"', svg)
-    style = f' style="width: {float(width[1]) / 10:.1f}rem"' if width else ""
-    return f'<img alt="{html.escape(alt, quote=True)}"{style} src="data:image/svg+xml;base64,{content}">'
-
-
 def _figure_html(block: Block, known: Mapping[str, str]) -> str:
-    picture = image_html(Path(block["path"]).read_bytes(), fill(block["alt"], known))
-    caption = f"<figcaption>{inline_html(fill(block['caption'], known))}</figcaption>"
+    """The image lies inside the page; it is so wide that the letters of all figures have one size."""
+    svg = Path(block["path"]).read_bytes()
+    points = re.search(rb'<svg [^>]*?width="([\d.]+)pt"', svg)
+    width = f' style="width: {float(points[1]) / 10:.1f}rem"' if points else ""
+    alt, source = html.escape(fill(block["alt"], known)), f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
     name = f' id="{block["name"]}"' if block["name"] else ""
-    kind = "panels wide" if block["wide"] else "panels"
-    inside = f'<div class="grid count-1"><figure class="panel">{picture}</figure></div>'
-    return f'<figure class="{kind}"{name}>{inside}{caption}</figure>\n'
+    return (
+        f'<figure class="panels{" wide" * block["wide"]}"{name}><div class="grid count-1"><figure class="panel">'
+        f'<img alt="{alt}"{width} src="{source}"></figure></div>'
+        f"<figcaption>{inline_html(fill(block['caption'], known))}</figcaption></figure>\n"
+    )
 
 
 def _table_html(block: Block, known: Mapping[str, str]) -> str:
@@ -216,52 +213,37 @@ def _table_html(block: Block, known: Mapping[str, str]) -> str:
 
 Node = dict[str, Any]
 """A piece of the printed paper, as report/paper.typ reads it: {"kind": …, …}."""
+PRINTED = {"block_text", "codespan", "emphasis", "heading", "link", "list", "list_item", "paragraph", "strong", "text"}
+"""What report/paper.typ knows of Markdown besides formulas, by the names of mistune."""
 
 _tree = mistune.create_markdown(renderer="ast", plugins=["math"])
 
 
 def to_nodes(markdown: str) -> list[Node]:
     """Prose as nodes for print."""
-    return [node for token in _tree(markdown) for node in _node(token)]
+    tokens: Any = _tree(markdown)
+    return [_node(token) for token in tokens if token["type"] != "blank_line"]
 
 
 def inline_nodes(markdown: str) -> list[Node]:
     """One paragraph of prose as nodes without the paragraph around them."""
-    nodes = to_nodes(markdown)
-    return [child for node in nodes for child in node.get("children", [])]
+    return [child for node in to_nodes(markdown) for child in node.get("children", [])]
 
 
-def _node(token: Any) -> list[Node]:
-    children = [node for child in token.get("children", []) for node in _node(child)]
-    match token["type"]:
-        case "blank_line":
-            return []
-        case "text":
-            return [{"kind": "text", "text": token["raw"]}]
+def _node(token: Any) -> Node:
+    kind = token["type"]
+    match kind:
         case "softbreak" | "linebreak":
-            return [{"kind": "text", "text": " "}]
-        case "codespan":
-            return [{"kind": "code", "text": token["raw"]}]
-        case "block_code":
-            return [{"kind": "listing", "text": token["raw"].rstrip()}]
+            return {"kind": "text", "text": " "}
+        case "inline_math":
+            return {"kind": "math", "text": formulas.typst(token["raw"])}
         case "block_math":
             latex, number = formulas.numbered(token["raw"])
-            return [{"kind": "equation", "text": formulas.typst(latex), "number": number}]
-        case "inline_math":
-            return [{"kind": "math", "text": formulas.typst(token["raw"])}]
-        case "heading":
-            return [{"kind": "heading", "level": token["attrs"]["level"], "children": children}]
-        case "link":
-            return [{"kind": "link", "target": token["attrs"]["url"], "children": children}]
-        case "list":
-            return [{"kind": "list", "ordered": token["attrs"]["ordered"], "children": children}]
-        case "paragraph" | "block_text":
-            return [{"kind": "paragraph", "children": children}]
-        case "block_quote":
-            return [{"kind": "quote", "children": children}]
-        case "emphasis" | "strong" | "list_item" as kind:
-            return [{"kind": kind, "children": children}]
-        case kind:
+            return {"kind": "equation", "text": formulas.typst(latex), "number": number}
+        case _ if kind in PRINTED:
+            inside = {"text": token["raw"]} if "raw" in token else {"children": list(map(_node, token["children"]))}
+            return {"kind": kind, **token.get("attrs", {}), **inside}
+        case _:
             raise JsaeError(f"the report's prose has a {kind}, which the printed paper does not know")
 
 

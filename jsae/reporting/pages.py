@@ -135,8 +135,8 @@ def training_hours(records: Mapping[str, Mapping[str, Any]]) -> dict[Cell, float
     return hours
 
 
-def provenance_html(records: Mapping[str, Mapping[str, Any]], sources: Path, picture: bytes | None = None) -> str:
-    """A small page with the provenance records, by name. picture: SVG of the hours of each cell."""
+def provenance_html(records: Mapping[str, Mapping[str, Any]], sources: Path, picture: Path | None = None) -> str:
+    """A small page with the provenance records, by name. picture: drawing of the hours of each cell."""
     rows = []
     for name, record in records.items():
         commit = (record["commit"] or "no git")[:12] + (" (changed)" if record["changed"] else "")
@@ -150,11 +150,9 @@ def provenance_html(records: Mapping[str, Mapping[str, Any]], sources: Path, pic
     body = document.block_html(document.table(columns, rows, "What this machine did.", numbers=["Hours"]), {})
     if picture is not None:
         said = "; ".join(f"{cell}: {took:.3g} hours" for cell, took in training_hours(records).items())
-        image = document.image_html(picture, f"Hours of training, a bar a cell: {said}.")
-        words = (
-            "<figcaption><b>Hours of training</b> of each cell, all its seeds together, on this machine.</figcaption>"
-        )
-        body = f'<figure class="panels wide"><div class="panel">{image}</div>{words}</figure>{body}'
+        alt = f"Hours of training, a bar a cell: {said}."
+        caption = "**Hours of training** of each cell, all its seeds together, on this machine."
+        body = document.block_html(document.figure(picture, alt, caption, wide=True), {}) + body
     style = (sources / "style.css").read_text()
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><meta name="color-scheme" content="light dark">'
