@@ -17,7 +17,7 @@ from jsae.config import labels as names
 from jsae.config import parameters
 from jsae.config.errors import JsaeError
 from jsae.reporting import document, formulas, pages
-from stages import _published, aggregate, figures, paths, publish, readme, render, report
+from stages import _published, aggregate, code, figures, paths, publish, readme, render, report
 from tests import made_parameters, made_runs
 
 ROOT = Path(__file__).parent.parent
@@ -452,6 +452,18 @@ def test_prose_holds_no_digit_of_its_own():
     assert len(sentences) > 40
     for prose in cells + sentences:
         assert not re.search(r"\d", own_digits(prose)), prose
+
+
+def test_the_notebook_holds_prose_and_calls_only():
+    allowed = (ast.Import, ast.ImportFrom, ast.Assign, ast.Expr)
+    assert all(isinstance(node, allowed) for node in ast.parse((ROOT / "report" / "notebook.py").read_text()).body)
+
+
+def test_an_edit_of_what_the_notebook_runs_reruns_the_report(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    run = code.import_closure(["report/notebook.py"]) - {"report/notebook.py"}
+    assert {path.relative_to(ROOT).as_posix() for path in (ROOT / "jsae/reporting/sections").glob("*.py")} < run
+    assert run <= code.import_closure(["stages/report.py"])
 
 
 def test_the_test_of_digits_finds_one():
