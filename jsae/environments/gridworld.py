@@ -13,7 +13,6 @@ from torch import Tensor
 
 from jsae.config.doc import Doc, Finite
 from jsae.config.errors import JsaeError
-from jsae.environments import reference_returns
 from jsae.experience.environment import ReferenceReturns
 
 FREE, BLOCKED, GOAL = 0, 1, 2
@@ -195,6 +194,8 @@ class Gridworld:
 
     def reference_returns(self) -> ReferenceReturns:
         """Random return by Monte Carlo, best return by a search with bounds: see `reference_returns.gridworld`."""
+        from jsae.environments import reference_returns  # no training needs it
+
         return reference_returns.gridworld(self)
 
     def picture(self, state: Tensor) -> np.ndarray:

@@ -14,7 +14,6 @@ from annotated_types import Ge
 from torch import Tensor
 
 from jsae.config.doc import Doc
-from jsae.environments import reference_returns
 from jsae.experience.environment import ReferenceReturns
 from jsae.nn import compiled
 
@@ -152,6 +151,8 @@ class HalfCheetah:
 
     def reference_returns(self) -> ReferenceReturns:
         """Random return by Monte Carlo; the best return is not known."""
+        from jsae.environments import reference_returns  # no training needs it
+
         return reference_returns.half_cheetah(self)
 
 

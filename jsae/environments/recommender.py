@@ -10,7 +10,6 @@ from torch import Tensor
 
 from jsae.config.doc import Doc, Finite
 from jsae.config.errors import JsaeError
-from jsae.environments import reference_returns
 from jsae.experience.environment import ReferenceReturns
 
 Start = Literal["uniform", "popularity"]
@@ -127,6 +126,8 @@ class Recommender:
 
     def reference_returns(self) -> ReferenceReturns:
         """Both returns without error: see `reference_returns.recommender`."""
+        from jsae.environments import reference_returns  # no training needs it
+
         return reference_returns.recommender(self)
 
     def start_probabilities(self) -> Tensor:

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from jsae.config.doc import Doc
 from jsae.config.errors import JsaeError
-from jsae.environments import reference_returns
 from jsae.experience.environment import ReferenceReturns
 
 Reel = Annotated[Sequence[Annotated[int, Ge(0)]], MinLen(1)]
@@ -137,6 +136,8 @@ class SlotMachine:
 
     def reference_returns(self) -> ReferenceReturns:
         """Both returns without error: see `reference_returns.slot_machine`."""
+        from jsae.environments import reference_returns  # no training needs it
+
         return reference_returns.slot_machine(self)
 
     def picture(self, state: Tensor) -> np.ndarray:
