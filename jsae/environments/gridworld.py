@@ -133,7 +133,6 @@ class Gridworld:
         self.episode_length = episode_length
         self.n_actions = 2**actuators
         self.one_hots = int(discrete)
-        self.grid = bins
         self.observation_size = bins**2 if discrete else 2
         self.n_targets = self.observation_size
 
@@ -158,6 +157,11 @@ class Gridworld:
             [step_reward + collision_reward * collided + goal_reward * reached for _, collided, reached in outcomes],
             dtype=torch.float32,
         )
+
+    @property
+    def grid(self) -> int:
+        """Bins along each side of a map."""
+        return self.bins
 
     def to(self, device: torch.device | str) -> Self:
         """Move the tables to a device; returns self."""
