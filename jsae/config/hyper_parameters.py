@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jsae.config import layout, registry
+from jsae.config import layout, messages, registry
 from jsae.config.errors import JsaeError
-from jsae.config.schema import Parameters, read_yaml
+from jsae.config.schema import Parameters, read_yaml, searchable
 from jsae.config.study import Cell
 
 Values = dict[str, Any]
@@ -65,7 +65,15 @@ def _looked_at(parameters: Parameters, environment: str, embedding: str) -> tupl
 def read_found(parameters: Parameters) -> Found:
     """What search/best holds, by reading. Raises JsaeError if a file cannot be that."""
     places = {reading: layout.best(reading) for reading in ("", *parameters.readings)}
-    return {reading: read_best(path) for reading, path in places.items() if path.exists()}
+    found = {reading: read_best(path) for reading, path in places.items() if path.exists()}
+    kind = searchable(parameters)
+    for reading, best in found.items():
+        for values in (*best.embeddings.values(), *best.agents.values()):
+            try:
+                messages.validated(kind, values)
+            except messages.Mistakes as error:
+                raise JsaeError(f"{layout.best(reading)}: {error}") from None
+    return found
 
 
 def read_best(path: Path) -> Best:
