@@ -1,13 +1,17 @@
 """Settings files of stages, as the stage `settings` writes them, for tests that start one stage."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jsae.config import layout
+from jsae.config import layout, plan
+from jsae.config.hyper_parameters import Found
+from jsae.config.schema import Parameters
+from jsae.io import provenance
 from jsae.io.code import CodeFiles
 from jsae.io.declared import Declared
+from stages.settings import Study
 
 
 def declare(
@@ -34,3 +38,19 @@ def declare(
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content, default=lambda found: found.as_posix()), encoding="utf-8")
     return Declared.read(path)
+
+
+def declare_all(parameters: Parameters, scale: str = "smoke", found: Found | None = None) -> dict[str, Declared]:
+    """The settings of every stage of a study at a scale, by the stage's name, written in the current folder."""
+    planned = plan.plan(parameters, found or {}, scale)
+    return {
+        stage.name: declare(stage.name, stage.inputs, stage.outputs, stage.values, scale=stage.scale)
+        for stage in Study(parameters, found or {}, planned).stages()
+    }
+
+
+def run(main: Callable[[Declared], Mapping[str, Any] | None], declared: Declared) -> None:
+    """What `python -m stages.…` does with the settings: the work, and its record."""
+    with provenance.recorded(declared.record, declared.stage) as facts:
+        facts |= main(declared) or {}
+        declared.check()

@@ -1,5 +1,6 @@
 """A small params.yaml for tests, which must not follow changes of the project's own."""
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -119,14 +120,14 @@ search:
   grids:
     slot_machine: {action_embedding_size: [2, 4]}
 """
-DELETED = object()
+DELETED = ...
 """In `written`: the key goes."""
 
 
 def content(changes: dict[str, Any] | None = None) -> dict[str, Any]:
     """The content of the file with values changed by key, as in {"agents.vpg.train_pi_iters": 2, "search": DELETED}."""
     found: dict[str, Any] = json.loads(json.dumps(YAML(typ="safe").load(TEXT)))  # nothing is shared
-    for key, value in (changes or {}).items():
+    for key, value in copy.deepcopy(changes or {}).items():
         *path, last = key.split(".")
         place: Any = found
         for step in path:

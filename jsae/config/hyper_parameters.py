@@ -80,7 +80,7 @@ def read_best(path: Path) -> Best:
     """What `write_best` wrote. Raises JsaeError if it cannot be that."""
     try:
         content = read_yaml(path) or {}
-        return Best(
+        best = Best(
             {(e, x): dict(found) for e, by in content.pop("embeddings", {}).items() for x, found in by.items()},
             {
                 Cell(e, a, x): dict(found)
@@ -89,5 +89,8 @@ def read_best(path: Path) -> Best:
                 for x, found in embeddings.items()
             },
         )
+        if content:
+            raise ValueError(f"it has {', '.join(map(str, content))}")
+        return best
     except (AttributeError, TypeError, ValueError) as error:
         raise JsaeError(f"{path} is not what `make choose` writes ({error}): git checkout {path}") from None
