@@ -1,4 +1,4 @@
-"""How every stage starts and ends: one line for an error that a user can mend, and a non-zero exit."""
+"""How every stage starts and ends: one line for an error that a user can fix, and a non-zero exit."""
 
 import argparse
 import gc

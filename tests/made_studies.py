@@ -85,7 +85,7 @@ if pathlib.Path("broken").exists() and pathlib.Path("broken").read_text() == out
 if more and more[0].endswith(".json"):
     pathlib.Path(more[0]).write_text('{"files": %d}' % len(files))
 if pathlib.Path("jumps").exists():
-    needed = pathlib.Path(".snakemake/jsae/receipts").glob(f"*@{pathlib.Path(out).name}.json")
+    needed = pathlib.Path(".snakemake/jsae/fingerprints").glob(f"*@{pathlib.Path(out).name}.json")
     for path, date in [(out, 2e9 * (len(files[0].name) % 3)), *((path, 2e9) for path in needed)]:
         os.utime(path, (date, date))
 print("wrote", out)
@@ -93,7 +93,7 @@ print("wrote", out)
 CONFIGURATION = "[core]\n    no_scm = true\n    analytics = false\n    check_update = false\n"
 SNAKEMAKE = ("snakemake", "--profile", "workflow/profiles/local", "--cores", "2")
 EVERY = ["code/work", *(f"collected/{name}" for name in "abc"), "tables/all", *(f"trained/{name}" for name in "abc")]
-"""Outputs of all stages, the scout's first."""
+"""Outputs of all stages, the eager stage's first."""
 ENVIRONMENT = {
     "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
     "DVC_NO_ANALYTICS": "1",

@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -68,29 +68,54 @@ def test_what_comes_out_as_it_was_leads_to_nothing(shared: Study, calm: dict[str
     assert shared.results() == calm
 
 
-def test_a_dry_run_says_what_and_why_and_changes_nothing(shared: Study) -> None:
+def test_a_dry_run_says_what_and_why(shared: Study) -> None:
     shared.edit("params.yaml", "a: 1.0e-8", "a: 2.0e-8")
-    before = contents(shared.root)
     printed = shared.snakemake("-n")
     assert "would run: train@a (rates.a is modified)" in printed
     assert "may run: aggregate (after train@a)" in printed
     assert printed.count(" run: ") == 2
-    assert contents(shared.root) == before
     shared.edit("params.yaml", "a: 2.0e-8", "a: 1.0e-8")
+
+
+@pytest.mark.parametrize("look", ["-n", "--list-rules", "--dag", "--summary"])
+def test_looking_changes_no_file(look: str, shared: Study, new_toy: Callable[[], Study]) -> None:
+    """In a fresh clone, and where a parameter was edited, an output can be restored and another must be made."""
+    fresh = new_toy()
+    (shared.root / "trained/b").unlink()
+    shared.edit("params.yaml", "a: 1.0e-8", "a: 2.0e-8")
+    for study in (fresh, shared):
+        before = contents(study.root)
+        study.snakemake(look)
+        assert contents(study.root) == before
+    shared.edit("params.yaml", "a: 2.0e-8", "a: 1.0e-8")
+    shared.snakemake()
+    assert shared.ran() == []
 
 
 def test_a_stage_that_is_not_to_run_is_refused_by_name(shared: Study) -> None:
     shared.edit("params.yaml", "a: 1.0e-8", "a: 2.0e-8")
-    printed = shared.snakemake("-n", "--", ".snakemake/jsae/receipts/train@b.json", status=1)
+    printed = shared.snakemake("-n", "--", ".snakemake/jsae/fingerprints/train@b.json", status=1)
     assert "train@b is not to run: it is up to date, or no stage of this graph" in printed
     shared.edit("params.yaml", "a: 2.0e-8", "a: 1.0e-8")
 
 
 def contents(root: Path) -> dict[str, str]:
-    """Digests of all files but the engines' own locks, logs and caches."""
-    own = (".dvc/tmp", ".snakemake/log", ".snakemake/iocache", ".printed", ".config", ".cache")
+    """Digests and dates of all files but Snakemake's own and the time of DVC's first call."""
+    own = (
+        ".dvc/tmp/btime",
+        ".snakemake/log",
+        ".snakemake/iocache",
+        ".snakemake/metadata",
+        ".printed",
+        ".cache",
+        ".config",
+    )
     names = {path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.is_file()}
-    return {n: hashlib.md5(p.read_bytes()).hexdigest() for n, p in names.items() if not n.startswith(own)}
+    return {
+        name: f"{hashlib.md5(path.read_bytes()).hexdigest()} {path.stat().st_mtime_ns}"
+        for name, path in names.items()
+        if not name.startswith(own)
+    }
 
 
 def test_a_failed_stage_stops_what_needs_it_only(toy: Study, calm: dict[str, bytes]) -> None:

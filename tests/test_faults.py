@@ -181,7 +181,7 @@ def test_a_damaged_output_is_restored_before_anything_reads_it(
     assert toy.results() == calm
 
 
-def test_damage_in_the_cache_is_found_and_mended(toy: Study, calm: dict[str, bytes]) -> None:
+def test_damage_in_the_cache_is_found_and_repaired(toy: Study, calm: dict[str, bytes]) -> None:
     toy.snakemake()
     toy.ran()
     damaged = [path for path in (toy.root / ".dvc/cache/files").rglob("*") if path.is_file()]

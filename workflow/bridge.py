@@ -2,14 +2,14 @@
 
 dvc.yaml is the only graph. A run has three steps, and may be killed in each:
 
-    begin       in Snakemake's main process: record what a killed run has left, take from the run-cache what it has, and
-                freeze the rest in PLAN, a stage an entry
-    run STAGE   in each job: run the stage's command, write its log, leave a receipt
-    end         in the main process: record the receipts in dvc.lock and in the run-cache, with one write
+    begin       in Snakemake's main process: record what a killed run finished, restore from the run-cache what it has,
+                run the eager stages, and freeze the rest in PLAN, one entry per stage
+    run STAGE   in each job: run the stage's command, write its log, write its fingerprint
+    end         in the main process: record the finished stages in dvc.lock and in the run-cache, with one write
 
-A receipt is the digest of all that the stage used: command, parameters, contents of its dependencies, names of its
-outputs. Jobs read the plan, never dvc.yaml. What was edited during a run does not match its receipt: that stage is not
-recorded and runs again the next time.
+A fingerprint is the digest of everything that the stage used: command, parameters, contents of its dependencies, names
+of its outputs. Jobs read the plan, never dvc.yaml. A stage whose fingerprint differs from what is in the folder at the
+end of the run is not recorded, and runs again the next time.
 """
 
 import atexit
@@ -33,16 +33,16 @@ from typing import Any, TextIO
 from stages import end_with_parent
 
 HOME = Path(".snakemake/jsae")
-PLAN, LOCK, RECEIPTS = HOME / "plan.json", HOME / "lock", HOME / "receipts"
+PLAN, LOCK, FINGERPRINTS = HOME / "plan.json", HOME / "lock", HOME / "fingerprints"
 PARAMETERS = "params.yaml"
 GRAPH = "dvc.yaml"
-"""The graph of the study; search/dvc.yaml is that of the search, which is run when it is asked for only."""
+"""The graph of the study. search/dvc.yaml is the graph of the search, which runs on request only."""
 FAILED = "failed: "
 """How the last line of a failed stage's log starts."""
 AFTER = "after "
-"""How the reason starts of a stage in which nothing has changed, but in one before it."""
-SCOUTS = ("code", "settings")
-"""Kinds of quick stages that run while the plan is made: they decide about most others."""
+"""How the reason of a stage starts that is itself unchanged and comes after a stage that runs."""
+EAGER = ("code", "settings")
+"""Quick stages that run while the plan is made: most other stages depend on what they write."""
 
 Plan = dict[str, dict[str, Any]]
 """By stage: cmd, params {key: value}, deps [path], outs [path], persist [path], needs [stage], why; parameters, the MD5
@@ -50,16 +50,22 @@ of params.yaml; recorded, the digest that dvc.lock has for the outputs in place,
 
 
 class BridgeError(Exception):
-    """An error that a user can mend, in one sentence."""
+    """An error that a user can fix, in one sentence."""
 
 
 def kind(stage: str) -> str:
-    """The first word of a stage's name, the unit of resources: "train" of train-gridworld@preview-0-4-…"""
+    """The first word of a stage's name, by which profiles set resources: "train" of train@slot-machine-vpg-jsae-0-4."""
     return re.split("[-@]", stage)[0]
 
 
-def receipt(stage: str) -> str:
-    return f"{RECEIPTS}/{stage}.json"
+def kinds(*graphs: str) -> list[str]:
+    """Kinds of the stages of these graphs, from the names in the files."""
+    names = [name for graph in graphs for name in re.findall(r"^  ([\w-]+):", Path(graph).read_text(), re.MULTILINE)]
+    return sorted({kind(name) for name in names})
+
+
+def fingerprint(stage: str) -> str:
+    return f"{FINGERPRINTS}/{stage}.json"
 
 
 def log(stage: str) -> str:
@@ -79,14 +85,15 @@ def _use_this_python() -> None:
 
 
 def begin(graph: str = GRAPH, *, dry: bool) -> Plan:
-    """What Snakemake has to run of a graph and of what it needs, in DVC's order; a dry call changes nothing.
+    """The stages to run, of a graph and of what it needs, in DVC's order. A dry call changes nothing.
 
     Raises BridgeError if another run is at work here, or if DVC cannot read the project.
     """
     if not dry:
         _be_alone()
         _use_this_python()
-    with opened() as repo:
+        PLAN.unlink(missing_ok=True)  # of the run before
+    with opened(locked=not dry) as repo:
         if not dry:
             _keep_dvc_off(repo)
             _drop_leftovers(repo)
@@ -109,14 +116,17 @@ def end() -> None:
 
 
 @contextlib.contextmanager
-def opened() -> Iterator[Any]:
-    """DVC's view of the project, locked. Raises BridgeError in place of DVC's own errors and of a full disk."""
+def opened(*, locked: bool = True) -> Iterator[Any]:
+    """DVC's view of the project; without its lock, for reading only, no file changes.
+
+    Raises BridgeError in place of DVC's own errors and of a full disk.
+    """
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
     parse_parameters_once()
     try:
-        with Repo() as repo, repo.lock:
+        with Repo() as repo, repo.lock if locked else contextlib.nullcontext():
             yield repo
     except (DvcException, OSError) as error:
         raise BridgeError(f"DVC: {error}") from error
@@ -158,7 +168,8 @@ def why(stage: Any) -> str:
     if not any(item.hash_info for item in (*stage.deps, *stage.outs)):
         return "it has not run yet"
     found = []
-    for change in stage.status().get(stage.addressing, []):
+    status = type(stage).status.__wrapped__  # without the lock for readers, which is a file
+    for change in status(stage).get(stage.addressing, []):
         if isinstance(change, str):
             found.append("its command changed" if change == "changed checksum" else change)
             continue
@@ -172,7 +183,7 @@ def why(stage: Any) -> str:
 def _plan(repo: Any, which: str, dry: bool) -> Plan:
     """Every stage that is stale or comes after one, but for those that the run-cache has: they are restored."""
     plan: Plan = {}
-    restored: dict[str, Any] = {}  # and the scouts
+    restored: dict[str, Any] = {}  # and the eager stages
     graph = repo.index.graph
     for stage in ordered(repo, which):
         ahead = sorted(up.name for up in graph.successors(stage))
@@ -187,19 +198,21 @@ def _plan(repo: Any, which: str, dry: bool) -> Plan:
             if not dry:
                 stage.run()
             continue
-        if kind(stage.name) in SCOUTS and not needs and not dry:
+        if kind(stage.name) in EAGER and not needs and not dry:
             say(f"runs first: {stage.name} ({changed})")
             stage.run()
             restored[stage.name] = stage
             continue
         later = f"{AFTER}{(needs + unsure)[0]}" if needs or unsure else ""
-        plan[stage.name] = _frozen(stage, needs, "; ".join(filter(None, [changed, later])))
+        plan[stage.name] = {"needs": needs, "why": "; ".join(filter(None, [changed, later]))}
+        if not dry:
+            plan[stage.name] |= _frozen(stage)
     if not dry:
         _lock(repo, restored)
     return plan
 
 
-def _frozen(stage: Any, needs: list[str], reason: str) -> dict[str, Any]:
+def _frozen(stage: Any) -> dict[str, Any]:
     parameters = [dep for dep in stage.deps if dep.def_path == PARAMETERS]
     return {
         "cmd": stage.cmd,
@@ -207,8 +220,6 @@ def _frozen(stage: Any, needs: list[str], reason: str) -> dict[str, Any]:
         "deps": [dep.def_path for dep in stage.deps if dep.def_path != PARAMETERS],
         "outs": [out.def_path for out in stage.outs],
         "persist": [out.def_path for out in stage.outs if out.persist],
-        "needs": needs,
-        "why": reason,
         "parameters": md5(Path(PARAMETERS)) if parameters else None,
         "recorded": None if stage.changed_stage() or stage.changed_outs() else _digest(stage, recorded=True),
     }
@@ -233,22 +244,22 @@ def _in_run_cache(stage: Any) -> bool:
 
 
 def _record(repo: Any) -> None:
-    """Put the stages whose receipts hold true into the cache and into dvc.lock; the other receipts are void."""
+    """Put the stages whose fingerprints are still true into the cache and into dvc.lock; remove all fingerprints."""
     done = {}
     for stage in repo.index.stages:
         name = stage.name
-        if not (stage.cmd and Path(receipt(name)).exists()):
+        if not (stage.cmd and Path(fingerprint(name)).exists()):
             continue
         present = all(item.exists for item in (*stage.deps, *stage.outs))
-        if present and Path(receipt(name)).read_text() == _digest(stage, recorded=False):
+        if present and Path(fingerprint(name)).read_text() == _digest(stage, recorded=False):
             stage.save(run_cache=all(out.use_cache or out.is_metric or out.is_plot for out in stage.outs))
             stage.commit()
             done[name] = stage
         else:
             say(f"not recorded: {name} (what it reads has changed since, or its outputs are gone)")
     _lock(repo, done)
-    shutil.rmtree(RECEIPTS, ignore_errors=True)
-    RECEIPTS.mkdir(parents=True)
+    shutil.rmtree(FINGERPRINTS, ignore_errors=True)
+    FINGERPRINTS.mkdir(parents=True)
     if done:
         say(f"recorded: {len(done)} stages")
 
@@ -273,7 +284,7 @@ def _lock(repo: Any, stages: dict[str, Any]) -> None:
 
 
 def _digest(stage: Any, *, recorded: bool) -> str:
-    """The receipt of a stage: as dvc.lock has it, or of what lies there now."""
+    """The fingerprint of a stage: of what dvc.lock has recorded, or of what is in the folder now."""
     values = {dep.def_path: (dep.hash_info if recorded else dep.get_hash()).value for dep in stage.deps}
     parameters = values.pop(PARAMETERS, {})
     return digest(stage.cmd, parameters, values, [out.def_path for out in stage.outs])
@@ -375,8 +386,8 @@ def _run(stage: str, entry: dict[str, Any], stream: TextIO) -> None:
         if not Path(out).exists():
             raise BridgeError(f"it ended well and did not write {out}")
     for need in entry["needs"]:  # Snakemake fails a job whose output is older than its input: a clock may jump back
-        os.utime(receipt(need), (0, 0))
-    _write(Path(receipt(stage)), now)
+        os.utime(fingerprint(need), (0, 0))
+    _write(Path(fingerprint(stage)), now)
 
 
 def _command(stage: str, command: str, stream: TextIO) -> None:
@@ -429,7 +440,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def digest(command: str, params: dict[str, Any], deps: dict[str, str], outs: list[str]) -> str:
-    """What a receipt holds: a SHA-256."""
+    """What a fingerprint holds: a SHA-256."""
     return hashlib.sha256(json.dumps([command, params, deps, sorted(outs)], sort_keys=True).encode()).hexdigest()
 
 

@@ -35,7 +35,7 @@ from workflow.bridge import (
     opened,
     ordered,
     read_plan,
-    receipt,
+    fingerprint,
     running,
     why,
 )
@@ -66,7 +66,7 @@ def states() -> dict[str, State]:
             word = "stale" if all(out.exists for out in stage.outs) else "missing"
             if not reason:
                 word, reason = ("behind", f"{AFTER}{ahead[0]}") if ahead else ("fresh", "")
-            elif Path(receipt(name)).exists():
+            elif Path(fingerprint(name)).exists():
                 word = "done"
             elif (started := has_log(name, since=PLAN if name in plan else None)) and last_line(name).startswith(
                 FAILED
