@@ -1,12 +1,16 @@
 """dvc repro and Snakemake on one graph: the same bits, the same dvc.lock, and nothing left to do for the other."""
 
 import contextlib
+import errno
+import fcntl
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from dvc.output import Output
 from dvc.repo import Repo
 from ruamel.yaml import YAML
 
@@ -156,6 +160,30 @@ def test_two_runs_in_one_folder_and_an_edit_during_a_run(toy: Study) -> None:
     assert "up to date" in toy.run("dvc", "status")
 
 
+def test_a_stage_fails_if_what_it_reads_is_edited_meanwhile(toy: Study, calm: dict[str, bytes]) -> None:
+    toy.write("hold", "")
+    program = toy.start(*SNAKEMAKE)
+    wait_for(toy.root / "collected")  # two stages run, the third waits for a core
+    toy.write("code/work", "edited")
+    (toy.root / "hold").unlink()
+    assert program.wait() == 1
+    said = re.findall(r"error: collect@.: (.*); its log is", program.text())
+    edited = "code/work was edited {}; run again"
+    assert sorted(set(said)) == [edited.format("after this run had started"), edited.format("while this stage ran")]
+    assert "recorded: " not in program.text()
+    toy.ran()
+    toy.snakemake()
+    assert toy.ran() == EVERY[1:]
+    assert toy.results() == calm
+
+
+def test_no_name_reaches_a_shell(engines: Forking, calm: dict[str, bytes], tmp_path: Path) -> None:
+    study = Study(tmp_path / 'it\'s $HOME $(touch pwned) & "co" `touch pwned`', engines)
+    study.snakemake()
+    assert study.results() == calm
+    assert not list(tmp_path.rglob("pwned"))
+
+
 def test_a_command_meets_no_shell(toy: Study) -> None:
     toy.edit("params.yaml", "[a, b, c]", '["a; touch here"]')
     toy.edit("params.yaml", "a: 1.0e-8", '"a; touch here": 1')
@@ -169,11 +197,23 @@ def test_a_stage_that_does_not_write_its_output_has_failed(toy: Study) -> None:
     assert "it ended well and did not write more" in toy.snakemake(status=1)
 
 
+def test_a_file_system_without_locks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(bridge.BridgeError, match=r"cannot lock files \(Function not implemented\).*put the project on"):
+        bridge.begin(dry=False)
+    assert not bridge.running()
+
+
 # The bridge reads files and parameters without DVC: it must see what DVC sees.
 
 
 @contextlib.contextmanager
 def opened(root: Path) -> Iterator[Repo]:
+    bridge._ignore_patterns.cache_clear()
     with contextlib.chdir(root), Repo(str(root)) as repo:
         yield repo
 
@@ -188,6 +228,37 @@ def test_the_bridge_hashes_as_dvc_does(shared: Study) -> None:
         assert {dep.def_path for dep in deps} >= {"trained", "code/work"}
         for dep in deps:
             assert bridge.md5(Path(dep.def_path)) == dep.get_hash().value, dep.def_path
+
+
+def test_the_bridge_follows_dvcignore_as_dvc_does(toy: Study) -> None:
+    patterns = ["# only sources count", "/package/**", "!/package/**/", "!*.py", "!*.cpp", "__pycache__/", "*.swp"]
+    toy.write(".dvcignore", "\n".join([*patterns, "test_?.py", "[ab].cpp  ", "\\!odd.py", ""]))
+    names = [
+        "a.py",
+        "b.cpp",
+        "c.cpp",
+        "so.so",
+        ".DS_Store",
+        ".nfs000",
+        "test_1.py",
+        "test_10.py",
+        "!odd.py",
+        "x.py.swp",
+    ]
+    for folder in ("package", "package/deep", "package/__pycache__", "package/d.py", "other"):
+        for name in names:
+            toy.write(f"{folder}/{name}", f"{folder}/{name}")
+    with opened(toy.root) as repo:
+        for folder in ("package", "other"):
+            seen = [
+                Path(path).relative_to(toy.root / folder).as_posix()
+                for path in repo.dvcignore.find(repo.fs, str(toy.root / folder))
+            ]
+            assert [name for name, _ in bridge._files(Path(folder))] == sorted(seen)
+            assert bridge.md5(Path(folder)) == Output(None, folder, repo=repo).get_hash().value
+        kept = {"a.py", "c.cpp", "test_10.py"}
+        assert {name for name, _ in bridge._files(Path("package/deep"))} == kept
+        assert ".DS_Store" in {name for name, _ in bridge._files(Path("other"))}
 
 
 def test_the_bridge_reads_parameters_as_dvc_does() -> None:

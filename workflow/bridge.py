@@ -16,7 +16,7 @@ import atexit
 import contextlib
 import copy
 import fcntl
-import fnmatch
+import functools
 import hashlib
 import json
 import os
@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from stages import end_with_parent
+from workflow import starter
 
 HOME = Path(".snakemake/jsae")
 PLAN, LOCK, FINGERPRINTS = HOME / "plan.json", HOME / "lock", HOME / "fingerprints"
@@ -45,8 +46,9 @@ EAGER = ("code", "settings")
 """Quick stages that run while the plan is made: most other stages depend on what they write."""
 
 Plan = dict[str, dict[str, Any]]
-"""By stage: cmd, params {key: value}, deps [path], outs [path], persist [path], needs [stage], why; parameters, the MD5
-of params.yaml; recorded, the digest that dvc.lock has for the outputs in place, null if it has none."""
+"""By stage: cmd, params {key: value}, deps [path], outs [path], persist [path], needs [stage], why; fixed, the digests
+of the dependencies that no stage of this run writes; parameters, the MD5 of params.yaml; recorded, the fingerprint that
+dvc.lock has for the outputs in place, null if it has none."""
 
 
 class BridgeError(Exception):
@@ -206,18 +208,26 @@ def _plan(repo: Any, which: str, dry: bool) -> Plan:
         later = f"{AFTER}{(needs + unsure)[0]}" if needs or unsure else ""
         plan[stage.name] = {"needs": needs, "why": "; ".join(filter(None, [changed, later]))}
         if not dry:
-            plan[stage.name] |= _frozen(stage)
+            plan[stage.name] |= _frozen(stage, [Path(out) for need in needs for out in plan[need]["outs"]])
     if not dry:
         _lock(repo, restored)
     return plan
 
 
-def _frozen(stage: Any) -> dict[str, Any]:
+def _frozen(stage: Any, made: list[Path]) -> dict[str, Any]:
+    """What the plan says of a stage; made: the outputs that stages before it write in this run."""
     parameters = [dep for dep in stage.deps if dep.def_path == PARAMETERS]
+    deps = {dep.def_path: dep for dep in stage.deps if dep.def_path != PARAMETERS}
+    fixed = {
+        path: dep.get_hash().value
+        for path, dep in deps.items()
+        if dep.exists and not any(out.is_relative_to(path) or Path(path).is_relative_to(out) for out in made)
+    }
     return {
         "cmd": stage.cmd,
         "params": {key: value for dep in parameters for key, value in dep.get_hash().value.items()},
-        "deps": [dep.def_path for dep in stage.deps if dep.def_path != PARAMETERS],
+        "deps": list(deps),
+        "fixed": fixed,
         "outs": [out.def_path for out in stage.outs],
         "persist": [out.def_path for out in stage.outs if out.persist],
         "parameters": md5(Path(PARAMETERS)) if parameters else None,
@@ -299,6 +309,12 @@ def _be_alone() -> None:
     except BlockingIOError:
         stream.seek(0)
         raise BridgeError(f"process {stream.read()} is running the stages in this folder: wait for it") from None
+    except OSError as error:
+        stream.close()
+        raise BridgeError(
+            f"this folder's file system cannot lock files ({error.strerror}), and two runs would disturb each other: "
+            "have it mounted with locks (Lustre: the option flock), or put the project on another one"
+        ) from None
     stream.truncate(0)
     stream.write(str(os.getpid()))
     stream.flush()
@@ -314,6 +330,8 @@ def running() -> bool:
             fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
+        except OSError:  # no locks on this file system: no run either
+            return False
     return False
 
 
@@ -371,10 +389,8 @@ def run(stage: str) -> int:
 
 
 def _run(stage: str, entry: dict[str, Any], stream: TextIO) -> None:
-    if entry["params"] and md5(Path(PARAMETERS)) != entry["parameters"] and _params(entry["params"]) != entry["params"]:
-        raise BridgeError(f"{PARAMETERS} was edited after this run had started; run again")
-    present = {path: md5(Path(path)) for path in entry["deps"]}
-    now = digest(entry["cmd"], entry["params"], present, entry["outs"])
+    read = _read(entry, entry["fixed"], "after this run had started")
+    now = digest(entry["cmd"], entry["params"], read, entry["outs"])
     if now == entry["recorded"]:
         print("what it reads came out as it was: nothing to do", file=stream)
     else:
@@ -385,9 +401,20 @@ def _run(stage: str, entry: dict[str, Any], stream: TextIO) -> None:
     for out in entry["outs"]:
         if not Path(out).exists():
             raise BridgeError(f"it ended well and did not write {out}")
+    _read(entry, read, "while this stage ran")
     for need in entry["needs"]:  # Snakemake fails a job whose output is older than its input: a clock may jump back
         os.utime(fingerprint(need), (0, 0))
     _write(Path(fingerprint(stage)), now)
+
+
+def _read(entry: dict[str, Any], expected: dict[str, str], when: str) -> dict[str, str]:
+    """Digests of the dependencies of a stage. Raises BridgeError if one, or a parameter, is not as expected."""
+    edited = [path for path, digest in expected.items() if md5(Path(path)) != digest]
+    if entry["params"] and md5(Path(PARAMETERS)) != entry["parameters"] and _params(entry["params"]) != entry["params"]:
+        edited.append(PARAMETERS)
+    if edited:
+        raise BridgeError(f"{edited[0]} was edited {when}; run again")
+    return {path: expected.get(path) or md5(Path(path)) for path in entry["deps"]}
 
 
 def _command(stage: str, command: str, stream: TextIO) -> None:
@@ -396,13 +423,15 @@ def _command(stage: str, command: str, stream: TextIO) -> None:
     environment.setdefault("JSAE_WORKERS", environment.get("OMP_NUM_THREADS", "1"))  # Snakemake's: the job's threads
     print(f"> {command}", file=stream, flush=True)
     words = shlex.split(command)
-    process = subprocess.Popen(
-        words, env=environment, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT
-    )
-    while True:
-        with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C reaches the stage too: wait for its end
-            status = process.wait()
-            break
+    status = starter.ask(words[2:], environment, stream.fileno()) if words[:2] == ["python", "-m"] else None
+    if status is None:
+        words[0] = sys.executable if words[0] == "python" else words[0]
+        process = subprocess.Popen(
+            words, env=environment, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT
+        )
+        while status is None:
+            with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C reaches the stage too: wait for its end
+                status = process.wait()
     if status:
         raise BridgeError(f"killed by signal {-status}" if status < 0 else f"exit status {status}")
 
@@ -456,14 +485,39 @@ def md5(path: Path) -> str:
 
 
 def _files(folder: Path) -> list[tuple[str, Path]]:
-    """Files of a folder that DVC looks at, by relative path, sorted. The patterns of .dvcignore are plain names."""
-    ignored = [line for line in Path(".dvcignore").read_text().split("\n") if line and not line.startswith("#")]
+    """Files of a folder that DVC looks at, by relative path, sorted."""
     found = []
-    for path in folder.rglob("*"):
-        parts = path.relative_to(folder).parts
-        if path.is_file() and not any(fnmatch.fnmatch(part, pattern) for part in parts for pattern in ignored):
-            found.append(("/".join(parts), path))
+    for parent, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not _is_ignored(Path(parent, name).as_posix(), is_folder=True)]
+        paths = [Path(parent, name) for name in files if not _is_ignored(Path(parent, name).as_posix())]
+        found += [(path.relative_to(folder).as_posix(), path) for path in paths if path.is_file()]
     return sorted(found)
+
+
+def _is_ignored(path: str, *, is_folder: bool = False) -> bool:
+    """Whether DVC leaves a file or folder out: the last pattern that fits it decides, as in dvc.ignore."""
+    for pattern, ignores, folders_only in _ignore_patterns():
+        if is_folder and (pattern.match(path) or pattern.match(f"{path}/")):
+            return ignores
+        if not is_folder and not folders_only and pattern.match(path):
+            return ignores
+    return False
+
+
+@functools.cache
+def _ignore_patterns() -> list[tuple[re.Pattern[str], bool, bool]]:
+    """DVC's own patterns and those of .dvcignore, the last first: what fits, whether it is ignored, whether for folders
+    only. A .dvcignore in a subfolder is not read."""
+    from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
+
+    path = Path(".dvcignore")
+    lines = [".hg/", ".git/", ".git", ".dvc/", *(path.read_text().split("\n") if path.exists() else [])]
+    found = []
+    for line in map(str.strip, lines):
+        pattern, ignores = GitIgnoreSpecPattern.pattern_to_regex(line)  # None: a comment or an empty line
+        if pattern is not None and ignores is not None:
+            found.append((re.compile(str(pattern)), ignores, line.endswith("/")))
+    return found[::-1]
 
 
 if __name__ == "__main__":

@@ -30,12 +30,12 @@ from workflow.bridge import (
     FAILED,
     PLAN,
     BridgeError,
+    fingerprint,
     kind,
     log,
     opened,
     ordered,
     read_plan,
-    fingerprint,
     running,
     why,
 )
