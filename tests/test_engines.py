@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from ruamel.yaml import YAML
 
 from tests.forking import Forking
 from tests.made_studies import EVERY, ROOT, SNAKEMAKE, Study, wait_for
-from workflow import bridge
+from workflow import bridge, status
 
 
 @pytest.fixture(scope="module")
@@ -128,10 +129,11 @@ def test_a_failed_stage_stops_what_needs_it_only(toy: Study, calm: dict[str, byt
     assert "error: train@b: exit status 1; its log is logs/train@b.log" in printed
     assert "error: it broke" in (toy.root / "logs/train@b.log").read_text()
     assert set(EVERY) - set(toy.ran()) == {"tables/all"}
-    shown = toy.run("workflow.status", status=1)
+    shown = toy.run("workflow.status")
     assert "failed train@b: exit status 1; its log is logs/train@b.log" in shown
     assert "6 of 8 stages are fresh, 1 failed, 1 missing" in shown
-    assert "To run: at most 2 stages, about " in shown
+    assert "Remaining: unknown (no earlier run)" in shown
+    toy.run("workflow.status", "--quiet", status=1)
     (toy.root / "broken").unlink()
     toy.snakemake()
     assert toy.ran() == ["tables/all", "trained/b"]
@@ -146,18 +148,51 @@ def test_two_runs_in_one_folder_and_an_edit_during_a_run(toy: Study) -> None:
     assert second.wait() == 1
     assert f"error: process {first.process} is running the stages in this folder: wait for it" in second.text()
     assert "is busy" in toy.run("dvc", "repro", status=255)
-    shown = toy.run("workflow.status", status=1)
-    assert "running collect@" in shown
-    assert "waiting aggregate" in shown
-    assert "The run at work ends at about " in shown
-    assert "stages at a time)" in shown
+    while (toy.root / "ran").read_text().count("collected") < 2:
+        time.sleep(0.02)
+    before = contents(toy.root)
+    shown = toy.run("workflow.status")
+    assert contents(toy.root) == before
+    assert re.search(r"^[abc] +running +to do$", shown, re.MULTILINE)
+    assert re.search(r"^running (collect@[abc]): its log is logs/\1\.log$", shown, re.MULTILINE)
+    assert "0 of 7 stages are done, 2 running, 5 to do" in shown
+    assert re.search(r"^Elapsed: \d+ s$", shown, re.MULTILINE)
+    toy.run("workflow.status", "--quiet", status=1)
     toy.edit("params.yaml", "b: 2.50", "b: 2.75")
     (toy.root / "hold").unlink()
     assert first.wait() == 1
-    assert "params.yaml was edited after this run had started; run again" in toy.run("workflow.status", status=1)
+    assert "params.yaml was edited after this run had started; run again" in toy.run("workflow.status")
     toy.snakemake()
     assert toy.ran().count("trained/b") == 1
     assert "up to date" in toy.run("dvc", "status")
+
+
+def test_status_tells_how_long_the_rest_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(status.os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+    Path("params.yaml").write_text("scale: paper\n")
+    records = {
+        "paper/provenance/train/maze/vpg-ra/0-4.json": '{"wall_seconds": 100}',
+        "paper/provenance/train/maze/sac-ra/0-4.json": '{"wall_seconds": 300}',
+        "paper/provenance/theory/run.json": '{"wall_seconds": 7}',
+        "shared/provenance/collect/maze/0-4.json": "{",
+        "preview/provenance/report/run.json": '{"wall_seconds": 7}',
+    }
+    for name, text in records.items():
+        path = tmp_path / "results" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    assert status.remaining({"train@maze-vpg-ra-0-4": 20.0}) == "about 40 s on 2 cores"
+    assert status.remaining({"train@maze-vpg-ra-0-4": 120.0}) == "about 0 s on 2 cores"
+    mean = {"train@maze-ppo-ra-0-4": 0.0, "theory": 0.0, "report": 0.0}  # the mean of its kind
+    assert status.remaining(mean) == "about 2 min on 2 cores, without 1 of unknown length"
+    assert status.remaining({"report": 0.0, "collect@maze-0-4": 0.0}) == "unknown (no earlier run)"
+
+
+@pytest.mark.parametrize("parameters", [None, "scale: [broken", "names: {a}: b", "a: 1\na: 2\n", "names: 3\n"])
+def test_status_fails_on_parameters_that_cannot_be_read(toy: Study, parameters: str | None) -> None:
+    (toy.root / "params.yaml").unlink() if parameters is None else toy.write("params.yaml", parameters)
+    assert toy.run("workflow.status", status=2).startswith("error: DVC: ")
 
 
 def test_a_stage_fails_if_what_it_reads_is_edited_meanwhile(toy: Study, calm: dict[str, bytes]) -> None:

@@ -129,6 +129,10 @@ def opened(*, locked: bool = True) -> Iterator[Any]:
     parse_parameters_once()
     try:
         with Repo() as repo, repo.lock if locked else contextlib.nullcontext():
+            try:
+                _ = repo.index.stages
+            except (AttributeError, KeyError, TypeError, ValueError) as error:  # DVC expects values of the right type
+                raise BridgeError(f"DVC: dvc.yaml cannot be filled with these parameters: {error!r}") from error
             yield repo
     except (DvcException, OSError) as error:
         raise BridgeError(f"DVC: {error}") from error

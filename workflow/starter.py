@@ -30,7 +30,6 @@ LONGEST = 2**20
 
 def launch() -> None:
     """Start it in the background, to end with this process."""
-    SOCKET.unlink(missing_ok=True)
     if sys.platform == "linux":
         process = subprocess.Popen(
             [sys.executable, "-m", "workflow.starter", str(os.getpid())], stdin=subprocess.DEVNULL
@@ -65,6 +64,7 @@ def serve() -> list[str]:
             importlib.import_module(name)
     gc.freeze()  # what is shared with the forks stays so
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    SOCKET.unlink(missing_ok=True)  # an earlier one's
     listener.bind(str(SOCKET))
     listener.listen(64)
     requests = selectors.DefaultSelector()
