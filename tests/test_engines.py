@@ -99,8 +99,9 @@ def test_looking_changes_no_file(look: str, shared: Study, new_toy: Callable[[],
 
 def test_a_stage_that_is_not_to_run_is_refused_by_name(shared: Study) -> None:
     shared.edit("params.yaml", "a: 1.0e-8", "a: 2.0e-8")
-    printed = shared.snakemake("-n", "--", ".snakemake/jsae/fingerprints/train@b.json", status=1)
-    assert "train@b is not to run: it is up to date, or no stage of this graph" in printed
+    for option in ("-n", "--rerun-incomplete"):
+        printed = shared.snakemake(option, "--", ".snakemake/jsae/fingerprints/train@b.json", status=1)
+        assert printed.count("train@b is not to run: it is up to date, or no stage of this graph") == 1
     shared.edit("params.yaml", "a: 2.0e-8", "a: 1.0e-8")
 
 
@@ -138,6 +139,19 @@ def test_a_failed_stage_stops_what_needs_it_only(toy: Study, calm: dict[str, byt
     toy.snakemake()
     assert toy.ran() == ["tables/all", "trained/b"]
     assert toy.results() == calm
+
+
+def test_a_run_prints_a_line_for_each_stage_that_ends(toy: Study) -> None:
+    toy.write("broken", "tables/all")
+    lines = toy.snakemake(status=1).splitlines()
+    assert "dvc: 7 stages to run" in lines
+    ended = [
+        line for line in lines if re.fullmatch(r"\d/7 \S+: done in \d+\.\d s \(elapsed \d+ s, remaining .*\)", line)
+    ]
+    assert len(ended) == 6
+    error = lines.index("error: aggregate: exit status 1; its log is logs/aggregate.log")
+    assert "    error: it broke" in lines[error:]
+    assert len(lines) < 25, lines
 
 
 def test_two_runs_in_one_folder_and_an_edit_during_a_run(toy: Study) -> None:

@@ -42,6 +42,8 @@ FAILED = "failed: "
 """How the last line of a failed stage's log starts."""
 AFTER = "after "
 """How the reason of a stage starts that is itself unchanged and comes after a stage that runs."""
+SHOWN = 12
+"""Reasons that are printed: a dry run and `dvc status` say them all."""
 EAGER = ("code", "settings")
 """Quick stages that run while the plan is made: most other stages depend on what they write."""
 
@@ -103,11 +105,11 @@ def begin(graph: str = GRAPH, *, dry: bool) -> Plan:
         plan = _plan(repo, graph, dry)
         if not dry:
             _write(PLAN, json.dumps(plan, indent=1, ensure_ascii=False))
-    for stage, entry in plan.items():
+    for number, (stage, entry) in enumerate(plan.items()):
         may = entry["why"].startswith(AFTER)  # only if what comes before changes its files
-        say(f"{'may run' if may else 'would run' if dry else 'to run'}: {stage} ({entry['why']})")
-    if not plan:
-        say("every stage is up to date")
+        if dry or number < SHOWN:
+            say(f"{'may run' if may else 'would run' if dry else 'to run'}: {stage} ({entry['why']})")
+    say(f"{len(plan)} stages to run" if plan else "every stage is up to date")
     return plan
 
 
@@ -386,7 +388,6 @@ def run(stage: str) -> int:
             _run(stage, read_plan()[stage], stream)
         except (BridgeError, OSError) as error:
             print(f"{FAILED}{error}", file=stream)
-            print(f"error: {stage}: {error}; its log is {log(stage)}", file=sys.stderr)
             return 1
         print(f"done in {time.monotonic() - start:.1f} s", file=stream)
     return 0

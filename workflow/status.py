@@ -33,6 +33,7 @@ from workflow.bridge import (
     FAILED,
     PARAMETERS,
     PLAN,
+    SHOWN,
     BridgeError,
     fingerprint,
     kind,
@@ -47,8 +48,6 @@ from workflow.bridge import (
 STEPS = ("collect", "pretrain", "train")
 """The columns of the table: stages that a run goes through."""
 COLOURS = {"fresh": "green", "done": "green", "running": "cyan", "to do": "cyan", "failed": "red"}
-SHOWN = 12
-"""Reasons that are printed: `dvc status` has them all."""
 
 
 class State(NamedTuple):
@@ -123,8 +122,13 @@ def others(found: Mapping[str, State]) -> Table:
     return shown
 
 
+def runs_for(stage: str, state: State) -> float:
+    """Seconds since a stage that is running has started; its log is created then and not appended to before it ends."""
+    return max(time.time() - Path(log(stage)).stat().st_mtime, 0.0) if state.word == "running" else 0.0
+
+
 def remaining(stages: Mapping[str, float]) -> str:
-    """How long these stages take on all cores, in words; the values are the seconds that they have run already."""
+    """How long these stages take on all cores, in words; each with the seconds that it has run already."""
     seconds = defaultdict(list)
     scale = re.search(r"^scale: *(\w+)", Path(PARAMETERS).read_text(), re.MULTILINE)
     for folder in ("shared", scale[1] if scale else "*"):
@@ -140,7 +144,7 @@ def remaining(stages: Mapping[str, float]) -> str:
     left = sum(max(statistics.mean(took) - stages[name], 0) for name, took in known.items() if took)
     unknown = sum(not took for took in known.values())
     if unknown == len(stages):
-        return "unknown (no earlier run)"
+        return "unknown (no earlier run)" if stages else "0 s"
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     more = f", without {unknown} of unknown length" if unknown else ""
     return f"about {span(left / cores)} on {cores} cores{more}"
@@ -172,15 +176,14 @@ def main(arguments: Sequence[str]) -> int:
         console.print(f"{coloured(todo[name].word)} {escape(name)}: {escape(todo[name].reason)}")
     if len(urgent) > SHOWN:
         console.print(f"... and {len(urgent) - SHOWN} more")
-    counts = Counter(state.word for state in todo.values())
+    counts = Counter(todo[name].word for name in urgent)
     rest = "".join(f", {count} {word}" for word, count in counts.items())
-    now, good = time.time(), "done" if at_work else "fresh"
+    good = "done" if at_work else "fresh"
     console.print(f"{len(found) - len(todo)} of {len(found)} stages are {good}{rest}")
     if at_work:
-        console.print(f"Elapsed: {span(now - PLAN.stat().st_mtime)}")
+        console.print(f"Elapsed: {span(time.time() - PLAN.stat().st_mtime)}")
     if left := [name for name, state in todo.items() if state.word != "failed" or not at_work]:
-        runs_for = {name: now - Path(log(name)).stat().st_mtime for name in left if todo[name].word == "running"}
-        console.print(f"Remaining: {remaining({name: runs_for.get(name, 0.0) for name in left})}")
+        console.print(f"Remaining: {remaining({name: runs_for(name, todo[name]) for name in left})}")
     return 0
 
 
