@@ -16,7 +16,7 @@ from dvc.repo import Repo
 from ruamel.yaml import YAML
 
 from tests.forking import Forking
-from tests.made_studies import EVERY, ROOT, SNAKEMAKE, Study, wait_for
+from tests.made_studies import EVERY, JOBS, ROOT, SNAKEMAKE, Study, wait_for
 from workflow import bridge, status
 
 
@@ -44,7 +44,7 @@ def test_the_run_cache_is_shared_both_ways(shared: Study, calm: dict[str, bytes]
     shared.edit("params.yaml", "length: 2", "length: 3")
     shared.run("dvc", "repro")
     other = shared.results()
-    assert shared.ran() == EVERY[1:]
+    assert shared.ran() == JOBS
     shared.edit("params.yaml", "length: 3", "length: 2")
     shared.run("dvc", "repro")
     assert shared.results() == calm  # what Snakemake ran, restored by DVC
@@ -64,8 +64,8 @@ def test_what_comes_out_as_it_was_leads_to_nothing(shared: Study, calm: dict[str
     assert "up to date" in shared.run("dvc", "status")
     shared.edit("params.yaml", "remark: two", "remark: one")
     shared.edit("stages/work.py", "Writes", "Makes")
-    assert "runs first: code" in shared.snakemake()
-    assert shared.ran() == ["code/work"]
+    assert "runs first: settings" in shared.snakemake()
+    assert shared.ran() == ["settings/work"]
     assert "up to date" in shared.run("dvc", "status")
     shared.edit("stages/work.py", "Makes", "Writes")
     shared.snakemake()
@@ -213,16 +213,16 @@ def test_a_stage_fails_if_what_it_reads_is_edited_meanwhile(toy: Study, calm: di
     toy.write("hold", "")
     program = toy.start(*SNAKEMAKE)
     wait_for(toy.root / "collected")  # two stages run, the third waits for a core
-    toy.write("code/work", "edited")
+    toy.write("settings/work", "edited")
     (toy.root / "hold").unlink()
     assert program.wait() == 1
     said = re.findall(r"error: collect@.: (.*); its log is", program.text())
-    edited = "code/work was edited {}; run again"
+    edited = "settings/work was edited {}; run again"
     assert sorted(set(said)) == [edited.format("after this run had started"), edited.format("while this stage ran")]
     assert "recorded: " not in program.text()
     toy.ran()
     toy.snakemake()
-    assert toy.ran() == EVERY[1:]
+    assert toy.ran() == JOBS
     assert toy.results() == calm
 
 
@@ -274,7 +274,7 @@ def test_the_bridge_hashes_as_dvc_does(shared: Study) -> None:
     shared.write("trained/.a.123.part", "half")
     with opened(shared.root) as repo:
         deps = [dep for stage in repo.index.stages for dep in stage.deps if dep.def_path != bridge.PARAMETERS]
-        assert {dep.def_path for dep in deps} >= {"trained", "code/work"}
+        assert {dep.def_path for dep in deps} >= {"trained", "settings/work"}
         for dep in deps:
             assert bridge.md5(Path(dep.def_path)) == dep.get_hash().value, dep.def_path
 

@@ -44,7 +44,7 @@ AFTER = "after "
 """How the reason of a stage starts that is itself unchanged and comes after a stage that runs."""
 SHOWN = 12
 """Reasons that are printed: a dry run and `dvc status` say them all."""
-EAGER = ("code", "settings")
+EAGER = ("settings",)
 """Quick stages that run while the plan is made: most other stages depend on what they write."""
 
 Plan = dict[str, dict[str, Any]]
