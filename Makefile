@@ -5,35 +5,28 @@ TORCH ?= auto
 EXTRA_INDEX ?=
 JOBS ?= all
 PROFILE ?= local
-export PYTHON TORCH EXTRA_INDEX
+SCALE ?=
+PANEL ?=
+# A recipe reads these as "$$NAME": what a user gives never becomes a word of the shell.
+export PYTHON TORCH EXTRA_INDEX JOBS PROFILE SCALE PANEL
 export DVC_NO_ANALYTICS := 1
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-# $(call set_scale,NAME,ENVIRONMENTS) rewrites the line of params.yaml that chooses the scale, and the one of the family
-# that belongs to the paper's scale only.
-set_scale = sed -e 's/^scale: *[a-z]*/scale: $(1)/' \
-	-e 's/^\(  recommender-synthetic: {environments: \)\[[^]]*\]/\1[$(2)]/' params.yaml >params.yaml.new && mv params.yaml.new params.yaml && echo 'params.yaml: scale is now $(1)'
-
-# The whole grid of the search, every setting to its last epoch.
-set_full_search = sed -e 's/^  vary: .*/  vary: [actor_learning_rate, critic_learning_rate, initial_standard_deviation, state_embedding_size, action_embedding_size, hidden_sizes, entropy_weight, policy_steps, update_steps]/' \
-	-e 's/^  share_of_epochs: .*/  share_of_epochs: 1.0/' -e 's/^  rungs: .*/  rungs: 1/' params.yaml >params.yaml.new && mv params.yaml.new params.yaml && echo 'params.yaml: search is now the full grid'
-
-# Parameters are checked first. C++ is compiled first, too: later, each worker would wait for it and record it as its own
-# time. On a terminal Snakemake shows a live view, else lines.
+# C++ is compiled first: later, each worker would wait for it and record it as its own time.
 # $(call run_stages,GRAPH)
-run_stages = { python -m jsae.config.parameters >/dev/null && python -m jsae.nn.compiled >/dev/null && snakemake --profile workflow/profiles/$(PROFILE) --config graph=$(1) \
-	$(if $(filter local,$(PROFILE)),--cores $(JOBS)) $$(test -t 2 && echo --logger rich); }
+run_stages = { python -m jsae.nn.compiled >/dev/null && snakemake --profile "workflow/profiles/$$PROFILE" --config graph=$(1) \
+	$$(test "$$PROFILE" = local && echo --cores) $$(test "$$PROFILE" = local && printf %s "$$JOBS" | tr -cd 'a-z0-9-') $$(test -t 2 && echo --logger rich); }
 
 .DEFAULT_GOAL := help
-.PHONY: help setup environment reproduce paper preview search search-full choose publish render readme status params test test-slurm check format lock peers benchmark crosscheck audit clean clean-all
+.PHONY: help setup environment runs reproduce smoke preview paper search choose publish render readme status params test test-slurm check format lock peers benchmark crosscheck audit clean clean-all
 
 help:  ## explain all targets
-	@echo 'Usage: make TARGET [PYTHON=python3.12] [TORCH=auto|cpu|cuda] [EXTRA_INDEX=URL] [JOBS=n] [PROFILE=local|slurm]'
+	@echo 'Usage: make TARGET [PYTHON=python3.12] [TORCH=auto|cpu|cuda] [EXTRA_INDEX=URL] [SCALE=smoke|preview|paper] [PANEL=2a] [JOBS=n] [PROFILE=local|slurm]'
 	@echo
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1	\2/p' $(firstword $(MAKEFILE_LIST)) | while IFS='	' read -r name text; do printf '  %-11s %s\n' "$$name" "$$text"; done
 	@echo
-	@echo 'First steps: make reproduce (the whole study at the scale that params.yaml names), make test'
+	@echo 'First steps: make reproduce (the preview: minutes), make test'
 
 setup: environment  ## build .venv from the hash-locked requirements; returns at once where nothing changed
 	@read -r torch _ <.venv/.installed; echo "Ready: .venv holds the locked requirements (torch: $$torch). Next: make reproduce"
@@ -41,42 +34,36 @@ setup: environment  ## build .venv from the hash-locked requirements; returns at
 environment:
 	@requirements/install.sh
 
-reproduce: environment  ## run every stage whose inputs changed, in parallel, then say where the report is (JOBS=n: cores)
+runs: environment  ## choose what runs: SCALE=smoke|preview|paper (without it: the scale chosen before), PANEL=2a ... 2f
+	@python -m tools.runs $${SCALE:+"$$SCALE"} --panel "$$PANEL"
+
+reproduce: runs  ## run every stage whose inputs changed, in parallel, then say where the report is (SCALE, PANEL, JOBS=n: cores)
 	@python -m workflow.status --quiet && echo 'Every stage is up to date.' || $(call run_stages,dvc.yaml)
-	@scale=$$(sed -n 's/^scale: *\([a-z]*\).*/\1/p' params.yaml); echo; echo "Report: $(CURDIR)/report/$$scale/report.html"
+	@python -m tools.runs --where
 
-paper: environment  ## set the scale to paper (the paper's budgets: hours), then reproduce
-	@$(call set_scale,paper,recommender-synthetic)
-	@$(MAKE) --no-print-directory reproduce
+smoke preview paper: environment  ## reproduce at this scale: smoke (3 minutes, a test), preview (12 minutes), paper (hours)
+	@$(MAKE) --no-print-directory reproduce SCALE=$@
 
-preview: environment  ## set the scale back to preview (minutes), then reproduce
-	@$(call set_scale,preview,)
-	@$(MAKE) --no-print-directory reproduce
-
-search: environment  ## search the hyper-parameters of every cell of Figure 2 (hours), in parallel
+search: runs  ## search the hyper-parameters of every cell of Figure 2 (hours), in parallel
 	@$(call run_stages,search/dvc.yaml)
 
-search-full: environment  ## set the search to the full grid of appendix A.4.2 (hundreds of core-hours: PROFILE=slurm, or a GPU), then search
-	@$(call set_full_search)
-	@$(MAKE) --no-print-directory search
+choose: environment  ## write the best settings found to search/best, which overrides params.yaml, for git
+	@python -m tools.choose
 
-choose: environment  ## write the best settings found to search/best.yaml, which go over params.yaml, for git
-	@python -m stages.choose
-
-publish: environment  ## copy what a reader of the paper-scale study needs without computing to published/, for git
-	@python -m stages.publish
+publish: environment  ## copy what a reader of the study needs without computing to published/, for git
+	@python -m tools.publish
 
 render: environment  ## make the published report again from its tables, without training, and compare the bytes (UPDATE=1: keep it)
-	@python -m stages.render $(if $(UPDATE),--update)
+	@python -m tools.render $(if $(UPDATE),--update)
 
 readme: environment  ## rewrite README's table of verdicts from the study at the paper's scale
-	@python -m stages.readme
+	@python -m tools.readme
 
 status: environment  ## the matrix of runs: what is fresh, what would run and why, what failed
 	@python -m workflow.status || test $$? -eq 1
 
 params: environment  ## print every parameter: name, value, meaning, source
-	@python -m jsae.config.parameters
+	@python -m jsae.config.schema
 
 test: environment  ## run the tests, a file on each core at a time (options of pytest: PYTEST_ADDOPTS)
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} python -m pytest -q --numprocesses logical --dist loadfile --no-loadscope-reorder --durations 15
@@ -91,7 +78,7 @@ check: environment  ## format, lint, types and import contracts
 	mypy
 	lint-imports --no-logo
 
-format: environment  ## format the code and mend what the linter can mend
+format: environment  ## format the code and fix what the linter can fix
 	ruff format
 	clang-format -i jsae/*.cpp jsae/*/*.cpp
 	ruff check --fix
@@ -113,7 +100,7 @@ audit: environment  ## look for known vulnerabilities in the locked versions (ne
 
 clean:  ## remove caches and logs
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist jsae.egg-info logs .snakemake/log
-	find jsae stages tests workflow report benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+	find jsae stages tools tests workflow report benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 clean-all: clean  ## remove .venv as well; data, results and checkpoints stay (they cost hours)
 	rm -rf .venv .bootstrap jsae/*.so jsae/*/*.so

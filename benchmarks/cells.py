@@ -1,22 +1,22 @@
 """The study's trainings as the benchmarks need them: any cell at any size, built in memory from params.yaml."""
 
-import tempfile
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
+
+from torch import Tensor
 
 from benchmarks.data import made_purchases
 from jsae.analysis import search
 from jsae.analysis.curves import Cell
-from jsae.config import parameters
+from jsae.config import doc, parameters
 from jsae.config.parameters import Parameters
-from jsae.embeddings.learning import embed
-from jsae.experience.rollout import Environment, build
+from jsae.config.registry import load
+from jsae.embeddings.base import embed, is_continual
+from jsae.experience.environment import Environment, build
 from jsae.purchases import ngram
-from jsae.training.trainer import Settings, Trainer
+from jsae.training.trainer import Continual, Settings, Trainer
 from stages import paths
-from stages._trainings import training_call
 
 ITEMS, PURCHASES = 835, 250_000
 """Size of the paper's store (A.4.1)."""
@@ -29,23 +29,16 @@ def settings() -> Parameters:
 
 
 @cache
-def store(items: int = ITEMS) -> Path:
-    """A model of a store with so many items, in a file that lives as long as the process."""
-    path = Path(_scratch().name) / f"store-{items}.safetensors"
-    ngram.save(ngram.build(made_purchases(PURCHASES, items), n=2, window=10), path)
-    return path
-
-
-@cache
-def _scratch() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory()
+def store(items: int = ITEMS) -> dict[str, Tensor]:
+    """The n-gram model of a made-up store with so many items."""
+    return ngram.tensors(ngram.build(made_purchases(PURCHASES, items), n=2, window=10))
 
 
 def dynamics(name: str, items: int = ITEMS, **changes: Any) -> dict[str, Any]:
     """Arguments of environment `name` as params.yaml has them, with changes; the recommender's store is made up."""
     chosen = settings().environments[name]
     arguments = chosen.dynamics.model_dump() | changes
-    return arguments | ({"model_path": store(items)} if chosen.module == "recommender" else {})
+    return arguments | ({"model": store(items)} if chosen.module == "recommender" else {})
 
 
 def environment(name: str, items: int = ITEMS, **changes: Any) -> Environment:
@@ -60,7 +53,7 @@ def trainer(
     world: Environment | None = None,
     hidden_sizes: Sequence[int] | None = None,
     device: str = "cpu",
-    kl_limit: bool = False,
+    target_kl: bool = False,
     best: search.Best = search.NOTHING_FOUND,
 ) -> Trainer:
     """A training of the cell, past the epochs that a replay buffer fills with, and without early stops on KL unless
@@ -70,11 +63,26 @@ def trainer(
     """
     chosen = settings().environments[cell.environment]
     world = (world or environment(cell.environment)).to(device)
-    stated = [search.values(settings(), cell, best)] * len(seeds)
-    unused = {"pretrained": Path(), "rows": [], "epochs": 0}
-    values: Settings = training_call(settings(), chosen, cell, seeds, stated, **unused)["settings"]
-    on_policy = {} if kl_limit else {"kl_limit": None}
+    stated, learning = search.values(settings(), cell, best), settings().embeddings
+    names = ["discount", *doc.parameters_of(load("agents", cell.agent))]
+    on_policy = {} if target_kl else {"target_kl": None}
     same_work = {"start_steps": 0, "update_after": 0} if cell.agent == "sac" else on_policy
-    values = values._replace(agent=values.agent | same_work, hidden_sizes=hidden_sizes or values.hidden_sizes)
+    values = Settings(
+        num_envs=chosen.num_envs,
+        hidden_sizes=hidden_sizes or stated["hidden_sizes"],
+        initial_standard_deviations=[stated["initial_standard_deviation"]] * len(seeds),
+        actor_learning_rates=[stated["actor_learning_rate"]] * len(seeds),
+        critic_learning_rates=[stated["critic_learning_rate"]] * len(seeds),
+        agent_parameters={name: stated[name] for name in names} | same_work,
+        reward_scale=chosen.reward_scale,
+        continual=Continual(
+            epochs=learning.continual_epochs,
+            batch_size=learning.continual_batch_size,
+            learning_rate=learning.learning_rate,
+            weight_decay=learning.weight_decay,
+        )
+        if is_continual(cell.embedding, chosen.continual)
+        else None,
+    )
     embedding = embed(cell.embedding, world, seeds, chosen.state_embedding_size, chosen.action_embedding_size)
     return Trainer(world, embedding, cell.agent, seeds, values)

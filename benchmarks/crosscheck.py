@@ -21,11 +21,12 @@ from rich.table import Table
 
 from benchmarks.standard_tasks import CartPole, Pendulum
 from jsae.agents.returns import first_episode_returns
-from jsae.embeddings.learning import embed
+from jsae.embeddings.base import embed
 from jsae.environments.gridworld import Gridworld
 from jsae.environments.gymnasium_api import GRIDWORLD, SLOT_MACHINE
 from jsae.environments.slot_machine import SlotMachine
-from jsae.experience.rollout import Environment, collect
+from jsae.experience.environment import Environment
+from jsae.experience.rollout import collect
 from jsae.experience.samples import random_trajectories
 from jsae.nn.randomness import Streams
 from jsae.training.trainer import Settings, Trainer
@@ -42,7 +43,7 @@ SMALL_SLOT_MACHINE: dict[str, Any] = {
     "minimum_count": 2,
 }
 
-ON_POLICY = {"discount": 0.99, "gae_lambda": 0.97, "policy_steps": 80, "critic_steps": 80, "kl_limit": 0.015}
+ON_POLICY = {"discount": 0.99, "gae_lambda": 0.97, "train_pi_iters": 80, "train_v_iters": 80, "target_kl": 0.015}
 PPO = {**ON_POLICY, "clip": 0.2}
 SAC = {
     "discount": 0.99,
@@ -63,7 +64,7 @@ class Task(NamedTuple):
     | environment | ours, `[P, N]` |
     | peer | name and arguments of the same for Gymnasium |
     | steps | environment steps of each training |
-    | agents | ours: lanes, and the arguments of each |
+    | agents | ours: num_envs, and the arguments of each |
     | other | Stable-Baselines3's: name, and the arguments that are not its defaults |
     """
 
@@ -102,7 +103,7 @@ TASKS = {
         ("CartPole-v1", {}),
         30_000,
         {
-            "vpg": (2, {**ON_POLICY, "policy_steps": 20}),
+            "vpg": (2, {**ON_POLICY, "train_pi_iters": 20}),
             "ppo": (2, PPO),
             "sac": (1, {**SAC, "update_steps": 500}),
         },
@@ -120,26 +121,26 @@ TASKS = {
 
 def ours(task: Task, agent: str, seeds: Sequence[int]) -> list[float]:
     """Mean returns of our agent after training, one a seed."""
-    world, (lanes, arguments) = task.environment(), task.agents[agent]
+    world, (num_envs, arguments) = task.environment(), task.agents[agent]
     settings = Settings(
-        lanes=lanes,
+        num_envs=num_envs,
         hidden_sizes=[64, 64],
         initial_standard_deviations=[0.6] * len(seeds),
         actor_learning_rates=[1e-3] * len(seeds),
         critic_learning_rates=[1e-3] * len(seeds),
         # The limit of a squashed Gaussian means nothing to a softmax, which is given it all the same.
-        agent={"act_limit": 1.0, **arguments} if agent == "sac" else arguments,
+        agent_parameters={"act_limit": 1.0, **arguments} if agent == "sac" else arguments,
         reward_scale=1.0,
         continual=None,
     )
     embedding = embed("none", world, seeds, 0, 0)
     trainer = Trainer(world, embedding, agent, seeds, settings)
-    for _ in range(task.steps // (lanes * world.episode_length)):
+    for _ in range(task.steps // (num_envs * world.episode_length)):
         trainer.run_epoch()
 
     def act(state: torch.Tensor, noise: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        choice = trainer.agent.choose(embedding.represent(world.observe(state)), noise)
-        return choice, embedding.to_action(choice)
+        latent = trainer.agent.sample(embedding.represent(world.observe(state)), noise)
+        return latent, embedding.to_action(latent)
 
     streams = Streams(seeds, "evaluation")
     final = collect(world, act, trainer.agent.draw(streams, world.episode_length, EPISODES), streams)
@@ -156,8 +157,8 @@ def theirs(task: Task, seeds: Sequence[int]) -> list[float]:
     environment, values = task.peer
     returns = []
     for seed in seeds:
-        lanes = 4 if name == "PPO" else 1
-        worlds = make_vec_env(environment, lanes, seed=seed, env_kwargs=values)
+        num_envs = 4 if name == "PPO" else 1
+        worlds = make_vec_env(environment, num_envs, seed=seed, env_kwargs=values)
         kind = getattr(stable_baselines3, name)
         network = {"policy_kwargs": {"net_arch": [64, 64]}}
         agent = kind("MlpPolicy", worlds, seed=seed, device="cpu", **network, **arguments)

@@ -1,14 +1,15 @@
 """Whether speed costs learning: our trainings beside the plain reference's, from the same start, on fewer epochs.
 
     python -m benchmarks.learning --show
-    python -m benchmarks.learning [--seeds 5] [--epochs 60] [--passes 40] [--only ENVIRONMENT ...] [--agents AGENT ...]
-        [--embeddings EMBEDDING ...]
+    python -m benchmarks.learning [--seeds 5] [--epochs 60] [--pretraining-epochs 40] [--only ENVIRONMENT ...]
+        [--agents AGENT ...] [--embeddings EMBEDDING ...]
 
 For each cell, seed by seed, our mean return of the last third of the epochs, and the reference's of the last third of
 its finished episodes, among which short ones are more frequent than among ours. Both start from the same embeddings,
-pre-trained by us in so many passes over 30,000 random transitions, and have the settings that the search has found;
-with `--passes 0`, embeddings as they start and the settings of params.yaml. The reference steps one episode of one seed
-at a time, so this takes hours; a cell that benchmarks/results/learning.csv has already is not run again.
+pre-trained by us in so many epochs over 30,000 random transitions, and have the settings that the search has found;
+with `--pretraining-epochs 0`, embeddings as they start and the settings of params.yaml. The reference steps one
+episode of one seed at a time, so this takes hours; a cell that benchmarks/results/learning.csv has
+already is not run again.
 """
 
 import argparse
@@ -25,7 +26,7 @@ from rich.table import Table
 from benchmarks import cells, training
 from jsae.analysis import search
 from jsae.analysis.curves import Cell
-from jsae.embeddings.learning import Learner
+from jsae.embeddings.learner import Learner
 from jsae.experience.samples import random_transitions
 from jsae.nn.randomness import Streams
 from jsae.training.trainer import Trainer
@@ -49,9 +50,14 @@ class Row(NamedTuple):
     reference: float
     reference_low: float
     reference_high: float
-    passes: int
+    pretraining_epochs: int
     ours_low: float | None
     ours_high: float | None
+
+    @property
+    def cell(self) -> Cell:
+        """Environment, agent and embedding."""
+        return Cell(self.environment, self.agent, self.embedding)
 
     @property
     def verdict(self) -> str:
@@ -65,7 +71,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=60)
-    parser.add_argument("--passes", type=int, default=40, help="of pre-training")
+    parser.add_argument("--pretraining-epochs", type=int, default=40, help="of pre-training")
     parser.add_argument("--show", action="store_true", help="what there is, and run nothing")
     parser.add_argument("--only", nargs="+", default=list(training.WORLDS), help="environments")
     parser.add_argument("--agents", nargs="+", default=["vpg", "ppo", "sac"])
@@ -73,54 +79,54 @@ def main() -> None:
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     rows = [Row(*row) for row in pl.read_csv(RESULTS).rows()] if RESULTS.exists() else []
-    done = {(Cell(row.environment, row.agent, row.embedding), row.seeds, row.epochs, row.passes) for row in rows}
+    done = {(row.cell, row.seeds, row.epochs, row.pretraining_epochs) for row in rows}
     for cell in [] if chosen.show else training.all_cells():
         wanted = cell.environment in chosen.only and cell.agent in chosen.agents and cell.embedding in chosen.embeddings
-        if wanted and (cell, chosen.seeds, chosen.epochs, chosen.passes) not in done:
-            rows.append(compared(cell, chosen.seeds, chosen.epochs, chosen.passes))
+        if wanted and (cell, chosen.seeds, chosen.epochs, chosen.pretraining_epochs) not in done:
+            rows.append(compared(cell, chosen.seeds, chosen.epochs, chosen.pretraining_epochs))
             pl.DataFrame(rows, schema=list(Row._fields), orient="row").write_csv(RESULTS, float_precision=4)
-    table = Table("cell", "seeds", "epochs", "passes", "first epoch", "ours", "reference", "ours lies")
+    table = Table("cell", "seeds", "epochs", "pretraining_epochs", "first epoch", "ours", "reference", "ours lies")
     for row in rows:
         reference = f"{row.reference:.3g} ({row.reference_low:.3g} to {row.reference_high:.3g})"
         ours = f"{row.ours:.3g}" + (f" ({row.ours_low:.3g} to {row.ours_high:.3g})" if row.ours_low is not None else "")
-        name = f"{Cell(row.environment, row.agent, row.embedding)}"
-        counts = (str(count) for count in (row.seeds, row.epochs, row.passes))
+        name = f"{row.cell}"
+        counts = (str(count) for count in (row.seeds, row.epochs, row.pretraining_epochs))
         table.add_row(name, *counts, f"{row.first_epoch:.3g}", ours, reference, row.verdict)
     terminal = Console()
     (terminal if terminal.is_terminal else Console(width=140)).print(table)
 
 
-def compared(cell: Cell, seeds: int, epochs: int, passes: int) -> Row:
+def compared(cell: Cell, seeds: int, epochs: int, pretraining_epochs: int) -> Row:
     """Train a cell by both."""
-    best = search.read_best(paths.BEST) if passes else search.NOTHING_FOUND
-    trainer = cells.trainer(cell, range(seeds), kl_limit=True, best=best)
-    pretrain(trainer, seeds, passes)
-    reference = [by_reference(cell, trainer, member, epochs) for member in range(seeds)]
+    best = search.read_best(paths.BEST) if pretraining_epochs else search.NOTHING_FOUND
+    trainer = cells.trainer(cell, range(seeds), target_kl=True, best=best)
+    pretrain(trainer, seeds, pretraining_epochs)
+    reference = [by_reference(cell, trainer, run, epochs) for run in range(seeds)]
     for _ in range(epochs):
         trainer.run_epoch()
     returns = trainer.history()["epoch_return"]
     ours = returns[:, min(-(-2 * epochs // 3), epochs - 1) :].mean(1).tolist()
     first, means = float(returns[:, 0].mean()), (float(np.mean(ours)), float(np.mean(reference)))
-    ends = (min(reference), max(reference), passes, min(ours), max(ours))
+    ends = (min(reference), max(reference), pretraining_epochs, min(ours), max(ours))
     return Row(*vars(cell).values(), seeds, epochs, first, *means, *ends)
 
 
-def pretrain(trainer: Trainer, seeds: int, passes: int) -> None:
+def pretrain(trainer: Trainer, seeds: int, pretraining_epochs: int) -> None:
     """Learn the trainer's embeddings, if there is anything to learn."""
-    if passes and trainer.embedding.parameters:
+    if pretraining_epochs and trainer.embedding.parameters:
         settings = cells.settings().embeddings
         rates = {"learning_rate": settings.learning_rate, "weight_decay": settings.weight_decay}
-        learner = Learner(trainer.embedding, Streams(range(seeds), "benchmark"), members=seeds, **rates)
+        learner = Learner(trainer.embedding, Streams(range(seeds), "benchmark"), **rates)
         data = random_transitions(trainer.environment, range(seeds), SAMPLES)
-        for _ in range(passes):
-            learner.one_pass(data, settings.batch_size)
+        for _ in range(pretraining_epochs):
+            learner.one_epoch(data, settings.batch_size)
 
 
-def by_reference(cell: Cell, trainer: Any, member: int, epochs: int) -> float:
+def by_reference(cell: Cell, trainer: Any, run: int, epochs: int) -> float:
     """The plain trainer's mean return, of a seed."""
     env = gymnasium.wrappers.RecordEpisodeStatistics(training.single(cell.environment), buffer_length=10**6)
-    torch.manual_seed(member)
-    training.plain_epochs(cell, trainer, member, env, epochs)()
+    torch.manual_seed(run)
+    training.plain_epochs(cell, trainer, run, env, epochs)()
     returns = np.array(env.return_queue)
     return float(returns[-(-2 * len(returns) // 3) :].mean())
 

@@ -1,4 +1,4 @@
-"""A member of a training of the library and the plain reference beside it, with the same parameters."""
+"""A run of a training of the library and the plain reference beside it, with the same parameters."""
 
 from typing import Any
 
@@ -7,14 +7,14 @@ from torch import Tensor, nn
 
 from benchmarks import reference
 from jsae.agents.sac import SAC
-from jsae.nn.networks import MLP
+from jsae.nn.mlp import MLP
 from jsae.training.trainer import Trainer
 
 
-def plain_embedding(trainer: Trainer, member: int) -> nn.Module:
-    """The reference's embedding with the parameters of a member's."""
+def plain_embedding(trainer: Trainer, run: int) -> nn.Module:
+    """The reference's embedding with the parameters of a run's."""
     ours, world = trainer.embedding, trainer.environment
-    weights = {name: parameter.detach()[member] for name, parameter in ours.parameters.items()}
+    weights = {name: parameter.detach()[run] for name, parameter in ours.parameters.items()}
     if not weights:
         return reference.Raw()
     made: nn.Module
@@ -36,35 +36,35 @@ def plain_embedding(trainer: Trainer, member: int) -> nn.Module:
     return made
 
 
-def plain_agent(trainer: Trainer, member: int) -> Any:
-    """The reference's agent with the parameters, the embedding and the hyper-parameters of a member's."""
+def plain_agent(trainer: Trainer, run: int) -> Any:
+    """The reference's agent with the parameters, the embedding and the hyper-parameters of a run's."""
     ours, settings = trainer.agent, trainer.settings
     off_policy = isinstance(ours, SAC)
     policy = ours.models.policy if off_policy else ours.policy
     sizes = layers(policy.network)
-    in_space = bool(trainer.embedding.choice_size or trainer.environment.action_size)
+    in_space = bool(trainer.embedding.latent_size or trainer.environment.action_size)
     actor: Any = reference.GaussianActor(sizes, 1.0) if in_space else reference.CategoricalActor(sizes)
-    own = policy.network.flat.detach()[member]
+    own = policy.network.flat.detach()[run]
     fill(actor.net, policy.network, own)
     if in_space:
-        actor.log_std.data.copy_(policy.network.free.detach()[member])
+        actor.log_std.data.copy_(policy.network.free.detach()[run])
     rates = {
-        "actor_learning_rate": float(settings.actor_learning_rates[member]),
-        "critic_learning_rate": float(settings.critic_learning_rates[member]),
+        "actor_learning_rate": float(settings.actor_learning_rates[run]),
+        "critic_learning_rate": float(settings.critic_learning_rates[run]),
     }
-    embedding = plain_embedding(trainer, member)
+    embedding = plain_embedding(trainer, run)
     if off_policy:
         critics = []
-        for number in (2 * member, 2 * member + 1):
+        for number in (2 * run, 2 * run + 1):
             critics.append(reference.network(layers(ours.models.critics), nn.ReLU))
             fill(critics[-1], ours.models.critics, ours.models.critics.flat.detach()[number])
         names = ("discount", "entropy_weight", "polyak", "act_limit")
         kind = reference.Sac if in_space else reference.DiscreteSac
-        return kind(embedding, actor, critics, **rates, **{name: settings.agent[name] for name in names})
+        return kind(embedding, actor, critics, **rates, **{name: settings.agent_parameters[name] for name in names})
     critic = reference.network(layers(ours.critic), nn.Tanh)
-    fill(critic, ours.critic, ours.critic.flat.detach()[member])
+    fill(critic, ours.critic, ours.critic.flat.detach()[run])
     kinds: dict[str, Any] = {"VPG": reference.Vpg, "PPO": reference.Ppo}
-    return kinds[type(ours).__name__](embedding, actor, critic, **rates, **settings.agent)
+    return kinds[type(ours).__name__](embedding, actor, critic, **rates, **settings.agent_parameters)
 
 
 def layers(mlp: MLP) -> list[int]:
@@ -75,7 +75,7 @@ def layers(mlp: MLP) -> list[int]:
 
 @torch.no_grad()
 def fill(net: nn.Sequential, mlp: MLP, flat: Tensor) -> None:
-    """Give a plain network one member's parameters `[n]`."""
+    """Give a plain network one run's parameters `[n]`."""
     blocks = mlp.blocks(flat[None])
     linear = [layer for layer in net if isinstance(layer, nn.Linear)]
     for layer, weight, bias in zip(linear, blocks[::2], blocks[1::2], strict=True):

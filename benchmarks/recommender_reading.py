@@ -18,11 +18,11 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from jsae.embeddings.learning import embed
-from jsae.environments import reference_returns as exact
+from jsae.embeddings.base import embed
 from jsae.environments.recommender import Recommender, Start
+from jsae.experience.environment import ReferenceReturns
 from jsae.io import checkpoint
-from jsae.io.workers import run_shards
+from jsae.io.workers import run_batches
 from jsae.training.trainer import Settings, Trainer, train
 
 SEEDS = (1000, 1001, 1002)
@@ -31,14 +31,14 @@ CHECKPOINTS = Path(".checkpoints/recommender-reading")
 
 
 class Reading(NamedTuple):
-    """One way to read the paper's section 4 and appendix A.4; `kl_limit` None: all policy steps are made."""
+    """One way to read the paper's section 4 and appendix A.4; `target_kl` None: all policy steps are made."""
 
     store: str
     agent: str
     bonus: float = 0.0
     start: Start = "uniform"
-    policy_steps: int = 1
-    kl_limit: float | None = None
+    train_pi_iters: int = 1
+    target_kl: float | None = None
     learning_rate: float = 1e-3
     reward_scale: float = 1.0
 
@@ -49,10 +49,15 @@ class Reading(NamedTuple):
 def readings(store: str, reward_scale: float) -> list[Reading]:
     """Steps of either agent with and without the bonus; then, without it, one thing changed at a time for PPO."""
     vpg = Reading(store, "vpg", reward_scale=reward_scale)
-    ppo = vpg._replace(agent="ppo", policy_steps=80, kl_limit=0.015)
-    steps = [vpg, vpg._replace(policy_steps=4, kl_limit=0.015), vpg._replace(policy_steps=80, kl_limit=0.015), ppo]
+    ppo = vpg._replace(agent="ppo", train_pi_iters=80, target_kl=0.015)
+    steps = [
+        vpg,
+        vpg._replace(train_pi_iters=4, target_kl=0.015),
+        vpg._replace(train_pi_iters=80, target_kl=0.015),
+        ppo,
+    ]
     changes = (
-        {"kl_limit": 0.002},
+        {"target_kl": 0.002},
         {"reward_scale": reward_scale / 10},
         {"start": "popularity"},
     )
@@ -61,24 +66,33 @@ def readings(store: str, reward_scale: float) -> list[Reading]:
 
 def environment_of(reading: Reading) -> Recommender:
     """The store of a reading."""
-    return Recommender(
-        Path(reading.store), boost=3.0, bonus=reading.bonus, start=reading.start, episode_length=EPISODE_LENGTH
-    )
+    model, _ = checkpoint.load(Path(reading.store))
+    return Recommender(model, boost=3.0, bonus=reading.bonus, start=reading.start, episode_length=EPISODE_LENGTH)
+
+
+class ReadingJob(NamedTuple):
+    """Train the three seeds under a reading up to `epochs`; the curves stand in the checkpoint."""
+
+    reading: Reading
+    epochs: int
+
+    def run(self, progress: Callable[[int], None]) -> None:
+        learn(self.reading, self.epochs, progress)
 
 
 def learn(reading: Reading, epochs: int, progress: Callable[[int], None]) -> None:
-    """Train the three seeds up to `epochs`; the curves stand in the checkpoint."""
+    """What a ReadingJob does."""
     environment = environment_of(reading)
-    members = len(SEEDS)
-    agent: dict[str, Any] = {"discount": 0.99, "gae_lambda": 0.97, "critic_steps": 80}
-    agent |= {"policy_steps": reading.policy_steps, "kl_limit": reading.kl_limit}
+    runs = len(SEEDS)
+    agent: dict[str, Any] = {"discount": 0.99, "gae_lambda": 0.97, "train_v_iters": 80}
+    agent |= {"train_pi_iters": reading.train_pi_iters, "target_kl": reading.target_kl}
     settings = Settings(
-        lanes=50,
+        num_envs=50,
         hidden_sizes=[64, 64],
-        initial_standard_deviations=[0.6] * members,
-        actor_learning_rates=[reading.learning_rate] * members,
-        critic_learning_rates=[reading.learning_rate] * members,
-        agent=agent | ({"clip": 0.2} if reading.agent == "ppo" else {}),
+        initial_standard_deviations=[0.6] * runs,
+        actor_learning_rates=[reading.learning_rate] * runs,
+        critic_learning_rates=[reading.learning_rate] * runs,
+        agent_parameters=agent | ({"clip": 0.2} if reading.agent == "ppo" else {}),
         reward_scale=reading.reward_scale,
         continual=None,
     )
@@ -93,7 +107,7 @@ def saved(reading: Reading) -> Path:
     return CHECKPOINTS / f"{model}-{str(reading).replace('/', '_')}.safetensors"
 
 
-def table(found: list[Reading], bounds: dict[Reading, exact.Bounds], window: int) -> pl.DataFrame:
+def table(found: list[Reading], bounds: dict[Reading, ReferenceReturns], window: int) -> pl.DataFrame:
     """A row a reading: its mean return over the seeds in each `window` epochs, beside the exact bounds."""
     rows = []
     for reading in found:
@@ -122,10 +136,10 @@ def main() -> None:
     found = [
         reading for reading in readings(chosen.store, chosen.reward_scale) if re.search(chosen.readings, str(reading))
     ]
-    calls: list[dict[str, Any]] = [{"reading": reading, "epochs": chosen.epochs} for reading in found]
-    run_shards(learn, calls, total=chosen.epochs * len(found), label="readings")
+    jobs = [ReadingJob(reading, chosen.epochs) for reading in found]
+    run_batches(jobs, total=chosen.epochs * len(jobs), label="readings")
     worlds = {(reading.bonus, reading.start): reading for reading in found}
-    known = {world: exact.recommender(environment_of(reading)) for world, reading in worlds.items()}
+    known = {world: environment_of(reading).reference_returns() for world, reading in worlds.items()}
     result = table(found, {reading: known[reading.bonus, reading.start] for reading in found}, chosen.window)
     chosen.output.parent.mkdir(parents=True, exist_ok=True)
     result.write_csv(chosen.output, float_precision=4)

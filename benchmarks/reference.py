@@ -6,7 +6,7 @@ where an observation has several), and actions are ids throughout.
 
 | name | what |
 |---|---|
-| Raw, Jsae, Ra | the embeddings: what the policy sees, and what action its choice means |
+| Raw, Jsae, Ra | the embeddings: what the policy sees, and what action its latent action means |
 | Vpg, Ppo | on-policy agents: `act`, `update` from an epoch's paths |
 | Sac, DiscreteSac | off-policy agents: `act`, `update` from one minibatch |
 | train_on_policy, train_off_policy | epochs of experience in a Gymnasium environment, and updates |
@@ -56,8 +56,8 @@ class Raw(nn.Module):
     def represent(self, o: Tensor) -> Tensor:
         return o
 
-    def to_action(self, choice: Tensor) -> Tensor:
-        return choice
+    def to_action(self, latent: Tensor) -> Tensor:
+        return latent
 
 
 class Jsae(nn.Module):
@@ -74,10 +74,10 @@ class Jsae(nn.Module):
     def represent(self, o: Tensor) -> Tensor:
         return self.phi(o).tanh()
 
-    def to_action(self, choice: Tensor) -> Tensor:
+    def to_action(self, latent: Tensor) -> Tensor:
         if self.f is not None:
-            return self.f(choice).clamp(-1, 1)
-        return torch.cdist(choice, self.g.weight.T.tanh()).argmin(-1)
+            return self.f(latent).clamp(-1, 1)
+        return torch.cdist(latent, self.g.weight.T.tanh()).argmin(-1)
 
     def loss(self, batch: Transitions) -> Tensor:
         a = one_hot(batch.a[..., None], self.n_actions) if self.n_actions else batch.a
@@ -99,8 +99,8 @@ class Ra(nn.Module):
     def represent(self, o: Tensor) -> Tensor:
         return o
 
-    def to_action(self, choice: Tensor) -> Tensor:
-        return torch.cdist(choice, self.actions.tanh()).argmin(-1)
+    def to_action(self, latent: Tensor) -> Tensor:
+        return torch.cdist(latent, self.actions.tanh()).argmin(-1)
 
     def loss(self, batch: Transitions) -> Tensor:
         e = self.g(torch.cat([batch.o, batch.o2], -1)).tanh()
@@ -116,8 +116,8 @@ class GaussianActor(nn.Module):
     def distribution(self, x: Tensor) -> Normal:
         return Normal(self.net(x), self.log_std.exp())
 
-    def log_prob(self, x: Tensor, choice: Tensor) -> Tensor:
-        return self.distribution(x).log_prob(choice).sum(-1)
+    def log_prob(self, x: Tensor, latent: Tensor) -> Tensor:
+        return self.distribution(x).log_prob(latent).sum(-1)
 
 
 class CategoricalActor(nn.Module):
@@ -128,8 +128,8 @@ class CategoricalActor(nn.Module):
     def distribution(self, x: Tensor) -> Categorical:
         return Categorical(logits=self.net(x))
 
-    def log_prob(self, x: Tensor, choice: Tensor) -> Tensor:
-        return self.distribution(x).log_prob(choice)
+    def log_prob(self, x: Tensor, latent: Tensor) -> Tensor:
+        return self.distribution(x).log_prob(latent)
 
 
 def discounted_sums(values: np.ndarray, discount: float) -> np.ndarray:
@@ -143,19 +143,19 @@ class Path(NamedTuple):
     | field | shape | what |
     |---|---|---|
     | o | [t + 1, f] | observations, the one that the last step led to included |
-    | choice | [t, ...] | what the policy chose |
+    | latent | [t, ...] | the policy's latent actions |
     | reward | [t] | scaled for learning |
     | terminated | | whether it ended; else it was cut, and V of the last observation stands in for the rest |
     """
 
     o: Tensor
-    choice: Tensor
+    latent: Tensor
     reward: np.ndarray
     terminated: bool
 
 
 class Vpg:
-    """Vanilla policy gradient; `policy_steps` and `kl_limit` as in the library."""
+    """Vanilla policy gradient; `train_pi_iters` and `target_kl` as in the library."""
 
     def __init__(
         self,
@@ -167,21 +167,21 @@ class Vpg:
         critic_learning_rate: float,
         discount: float,
         gae_lambda: float,
-        policy_steps: int,
-        critic_steps: int,
-        kl_limit: float | None = None,
+        train_pi_iters: int,
+        train_v_iters: int,
+        target_kl: float | None = None,
     ):
         self.embedding, self.actor, self.critic = embedding, actor, critic
-        self.discount, self.gae_lambda, self.kl_limit = discount, gae_lambda, kl_limit
-        self.policy_steps, self.critic_steps = policy_steps, critic_steps
+        self.discount, self.gae_lambda, self.target_kl = discount, gae_lambda, target_kl
+        self.train_pi_iters, self.train_v_iters = train_pi_iters, train_v_iters
         self.actor_adam = torch.optim.Adam(actor.parameters(), lr=actor_learning_rate)
         self.critic_adam = torch.optim.Adam(critic.parameters(), lr=critic_learning_rate)
 
     def act(self, o: Tensor) -> tuple[Tensor, Tensor]:
         """What the policy chooses, and the action that it means."""
         with torch.no_grad():
-            choice = self.actor.distribution(self.embedding.represent(o)).sample()
-            return choice, self.embedding.to_action(choice)
+            latent = self.actor.distribution(self.embedding.represent(o)).sample()
+            return latent, self.embedding.to_action(latent)
 
     def policy_loss(self, log_p: Tensor, old_log_p: Tensor, advantage: Tensor) -> Tensor:
         return -(log_p * advantage).mean()
@@ -201,17 +201,17 @@ class Vpg:
         target = torch.as_tensor(np.concatenate(returns), dtype=torch.float32)
         with torch.no_grad():
             x = self.embedding.represent(torch.cat([path.o[:-1] for path in paths]))
-        choice = torch.cat([path.choice for path in paths])
+        latent = torch.cat([path.latent for path in paths])
 
-        old_log_p = self.actor.log_prob(x, choice).detach()
-        for _ in range(self.policy_steps):
-            log_p = self.actor.log_prob(x, choice)
-            if self.kl_limit is not None and (old_log_p - log_p).mean() > self.kl_limit:
+        old_log_p = self.actor.log_prob(x, latent).detach()
+        for _ in range(self.train_pi_iters):
+            log_p = self.actor.log_prob(x, latent)
+            if self.target_kl is not None and (old_log_p - log_p).mean() > self.target_kl:
                 break
             self.actor_adam.zero_grad()
             self.policy_loss(log_p, old_log_p, advantage).backward()
             self.actor_adam.step()
-        for _ in range(self.critic_steps):
+        for _ in range(self.train_v_iters):
             self.critic_adam.zero_grad()
             F.mse_loss(self.critic(x)[:, 0], target).backward()
             self.critic_adam.step()
@@ -233,7 +233,7 @@ class Minibatch(NamedTuple):
     """`[B, ...]` transitions of the replay buffer, and noise of a policy's points at next and present observations."""
 
     o: Tensor
-    choice: Tensor
+    latent: Tensor
     reward: Tensor
     o2: Tensor
     terminated: Tensor
@@ -266,12 +266,12 @@ class Sac:
     def act(self, o: Tensor) -> tuple[Tensor, Tensor]:
         """What the policy chooses, and the action that it means."""
         with torch.no_grad():
-            choice = self.act_limit * self.actor.distribution(self.embedding.represent(o)).sample().tanh()
-            return choice, self.embedding.to_action(choice)
+            latent = self.act_limit * self.actor.distribution(self.embedding.represent(o)).sample().tanh()
+            return latent, self.embedding.to_action(latent)
 
-    def q(self, critics: Any, x: Tensor, choice: Tensor) -> list[Tensor]:
-        """Q_i of x and choice, `[B]` each."""
-        return [critic(torch.cat([x, choice], -1))[:, 0] for critic in critics]
+    def q(self, critics: Any, x: Tensor, latent: Tensor) -> list[Tensor]:
+        """Q_i of x and latent, `[B]` each."""
+        return [critic(torch.cat([x, latent], -1))[:, 0] for critic in critics]
 
     def soft_value(self, critics: Any, x: Tensor, noise: Tensor) -> Tensor:
         """min_i Q_i − α ln π of one point, `[B]`."""
@@ -288,7 +288,7 @@ class Sac:
             following = self.soft_value(self.targets, x2, batch.next_noise)
             y = batch.reward + self.discount * (~batch.terminated) * following
         self.critic_adam.zero_grad()
-        sum(F.mse_loss(q, y) for q in self.q(self.critics, x, batch.choice)).backward()
+        sum(F.mse_loss(q, y) for q in self.q(self.critics, x, batch.latent)).backward()
         self.critic_adam.step()
         self.critics.requires_grad_(False)
         self.actor_adam.zero_grad()
@@ -305,11 +305,11 @@ class DiscreteSac(Sac):
 
     def act(self, o: Tensor) -> tuple[Tensor, Tensor]:
         with torch.no_grad():
-            choice = self.actor.distribution(self.embedding.represent(o)).sample()
-            return choice, self.embedding.to_action(choice)
+            latent = self.actor.distribution(self.embedding.represent(o)).sample()
+            return latent, self.embedding.to_action(latent)
 
-    def q(self, critics: Any, x: Tensor, choice: Tensor) -> list[Tensor]:
-        return [critic(x).gather(1, choice[:, None])[:, 0] for critic in critics]
+    def q(self, critics: Any, x: Tensor, latent: Tensor) -> list[Tensor]:
+        return [critic(x).gather(1, latent[:, None])[:, 0] for critic in critics]
 
     def soft_value(self, critics: Any, x: Tensor, noise: Tensor) -> Tensor:
         policy = self.actor.distribution(x)
@@ -372,19 +372,19 @@ def train_on_policy(
     for _ in range(epochs):
         paths, taken = [], []
         o = world.reset()
-        observations, choices, rewards = [o], [], []
+        observations, latents, rewards = [o], [], []
         for t in range(steps):
-            choice, action = agent.act(o[None])
+            latent, action = agent.act(o[None])
             o2, reward, terminated, truncated, seen = world.step(action[0])
             taken.append(Step(o, action[0], o2, seen))
             observations.append(o2)
-            choices.append(choice[0])
+            latents.append(latent[0])
             rewards.append(reward_scale * reward)
             o = o2
             if terminated or truncated or t == steps - 1:
-                paths.append(Path(torch.stack(observations), torch.stack(choices), np.array(rewards), terminated))
+                paths.append(Path(torch.stack(observations), torch.stack(latents), np.array(rewards), terminated))
                 o = world.reset()
-                observations, choices, rewards = [o], [], []
+                observations, latents, rewards = [o], [], []
         agent.update(paths)
         after_epoch(taken)
 
@@ -397,7 +397,7 @@ def train_off_policy(
     steps: int,
     updates: int,
     batch_size: int,
-    choice_size: int,
+    latent_size: int,
     reward_scale: float = 1.0,
     after_epoch: Callable[[Sequence[Step]], None] = forget,
 ) -> None:
@@ -408,22 +408,22 @@ def train_off_policy(
         taken = []
         o = world.reset()
         for _ in range(steps):
-            choice, action = agent.act(o[None])
+            latent, action = agent.act(o[None])
             o2, reward, terminated, truncated, seen = world.step(action[0])
             taken.append(Step(o, action[0], o2, seen))
-            memory.append((o, choice[0], reward_scale * reward, o2, terminated))
+            memory.append((o, latent[0], reward_scale * reward, o2, terminated))
             o = world.reset() if terminated or truncated else o2
         for _ in range(updates):
             rows = [memory[i] for i in generator.integers(len(memory), size=batch_size)]
-            before, choices, rewards, following, ends = zip(*rows, strict=True)
+            before, latents, rewards, following, ends = zip(*rows, strict=True)
             agent.update(
                 Minibatch(
                     torch.stack(before),
-                    torch.stack(choices),
+                    torch.stack(latents),
                     torch.tensor(rewards),
                     torch.stack(following),
                     torch.tensor(ends),
-                    *torch.randn(2, batch_size, choice_size),
+                    *torch.randn(2, batch_size, latent_size),
                 )
             )
         after_epoch(taken)
@@ -432,13 +432,13 @@ def train_off_policy(
 class EmbeddingLearner:
     """Adam on an embedding's loss, on shuffled minibatches."""
 
-    def __init__(self, embedding: Any, *, passes: int, batch_size: int, learning_rate: float, weight_decay: float):
-        self.embedding, self.passes, self.batch_size = embedding, passes, batch_size
+    def __init__(self, embedding: Any, *, epochs: int, batch_size: int, learning_rate: float, weight_decay: float):
+        self.embedding, self.epochs, self.batch_size = embedding, epochs, batch_size
         self.adam = torch.optim.Adam(embedding.parameters(), lr=learning_rate, weight_decay=weight_decay)
 
     def learn(self, data: Transitions) -> None:
         """Passes over `data`."""
-        for _ in range(self.passes):
+        for _ in range(self.epochs):
             for rows in torch.randperm(len(data.o)).split(self.batch_size):
                 self.adam.zero_grad()
                 self.embedding.loss(Transitions(*(field[rows] for field in data))).backward()

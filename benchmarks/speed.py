@@ -4,7 +4,7 @@
     make benchmark QUICK=1    # what differs in kind, within 5 minutes
 
 Whatever is compared takes turns on one core, and the median of several turns counts. Writes
-benchmarks/results/training.csv (our training against the plain reference: seconds of an epoch of all members),
+benchmarks/results/training.csv (our training against the plain reference: seconds of an epoch of all runs),
 speed.csv (all other numbers) and speed.svg.
 """
 
@@ -32,11 +32,11 @@ from benchmarks.timing import interleaved
 from jsae.agents.sac import SAC, Replay
 from jsae.analysis.curves import Cell
 from jsae.embeddings.action_map import NearestNeighbour
-from jsae.embeddings.learning import Learner
-from jsae.experience.rollout import Experience
+from jsae.embeddings.learner import Learner
 from jsae.experience.samples import random_trajectories, random_transitions
+from jsae.experience.trajectories import Experience
 from jsae.io import checkpoint
-from jsae.io.workers import run_shards, shards
+from jsae.io.workers import batches, run_batches
 from jsae.nn.randomness import Streams
 
 RESULTS = Path(__file__).parent / "results"
@@ -81,10 +81,10 @@ def trainings(quick: bool) -> Iterator[Figure]:
     """Our training, the reference and Stable-Baselines3; writes training.csv."""
     rows = []
     for found in training.comparisons(quick):
-        rows.append({**vars(found.cell), "members": found.members, "reference_seconds": found.reference_seconds,
+        rows.append({**vars(found.cell), "runs": found.runs, "reference_seconds": found.reference_seconds,
                      "seconds": found.seconds, "ratio": found.ratio})  # fmt: skip
         yield Figure("training", f"{found.cell}", found.ratio, "× the reference")
-        yield Figure("training", f"{found.cell}", found.members * found.steps / found.seconds, "steps/s")
+        yield Figure("training", f"{found.cell}", found.runs * found.steps / found.seconds, "steps/s")
         yield Figure("training", f"{found.cell}", 100 * found.share_of_peak, "% of GEMM peak")
         yield Figure("training", f"{found.cell}", found.plain_seconds / found.seconds, "× our plain path")
         if found.peer_seconds:
@@ -93,10 +93,10 @@ def trainings(quick: bool) -> Iterator[Figure]:
 
 
 def environments(quick: bool) -> Iterator[Figure]:
-    """Steps a second of random episodes: five members in lockstep, and one Gymnasium environment."""
+    """Steps a second of random episodes: five runs in lockstep, and one Gymnasium environment."""
     for name in ("gridworld-discrete", "slot-machine", "half-cheetah", "recommender"):
         world, env = cells.environment(name), training.single(name)
-        lanes = cells.settings().environments[name].lanes
+        num_envs = cells.settings().environments[name].num_envs
         streams = Streams(training.SEEDS, "benchmark")
         env.reset(seed=0)
         env.action_space.seed(0)
@@ -110,22 +110,22 @@ def environments(quick: bool) -> Iterator[Figure]:
 
         seconds = interleaved(
             {
-                "lockstep": lambda world=world, streams=streams, lanes=lanes: random_trajectories(
-                    world, streams, lanes
+                "lockstep": lambda world=world, streams=streams, num_envs=num_envs: random_trajectories(
+                    world, streams, num_envs
                 ),
                 "single": step_by_step,
             },
             3 if quick else 7,
         )
-        steps = len(training.SEEDS) * lanes * world.episode_length
+        steps = len(training.SEEDS) * num_envs * world.episode_length
         yield Figure(
-            "environments", f"{name}, 5 × {lanes} episodes in lockstep", steps / seconds["lockstep"], "steps/s"
+            "environments", f"{name}, 5 × {num_envs} episodes in lockstep", steps / seconds["lockstep"], "steps/s"
         )
         yield Figure("environments", f"{name}, one by Gymnasium", len(actions) / seconds["single"], "steps/s")
 
 
 def nearest_neighbour(quick: bool) -> Iterator[Figure]:
-    """f for five members of ten points each, by our map and by the obvious distances."""
+    """f for five runs of ten points each, by our map and by the obvious distances."""
     for actions in (512, 835, 2048, 4096):
         table, points = torch.rand(5, actions, 4) * 2 - 1, torch.rand(5, 10, 4) * 2 - 1
         f = NearestNeighbour(table)
@@ -138,16 +138,16 @@ def nearest_neighbour(quick: bool) -> Iterator[Figure]:
 
 
 def pretraining(quick: bool) -> Iterator[Figure]:
-    """A pass over 5 × 3,000 transitions, five members at once and five by the plain learner."""
+    """A pass over 5 × 3,000 transitions, five runs at once and five by the plain learner."""
     samples, settings = 3000, cells.settings().embeddings
     for name in ("gridworld-discrete", "slot-machine", "half-cheetah", "recommender"):
         trainer = cells.trainer(Cell(name, "vpg", "jsae"), training.SEEDS)
         world, embedding = trainer.environment, trainer.embedding
         data = random_transitions(world, training.SEEDS, samples)
         rates = {"learning_rate": settings.learning_rate, "weight_decay": settings.weight_decay}
-        learner = Learner(embedding, Streams(training.SEEDS, "benchmark"), members=len(training.SEEDS), **rates)
+        learner = Learner(embedding, Streams(training.SEEDS, "benchmark"), **rates)
         beside = reference.EmbeddingLearner(
-            pairs.plain_embedding(trainer, 0), passes=1, batch_size=settings.batch_size, **rates
+            pairs.plain_embedding(trainer, 0), epochs=1, batch_size=settings.batch_size, **rates
         )
         o, o2 = data.observation[0], data.next_observation[0]
         if world.discrete_observations:
@@ -155,7 +155,7 @@ def pretraining(quick: bool) -> Iterator[Figure]:
         plain = reference.Transitions(o, data.action[0], o2, data.target[0])
         seconds = interleaved(
             {
-                "ours": lambda learner=learner, data=data: learner.one_pass(data, settings.batch_size),
+                "ours": lambda learner=learner, data=data: learner.one_epoch(data, settings.batch_size),
                 "reference": lambda beside=beside, plain=plain: beside.learn(plain),
             },
             1 if quick else 5,
@@ -166,8 +166,8 @@ def pretraining(quick: bool) -> Iterator[Figure]:
 
 
 def memory(quick: bool) -> Iterator[Figure]:
-    """Peak of a process that trains a shard for two epochs, its replay buffer full, and saves a checkpoint, and the
-    seconds that this takes; what an idle one takes is a line of its own."""
+    """Peak of a process that trains a batch of runs for two epochs, its replay buffer full, and saves a checkpoint, and
+    the seconds that this takes; what an idle one takes is a line of its own."""
     found = [Cell("recommender", "ppo", "none"), Cell("gridworld-discrete", "sac", "none")]
     found += [Cell("recommender", "sac", "jsae")]
     found += [] if quick else [MAIN, Cell("slot-machine", "sac", "none"), Cell("half-cheetah", "sac", "jsae")]
@@ -184,7 +184,7 @@ def _idle() -> float:
 
 def _train(cell: Cell) -> float:
     torch.set_num_threads(1)
-    trainer = cells.trainer(cell, range(cells.settings().training.members_per_shard.paper))
+    trainer = cells.trainer(cell, range(cells.settings().training.runs_per_batch.paper))
     if isinstance(trainer.agent, SAC):
         _fill(trainer.agent.replay)
     for _ in range(2):
@@ -209,17 +209,17 @@ def _fill(replay: Replay) -> None:
 
 
 def scaling(quick: bool) -> Iterator[Figure]:
-    """Seconds of an epoch for each member as one size grows and the others stay, vpg."""
+    """Seconds of an epoch for each run as one size grows and the others stay, vpg."""
     rounds = 1 if quick else 3
 
     def figures(name: str, contenders: dict[str, tuple[Callable[[], object], int]]) -> Iterator[Figure]:
         taken = interleaved({size: run for size, (run, _) in contenders.items()}, rounds)
-        for size, (_, members) in contenders.items():
-            yield Figure("scaling", f"{name} {size}", 1e3 * taken[size] / members, "ms an epoch and member")
+        for size, (_, runs) in contenders.items():
+            yield Figure("scaling", f"{name} {size}", 1e3 * taken[size] / runs, "ms an epoch and run")
 
-    members = (1, 5, 15) if quick else (1, 3, 5, 15, 45)
-    sizes = {f"{n}": (training.epoch(MAIN, range(n), members=n), n) for n in members}
-    yield from figures("members", sizes)
+    runs = (1, 5, 15) if quick else (1, 3, 5, 15, 45)
+    sizes = {f"{n}": (training.epoch(MAIN, range(n), size=n), n) for n in runs}
+    yield from figures("runs", sizes)
     for embedding in ("none", "jsae"):
         cell = Cell("gridworld-discrete", "vpg", embedding)
         worlds = {n: cells.environment(cell.environment, actuators=n) for n in ((9, 12) if quick else (9, 10, 11, 12))}
@@ -234,16 +234,16 @@ def scaling(quick: bool) -> Iterator[Figure]:
 
 
 def workers(quick: bool) -> Iterator[Figure]:
-    """Wall time of two shards for each core, by one worker process up to one a core."""
+    """Wall time of two jobs for each core, by one worker process up to one a core."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    blocks = shards(range(2 * cores), 1)
-    calls = [{"cell": MAIN, "seeds": block, "epochs": 2 if quick else 10} for block in blocks]
+    blocks = batches(range(2 * cores), 1)
+    jobs = [Epochs(MAIN, tuple(block), 2 if quick else 10) for block in blocks]
 
     def run(count: int) -> None:
         before = os.environ.get("JSAE_WORKERS")
         os.environ["JSAE_WORKERS"] = str(count)
         try:
-            run_shards(_epochs, calls, total=len(calls), label="workers")
+            run_batches(jobs, total=len(jobs), label="workers")
         finally:
             os.environ.pop("JSAE_WORKERS")
             os.environ |= {"JSAE_WORKERS": before} if before else {}
@@ -254,11 +254,18 @@ def workers(quick: bool) -> Iterator[Figure]:
         yield Figure("workers", f"{count} of {cores} cores", taken["1"] / seconds, "× one worker")
 
 
-def _epochs(cell: Cell, seeds: list[int], epochs: int, progress: Callable[[int], None]) -> None:
-    run = training.epoch(cell, seeds)
-    for _ in range(epochs):
-        run()
-    progress(1)
+class Epochs(NamedTuple):
+    """A job of so many epochs."""
+
+    cell: Cell
+    seeds: tuple[int, ...]
+    epochs: int
+
+    def run(self, progress: Callable[[int], None]) -> None:
+        epoch = training.epoch(self.cell, self.seeds)
+        for _ in range(self.epochs):
+            epoch()
+        progress(1)
 
 
 SECTIONS: dict[str, Callable[[bool], Iterator[Figure]]] = {
@@ -288,7 +295,7 @@ def draw(figures: list[Figure], path: Path) -> None:
         sizes, costs = np.array(points).T
         right.loglog(sizes / sizes[0], costs / costs[0], marker="o", label=f"{kind} from {sizes[0]:.0f}")
     right.set_xlabel("size, times the smallest")
-    right.set_ylabel("cost of an epoch and member, times that at the smallest")
+    right.set_ylabel("cost of an epoch and run, times that at the smallest")
     if kinds:
         right.legend()
     figure.savefig(path)

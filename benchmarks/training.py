@@ -1,5 +1,6 @@
 """Our training against the plain reference, and against Stable-Baselines3 where it is installed, cell by cell."""
 
+import dataclasses
 import importlib.util
 import itertools
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks import cells, pairs, reference
 from benchmarks.timing import GEMM, gemm, gemm_rate, interleaved
 from jsae.analysis.curves import Cell
-from jsae.io.workers import shards
+from jsae.io.workers import batches
 from jsae.nn import kernels
 from jsae.training.trainer import Trainer
 
@@ -25,8 +26,8 @@ class Comparison(NamedTuple):
 
     | field | what |
     |---|---|
-    | steps | environment steps of a member |
-    | seconds | of all members, in shards as in the study, on one core |
+    | steps | environment steps of a run |
+    | seconds | of all runs, in batches as in the study, on one core |
     | reference_seconds | of as many seeds one after the other: one seed's, times their number |
     | peer_seconds | the same for Stable-Baselines3; None where it has no such agent, or is not installed |
     | plain_seconds | as `seconds`, by the path without compiled code |
@@ -34,7 +35,7 @@ class Comparison(NamedTuple):
     """
 
     cell: Cell
-    members: int
+    runs: int
     steps: int
     seconds: float
     reference_seconds: float
@@ -74,7 +75,7 @@ def comparisons(quick: bool) -> Iterator[Comparison]:
 def compare(cell: Cell, rounds: int) -> Comparison:
     """Measure an epoch of the cell by each contender, taking turns."""
     steps = cells.settings().environments[cell.environment].steps_per_epoch
-    ours, members = epoch(cell, SEEDS), len(SEEDS)
+    ours, runs = epoch(cell, SEEDS), len(SEEDS)
 
     def plain() -> None:
         with kernels.plain():
@@ -95,20 +96,20 @@ def compare(cell: Cell, rounds: int) -> Comparison:
     rate = counter.get_total_flops() / seconds["ours"]
     return Comparison(
         cell,
-        members,
+        runs,
         steps,
         seconds["ours"],
-        members * seconds["reference"],
-        members * seconds["peer"] if peer else None,
+        runs * seconds["reference"],
+        runs * seconds["peer"] if peer else None,
         seconds["plain"],
         rate / gemm_rate(seconds[GEMM]),
     )
 
 
-def epoch(cell: Cell, seeds: Sequence[int], members: int | None = None) -> Callable[[], None]:
-    """An epoch of all seeds, shard after shard."""
-    size = members or cells.settings().training.members_per_shard.paper
-    trainers = [cells.trainer(cell, block) for block in shards(seeds, size)]
+def epoch(cell: Cell, seeds: Sequence[int], size: int | None = None) -> Callable[[], None]:
+    """An epoch of all seeds, batch after batch."""
+    size = size or cells.settings().training.runs_per_batch.paper
+    trainers = [cells.trainer(cell, block) for block in batches(seeds, size)]
 
     def run() -> None:
         for trainer in trainers:
@@ -123,21 +124,22 @@ def reference_epoch(cell: Cell) -> Callable[[], None]:
 
 
 def plain_epochs(
-    cell: Cell, trainer: Trainer, member: int, env: gymnasium.Env[Any, Any], epochs: int
+    cell: Cell, trainer: Trainer, run: int, env: gymnasium.Env[Any, Any], epochs: int
 ) -> Callable[[], None]:
-    """Epochs by the plain trainer, whose agent starts as a member of ours and acts in `env`."""
-    agent, values, world = pairs.plain_agent(trainer, member), trainer.settings, reference.World(env)
-    world.env.reset(seed=member)
+    """Epochs by the plain trainer, whose agent starts as a run of ours and acts in `env`."""
+    agent, values, world = pairs.plain_agent(trainer, run), trainer.settings, reference.World(env)
+    world.env.reset(seed=run)
     settings: dict[str, Any] = {"epochs": epochs, "reward_scale": values.reward_scale}
     settings["steps"] = cells.settings().environments[cell.environment].steps_per_epoch
     if values.continual and trainer.embedding.parameters:
-        passes, batch_size, rate, decay = values.continual
-        settings["after_epoch"] = reference.EmbeddingLearner(
-            agent.embedding, passes=passes, batch_size=batch_size, learning_rate=rate, weight_decay=decay
-        ).after_epoch
+        learner = reference.EmbeddingLearner(agent.embedding, **dataclasses.asdict(values.continual))
+        settings["after_epoch"] = learner.after_epoch
     if cell.agent == "sac":
-        settings |= {"updates": values.agent["update_steps"], "batch_size": values.agent["batch_size"]}
-        settings["choice_size"] = trainer.embedding.choice_size or trainer.environment.action_size
+        settings |= {
+            "updates": values.agent_parameters["update_steps"],
+            "batch_size": values.agent_parameters["batch_size"],
+        }
+        settings["latent_size"] = trainer.embedding.latent_size or trainer.environment.action_size
         return lambda: reference.train_off_policy(agent, world, **settings)
     return lambda: reference.train_on_policy(agent, world, **settings)
 
@@ -151,9 +153,9 @@ def peer_epoch(cell: Cell) -> Callable[[], None] | None:
     import stable_baselines3
 
     settings = cells.trainer(cell, [0]).settings
-    values, steps = settings.agent, cells.settings().environments[cell.environment].steps_per_epoch
+    values, steps = settings.agent_parameters, cells.settings().environments[cell.environment].steps_per_epoch
     kind, arguments = (
-        (stable_baselines3.PPO, {"n_steps": steps, "batch_size": steps, "n_epochs": values["policy_steps"]})
+        (stable_baselines3.PPO, {"n_steps": steps, "batch_size": steps, "n_epochs": values["train_pi_iters"]})
         if cell.agent == "ppo"
         else (
             stable_baselines3.SAC,

@@ -8,10 +8,15 @@ from gymnasium.envs.registration import register
 
 __version__ = "0.1.0"
 
-for _name, _episode_length in [("Gridworld", 150), ("SlotMachine", 20), ("Recommender", 20)]:
+for _name, _module, _episode_length in [
+    ("Gridworld", "gridworld", 150),
+    ("SlotMachine", "slot_machine", 20),
+    ("Recommender", "recommender", 20),
+]:
     register(
         id=f"jsae/{_name}-v0",
-        entry_point=f"jsae.environments.gymnasium_api:{_name}Env",
-        vector_entry_point=f"jsae.environments.gymnasium_api:{_name}VectorEnv",
+        entry_point="jsae.environments.gymnasium_api:BatchedEnv",
+        vector_entry_point="jsae.environments.gymnasium_api:BatchedVectorEnv",
         max_episode_steps=_episode_length,
+        kwargs={"module": _module},
     )

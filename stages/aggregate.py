@@ -1,95 +1,83 @@
-"""Collect the runs of the study's cells into tables.
+"""Collect the runs of the study's cells into tables, and judge the paper's claims by them.
 
-inputs   params.yaml, report/claims.yaml,
-         results/SCALE/runs/ENVIRONMENT/AGENT-EMBEDDING/COHORT.parquet of each cell and cohort,
-         data/processed/bounds/ENVIRONMENT.json and results/SCALE/theory.json where they exist
-outputs  results/SCALE/tables/{curves,final,aggregates,profiles}.parquet, results/SCALE/tables/missing.json,
-         results/SCALE/tables/variants.json: the paper's comparisons in environments that it does not have,
-         results/SCALE/tables/ablations.json: what sets each ablation, control and transfer apart from what it varies,
-         results/SCALE/claims.json, results/SCALE/metrics.json, results/SCALE/summary.csv
+inputs   the curves of each cell and block of seeds, reference returns, report/claims.yaml, checks of the theory
+outputs  tables/{cells,curves,final,aggregates,profiles}.parquet; tables/missing.json, cells without a file;
+         tables/readings.json, the paper's comparisons under other readings; tables/ablations.json, what sets each
+         ablation, control and transfer apart from what it varies; claims.json, summary.csv; metrics/CELL.json
 
-Files are looked up by the cells that params.yaml lists, so leftovers of removed cells never appear. A cell without a
-file is written to missing.json; a file that is wrong stops the stage.
+A cell without a file is written to missing.json; a file that is wrong stops the stage.
 """
 
-import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
 
 from jsae.analysis import claims, tables
-from jsae.analysis.curves import Cell
-from jsae.config import labels as names
-from jsae.config import parameters
+from jsae.analysis.schema import AGGREGATES, CELLS, FINAL, PROFILES
 from jsae.config.errors import JsaeError
-from jsae.io import provenance
-from jsae.io.files import read_json, write_atomically
-from stages import _main, paths
+from jsae.config.study import Cell
+from jsae.io.declared import Declared
+from jsae.io.files import read_json, write_atomically, write_json
+from jsae.io.table import write
+from jsae.training.columns import CURVES, KEYS
+from stages import _main
 
 
-def main(arguments: Sequence[str]) -> None:
-    scale = _main.parser(__doc__, "scale").parse_args(arguments).scale
-    with provenance.recorded(paths.record("aggregate", scale=scale), "aggregate"):
-        aggregate(scale, parameters.load(paths.PARAMETERS))
-
-
-def aggregate(scale: str, settings: parameters.Parameters) -> None:
-    """Write the tables of `scale`. Raises JsaeError if no cell of the study has a file."""
+def main(declared: Declared) -> None:
+    values, outputs = declared.values, declared.outputs
     frames: list[pl.DataFrame] = []
     missing: list[dict[str, object]] = []
-    for cell in (Cell(*words) for words in settings.cells()):
-        epochs = settings.environments[cell.environment].epochs.at(scale)
-        for cohort in settings.cohorts:
-            path = paths.curves(scale, cell.environment, cell.agent, cell.embedding, cohort)
-            seeds = parameters.seeds_of(cohort)
-            if path.exists():
-                frames.append(tables.read_run(path, cell, seeds, epochs))
-            else:
-                missing.append({**vars(cell), "cohort": cohort, "seeds": seeds})
+    for name, run in values["runs"].items():
+        path = Path(declared.inputs["runs"][name])
+        if path.exists():
+            frames.append(tables.read_run(path, Cell(**run["cell"]), run["seeds"], run["epochs"]))
+        else:
+            missing.append({**run["cell"], "seeds": run["seeds"]})
     if not frames:
-        raise JsaeError(f"no run of the {scale} study exists yet: run `dvc repro` or the stage train first")
-    curves = pl.concat(frames)
-    final = tables.final(curves, bounds(settings))
-    write_table(curves, paths.tables(scale) / "curves.parquet")
-    write_table(final, paths.tables(scale) / "final.parquet")
-    over_environments, profiles = tables.aggregates(final)
-    write_table(over_environments, paths.tables(scale) / "aggregates.parquet")
-    write_table(profiles, paths.tables(scale) / "profiles.parquet")
-    write_json(missing, paths.tables(scale) / "missing.json")
-    with write_atomically(paths.summary(scale)) as temporary:
+        raise JsaeError(f"no run of the {values['scale']} study exists yet: `dvc repro` makes them")
+    curves, cells = pl.concat(frames), pl.DataFrame(values["cells"], CELLS.schema)
+    final = tables.final(curves, reference_returns(declared, cells))
+    aggregates, profiles = tables.aggregates(final, cells)
+    for frame, table in (
+        (cells, CELLS),
+        (curves, CURVES),
+        (final, FINAL),
+        (aggregates, AGGREGATES),
+        (profiles, PROFILES),
+    ):
+        write(frame, table, outputs["tables"] / f"{table.name}.parquet")
+    write_json(missing, outputs["tables"] / "missing.json")
+    with write_atomically(outputs["summary"]) as temporary:
         tables.summary(final).write_csv(temporary)
-    facts = read_json(paths.theory(scale))["facts"] if paths.theory(scale).exists() else {}
-    book = claims.load(paths.CLAIMS)
-    verdicts = claims.judge(book, curves, final, facts)
-    write_json(verdicts, paths.claims(scale))
-    agents = {variant: final.filter(environment=variant)["agent"] for variant in names.VARIANTS}
-    variants = [claims.varied(book, own, variant, agents[variant]) for variant, own in names.VARIANTS.items()]
-    beside = [record for compared in variants for record in claims.judge(compared, curves, final, {})]
-    write_json(beside, paths.tables(scale) / "variants.json")
-    parts = [
-        (Cell(*words), Cell(*words[:2], names.VARIED.get(words[2], "jsae")))
-        for words in settings.cells()
-        if words[2] not in names.PAPER
+    book, labels = claims.load(declared.input("claims")), dict(cells.select("embedding", "embedding_label").iter_rows())
+    verdicts = claims.judge(book, curves, final, read_json(declared.input("theory"))["facts"], labels)
+    write_json(verdicts, outputs["claims"])
+    keys = [Cell(*words) for words in cells.select(KEYS).iter_rows()]
+    readings = [
+        claims.under(book, reading, keys) for reading in dict.fromkeys(cell.reading for cell in keys) if reading
     ]
-    write_json(claims.beside(final, parts, book.level), paths.tables(scale) / "ablations.json")
-    write_json({**tables.metrics(final), **claims.metrics(verdicts)}, paths.metrics(scale))
+    compared = [record for one in readings for record in claims.judge(one, curves, final, {}, labels)]
+    write_json(compared, outputs["tables"] / "readings.json")
+    pairs = [
+        (cell, Cell(cell.environment, cell.agent, other, cell.reading))
+        for cell, other in zip(keys, cells["compared_with"], strict=True)
+        if other
+    ]
+    pairs += [(cell, cell.primary) for cell in keys if cell.reading and cell.primary in keys]
+    write_json(claims.beside(final, pairs, book.level), outputs["tables"] / "ablations.json")
+    for name, numbers in tables.metrics(final).items():
+        write_json(numbers, outputs["metrics"] / f"{name}.json")
 
 
-def bounds(settings: parameters.Parameters) -> dict[str, tables.Bounds]:
-    """Bounds of the environments that have a file of them."""
-    places = {name: paths.bounds(name) for name in settings.environments}
-    return {name: tables.read_bounds(path) for name, path in places.items() if path.exists()}
-
-
-def write_table(frame: pl.DataFrame, path: Path) -> None:
-    with write_atomically(path) as temporary:
-        frame.write_parquet(temporary, compression="zstd")
-
-
-def write_json(content: object, path: Path) -> None:
-    with write_atomically(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+def reference_returns(declared: Declared, cells: pl.DataFrame) -> dict[Cell, tables.ReferenceReturns]:
+    """Of each cell's environment, where they are there."""
+    paths = {world: Path(path) for world, path in declared.inputs["reference_returns"].items()}
+    known = {world: tables.read_reference_returns(path) for world, path in paths.items() if path.exists()}
+    return {
+        Cell(row["environment"], row["agent"], row["embedding"], row["reading"]): known[row["world"]]
+        for row in cells.rows(named=True)
+        if row["world"] in known
+    }
 
 
 if __name__ == "__main__":

@@ -1,27 +1,19 @@
 """Transitions of the uniform random policy, to pre-train embeddings on.
 
-inputs   params.yaml: environments.ENVIRONMENT; the transition model, for the recommender
-outputs  data/processed/samples/ENVIRONMENT/COHORT.safetensors
+inputs   the environment
+outputs  the transitions of every seed
 """
 
-from collections.abc import Sequence
-
-from jsae.config import parameters
-from jsae.experience.rollout import build
+from jsae.experience.environment import load_environment
 from jsae.experience.samples import random_transitions, save_samples
-from jsae.io import provenance
-from stages import _environments, _main, paths
+from jsae.io.declared import Declared
+from stages import _main
 
 
-def main(arguments: Sequence[str]) -> None:
-    given = _main.parser(__doc__, "environment", "cohort").parse_args(arguments)
-    settings = parameters.load(paths.PARAMETERS)
-    environment = _environments.chosen(settings, given.environment)
-    with provenance.recorded(paths.record("collect", given.environment, given.cohort), "collect"):
-        built = build(environment.module, _environments.arguments(environment))
-        seeds = parameters.seeds_of(given.cohort)
-        samples = random_transitions(built, seeds, environment.pretraining_samples)
-        save_samples(paths.samples(given.environment, given.cohort), samples)
+def main(declared: Declared) -> None:
+    environment = load_environment(declared.input("environment"))
+    samples = random_transitions(environment, declared.values["seeds"], declared.values["samples"])
+    save_samples(declared.outputs["samples"], samples)
 
 
 if __name__ == "__main__":

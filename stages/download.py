@@ -1,47 +1,39 @@
-"""Fetch the purchases of a store.
+"""Purchases as they came.
 
-inputs   params.yaml: data.STORE.raw; the network or data.kechinov.raw.local_path, an installed package, or
-         data/calibration
-outputs  data/raw/kechinov/MONTH.csv.gz, or data/raw/completejourney/transactions.parquet, or
-         data/raw/synthetic/2019-Oct.csv.gz and calibration.parquet (its marginals beside the published ones)
+inputs   the network or `local_path`, an installed package, or data/calibration
+outputs  data/raw/kechinov/MONTH.csv.gz and manifest.json, or data/raw/completejourney/transactions.parquet, or
+         data/raw/synthetic/2019-Oct.csv.gz and calibration.parquet (its marginals next to the published ones)
 
 An interrupted download is resumed from .checkpoints/download.
 """
 
-from collections.abc import Sequence
-
-from jsae.config import parameters
 from jsae.config.errors import JsaeError
+from jsae.io.declared import Declared
 from jsae.io.files import write_atomically
 from jsae.purchases import download, synthetic
-from stages import _main, paths
+from stages import _main
 
 
-def main(arguments: Sequence[str]) -> None:
-    store = _main.parser(__doc__, "store").parse_args(arguments).store
-    data = parameters.load(paths.PARAMETERS).data
-    folder = paths.raw(store)
-    match store:
+def main(declared: Declared) -> None:
+    folder, values = declared.outputs["folder"], declared.values
+    match values["source"]:
         case "completejourney":
             download.copy_completejourney(folder / "transactions.parquet")
         case "kechinov":
-            files = data.kechinov.raw
             download.download_kechinov(
-                files.months,
+                values["months"],
                 folder,
-                paths.CHECKPOINTS / "download",
-                mirrors=files.mirrors,
-                local_path=files.local_path,
+                declared.scratch,
+                mirrors=values["mirrors"],
+                local_path=values["local_path"],
             )
         case "synthetic":
-            log = data.synthetic.raw
-            table = synthetic.generate(
-                folder / "2019-Oct.csv.gz", paths.CALIBRATION, rows=log.rows, seed=log.seed, events=log.events
-            )
+            log, calibration = folder / "2019-Oct.csv.gz", declared.input("calibration")
+            table = synthetic.generate(log, calibration, purchases=values["purchases"], seed=values["seed"])
             with write_atomically(folder / "calibration.parquet") as temporary:
                 table.write_parquet(temporary, statistics=False)
-        case _:
-            raise JsaeError(f"{store}: no such store; {paths.PARAMETERS}, section data, has them")
+        case source:
+            raise JsaeError(f"{source}: there is no such data set; section data of params.yaml has them")
 
 
 if __name__ == "__main__":

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
+from jsae.analysis.curves import Cell
 from matplotlib.figure import Figure
 from polars.exceptions import PolarsError
 
-from jsae.analysis.curves import Cell
 from jsae.config import labels as names
 from jsae.config import parameters
 from jsae.config.errors import JsaeError

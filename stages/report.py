@@ -20,16 +20,16 @@ import jupytext
 import nbformat
 import papermill
 import typst
+from jsae.analysis.curves import Cell
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
 from jsae.analysis import search
-from jsae.analysis.curves import Cell
 from jsae.config import parameters
 from jsae.config.errors import JsaeError
 from jsae.io import provenance
 from jsae.io.files import read_table, write_atomically
-from jsae.reporting import pages, plots
+from jsae.reporting import pages, plots, sections, values  # noqa: F401 (the notebook imports these: see stages.code)
 from stages import _main, paths
 
 SOURCES = Path("report")
@@ -49,19 +49,7 @@ def make(scale: str) -> None:
     """Write the report, the printed paper and the page of runs of `scale`."""
     settings = parameters.load(paths.PARAMETERS)
     commands = {Cell(*names): cell_commands(scale, settings, Cell(*names)) for names in settings.cells()}
-    inputs = {
-        "scale": scale,
-        "results": str(paths.tables(scale).parent),
-        "figures": str(paths.figures(scale)),
-        "data": str(paths.DATA),
-        "search": str(paths.SEARCH),
-        "times": str(paths.SEARCH_TIMES),
-        "parameters_file": str(paths.PARAMETERS),
-        "sources": str(SOURCES),
-        "commands": [[str(cell), command] for cell, own in commands.items() for command in own],
-        "locks": [str(lock) for lock in locks()],
-    }
-    notebook = run_notebook(SOURCES / "notebook.py", inputs)
+    notebook = run_notebook(SOURCES / "notebook.py", notebook_inputs(scale, commands))
     stamp = ("PREVIEW", "a fraction of the paper's budget: not a result") if scale == "preview" else ("", "")
     page = pages.to_html(notebook, SOURCES, stamp)
     with write_atomically(paths.report(scale)) as temporary:
@@ -76,6 +64,20 @@ def make(scale: str) -> None:
     text = pages.runs_html(list(commands), curves, final, commands, trained_with, rows, SOURCES, " ".join(stamp))
     with write_atomically(paths.run_browser(scale)) as temporary:
         temporary.write_text(text)
+
+
+def notebook_inputs(scale: str, commands: Mapping[Cell, Sequence[str]]) -> dict[str, Any]:
+    """What the notebook hands to `jsae.reporting.context.read`: places, and what only a stage knows."""
+    return {
+        "scale": scale,
+        "results": str(paths.tables(scale).parent),
+        "data": str(paths.DATA),
+        "search": str(paths.SEARCH.parent),
+        "parameters_file": str(paths.PARAMETERS),
+        "sources": str(SOURCES),
+        "commands": [[str(cell), command] for cell, own in commands.items() for command in own],
+        "locks": [str(lock) for lock in locks()],
+    }
 
 
 def hyper_parameters(settings: parameters.Parameters, cell: Cell, best: search.Best) -> list[tuple[str, str, str]]:
@@ -104,14 +106,15 @@ def print_paper(content: Mapping[str, Any], template: Path) -> bytes:
     """The printed paper as PDF. Its fonts are those that typst brings along, so it is the same on every machine."""
     with tempfile.TemporaryDirectory() as folder:
         shutil.copy(template, folder)
-        for path in pages.image_paths(content["nodes"]):
-            shutil.copy(path, folder)
+        for node in content["nodes"]:
+            if node["kind"] == "figure":
+                shutil.copy(node["path"], folder)
         (Path(folder) / "content.json").write_text(json.dumps(content))
         return bytes(typst.compile(str(Path(folder) / template.name), root=folder, ignore_system_fonts=True))
 
 
 def run_notebook(source: Path, inputs: Mapping[str, Any]) -> nbformat.NotebookNode:
-    """Execute the notebook that is kept as text in `source` with `inputs` in place of its parameters.
+    """Execute the notebook that is kept as text in `source` with `inputs` in place of its own.
 
     Returns it without anything that differs between two executions: times, counters, identifiers, paths.
     """
@@ -122,7 +125,7 @@ def run_notebook(source: Path, inputs: Mapping[str, Any]) -> nbformat.NotebookNo
             ran = papermill.execute_notebook(
                 str(start),
                 None,
-                dict(inputs),
+                {"inputs": dict(inputs)},
                 kernel_name="python3",
                 progress_bar=False,
                 log_output=False,
@@ -154,12 +157,11 @@ def write_provenance(scale: str) -> None:
     """
     records = provenance.read(paths.provenance("shared")) | provenance.read(paths.provenance(scale))
     hours = pages.training_hours(records)
-    picture = None
-    if hours:
-        with tempfile.TemporaryDirectory() as folder:
-            stamp = "PREVIEW" if scale == "preview" else ""
-            picture = plots.save(plots.figure_wall_times(hours, stamp), Path(folder) / "hours")[0].read_bytes()
-    page = pages.provenance_html(records, SOURCES, picture)
+    stamp = "PREVIEW" if scale == "preview" else ""
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / "hours"
+        picture = plots.save(plots.figure_wall_times(hours, stamp), place)[0] if hours else None
+        page = pages.provenance_html(records, SOURCES, picture)
     with write_atomically(paths.report_provenance(scale)) as temporary:
         temporary.write_text(page)
 

@@ -1,62 +1,541 @@
-"""Write down what each cell is pre-trained and trained with: all that these stages read of params.yaml, but budgets.
+"""Write down, for every other stage, all that it reads besides data: parameters, paths, and the code that it runs.
 
-inputs   params.yaml: agents, embeddings, environments, search.same_as, study; search/best.yaml: what the search found
-outputs  results/shared/settings/pretrain/ENVIRONMENT-EMBEDDING.json: environment, embedding and its sizes;
-         results/shared/settings/train/ENVIRONMENT-AGENT-EMBEDDING.json: those and all that the agent is made with
+inputs   params.yaml; workflow/runs.yaml, the stages that run; search/best, what the search found; the folders jsae and
+         stages; the locks of the packages
+outputs  results/settings/STAGE/ITEM.json, one file a stage (jsae.io.declared)
 
-Hyper-parameters that were found stand over params.yaml. A change in either reaches those cells only whose file here it
-changes; and dvc.lock, which DVC writes anew for every stage, stays short.
+This is the only stage that opens params.yaml. It runs whenever anything in params.yaml or in the code changes, and
+takes seconds; a stage whose file here comes out as it was does not run again.
 """
 
 import json
 import shutil
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from jsae.analysis import search
-from jsae.analysis.curves import Cell
-from jsae.config import parameters
+from jsae.config import hyper_parameters, layout, plan, registry, schema
+from jsae.config.errors import JsaeError
+from jsae.config.schema import Parameters
+from jsae.config.study import Cell, named, seeds_of
+from jsae.io.code import CodeFiles
 from jsae.io.files import write_atomically
-from stages import _main, paths
 
-CONTINUAL = {"continual_passes", "continual_batch_size"}
-OF_TRAINING = {
-    "environment": {"module", "dynamics", "continual", "reward_scale", "steps_per_epoch"},
-    "embeddings": {"learning_rate", "weight_decay", *CONTINUAL},
-}
-"""What a training reads of these sections, besides hyper-parameters."""
+COMPUTE = ("requirements/compute.lock", "requirements/torch.in")
+"""The versions that numbers depend on: torch is locked for each device, and pinned in torch.in."""
+STUDY = (*COMPUTE, "requirements/study.lock", "requirements/torch-cpu.lock")
+"""And those that figures and pages depend on."""
 
 
-def main(arguments: Sequence[str]) -> None:
-    _main.parser(__doc__).parse_args(arguments)
-    settings = parameters.load(paths.PARAMETERS)
-    best = search.read_best(paths.BEST)
-    shutil.rmtree(paths.SETTINGS, ignore_errors=True)
-    for environment, agent, embedding in settings.cells():
-        section, embeddings = settings.environments[environment], settings.embeddings
-        write(
-            paths.settings("train", environment, agent, embedding),
-            {
-                "environment": section.model_dump(include=OF_TRAINING["environment"]),
-                "embeddings": embeddings.model_dump(include=OF_TRAINING["embeddings"]),
-                "hyper_parameters": search.values(settings, Cell(environment, agent, embedding), best),
-            },
+SCRIPTS = {"samples": "collect"}
+"""Files of stages that are not called like their stage."""
+
+
+class Stage(NamedTuple):
+    """What a settings file holds; modules: (kind, name) of those that the stage loads by name."""
+
+    name: str
+    inputs: dict[str, Any]
+    outputs: dict[str, Path]
+    values: dict[str, Any]
+    modules: list[tuple[registry.Kind, str]]
+    scale: str = "shared"
+    locks: tuple[str, ...] = COMPUTE
+
+
+def main() -> None:
+    before = digests()
+    parameters = schema.load(layout.PARAMETERS)
+    found = hyper_parameters.read_found(parameters)
+    planned = planned_runs(parameters, found)
+    code = CodeFiles()
+    shutil.rmtree(layout.SETTINGS, ignore_errors=True)
+    for stage in Study(parameters, found, planned).stages():
+        kind = stage.name.partition("@")[0]
+        script = Path("stages") / f"{SCRIPTS.get(kind, kind)}.py"
+        modules = [registry.files(*module) for module in stage.modules]
+        content = {
+            "stage": stage.name,
+            "inputs": stage.inputs,
+            "outputs": stage.outputs,
+            "record": layout.record(stage.name, stage.scale),
+            "scratch": layout.scratch(stage.name, stage.scale),
+            "values": stage.values,
+            "code": code.of([script, *modules], map(Path, stage.locks)),
+        }
+        with write_atomically(layout.settings(stage.name)) as temporary:
+            temporary.write_text(json.dumps(content, indent=1, default=_text, allow_nan=False) + "\n", encoding="utf-8")
+    if digests() != before:
+        shutil.rmtree(layout.SETTINGS)
+        raise JsaeError("a parameter or a source file changed while the settings were written: run again")
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Path):
+        return value.as_posix()
+    raise TypeError(f"{value!r} has no place in a settings file")
+
+
+def digests() -> dict[Path, int]:
+    """When each file that this stage reads was last changed."""
+    files = [layout.PARAMETERS, layout.RUNS, *layout.BEST.glob("*.yaml"), *map(Path, STUDY)]
+    files += [path for folder in ("jsae", "stages") for end in ("py", "cpp") for path in Path(folder).rglob(f"*.{end}")]
+    return {path: path.stat().st_mtime_ns for path in files if path.exists()}
+
+
+def planned_runs(parameters: Parameters, found: hyper_parameters.Found) -> dict[str, Any]:
+    """What workflow/runs.yaml says. Raises JsaeError, after writing it anew, if params.yaml says something else."""
+    try:
+        read = schema.read_yaml(layout.RUNS)["runs"]
+        scale, panel = str(read["scale"]), str(read["panel"])
+    except (KeyError, TypeError):
+        raise JsaeError(f"{layout.RUNS} is damaged: run `python -m tools.runs preview`, then again") from None
+    wanted = plan.plan(parameters, found, scale, panel)
+    if read != wanted:
+        with write_atomically(layout.RUNS) as temporary:
+            temporary.write_text(plan.text(wanted), encoding="utf-8")
+        raise JsaeError(
+            f"{layout.RUNS} did not list what params.yaml asks for. It does now: run the same command again"
         )
-        write(
-            paths.settings("pretrain", environment, embedding),
-            {
-                "environment": section.model_dump(include={"module", "dynamics"}),
-                "embeddings": embeddings.model_dump(exclude=CONTINUAL),
-                "hyper_parameters": search.sizes(settings, environment, embedding, best),
-            },
+    return wanted
+
+
+class Study:
+    """The stages of one plan."""
+
+    def __init__(self, parameters: Parameters, found: hyper_parameters.Found, planned: Mapping[str, Any]):
+        self.parameters, self.found, self.plan = parameters, found, planned
+        self.scale: str = planned["scale"]
+        self.parts = plan.Parts(parameters, found)
+        self.cells = list(dict.fromkeys(_cell(entry) for entry in planned["train"].values()))
+
+    def stages(self) -> Iterator[Stage]:
+        """Every stage but this one, in the order of dvc.yaml."""
+        for source in self.plan["purchases"]:
+            yield from self.purchases(source)
+        for name, entry in self.plan["environments"].items():
+            yield self.environment(name, entry)
+        for name, entry in self.plan["collect"].items():
+            yield self.collect(name, entry)
+        for name, entry in self.plan["pretrain"].items():
+            yield self.pretrain(name, entry)
+        for name, entry in self.plan["train"].items():
+            yield self.train(name, entry)
+        for name, entry in self.plan["samples"].items():
+            yield self.collect(name, entry)._replace(name=f"samples@{name}")
+        for name, entry in self.plan["search"].items():
+            yield self.search(name, entry)
+        yield from (self.probes(), self.value_maps(), self.theory(), self.aggregate(), self.figures(), self.report())
+
+    def purchases(self, source: str) -> Iterator[Stage]:
+        """From a data set's files to its n-gram model."""
+        section = getattr(self.parameters.data, source).model_dump()
+        raw = section.pop("raw")
+        yield Stage(
+            f"download@{source}",
+            {"calibration": layout.CALIBRATION},
+            {"folder": layout.raw(source)},
+            {"source": source, **raw},
+            [],
+        )
+        yield Stage(
+            f"filter@{source}",
+            {"folder": layout.raw(source)},
+            {"purchases": layout.purchases(source), "summary": layout.purchases(source).with_suffix(".json")},
+            {"source": source, "months": raw.get("months", []), **section},
+            [],
+        )
+        yield Stage(
+            f"transitions@{source}",
+            {"purchases": layout.purchases(source)},
+            {"model": layout.transitions(source), "summary": layout.transitions(source).with_suffix(".json")},
+            self.parameters.data.transitions.model_dump(),
+            [],
         )
 
+    def environment(self, name: str, entry: Mapping[str, str]) -> Stage:
+        section = self.parameters.environment(entry["environment"], entry["reading"])
+        return Stage(
+            f"environment@{name}",
+            {"model": layout.transitions(section.purchases) if section.purchases else None},
+            {"environment": layout.environment(name), "reference_returns": layout.reference_returns(name)},
+            {"module": section.module, "arguments": section.dynamics},
+            [("environments", section.module)],
+        )
 
-def write(path: Path, content: dict[str, Any]) -> None:
-    with write_atomically(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
+    def collect(self, name: str, entry: Mapping[str, str]) -> Stage:
+        section = self._section(entry)
+        return Stage(
+            f"collect@{name}",
+            {"environment": layout.environment(entry["world"])},
+            {"samples": layout.samples(name)},
+            {"seeds": seeds_of(entry["seeds"]), "samples": section.pretraining_samples},
+            [("environments", section.module)],
+        )
+
+    def pretrain(self, name: str, entry: Mapping[str, str]) -> Stage:
+        cell, section = _cell(entry), self._section(entry)
+        learning = self.parameters.embedding(cell.reading)
+        return Stage(
+            f"pretrain@{name}",
+            {
+                "environment": layout.environment(entry["world"]),
+                "samples": layout.samples(entry["samples"]),
+                "source": _used(entry, "source"),
+            },
+            {
+                "embeddings": layout.embeddings(self.scale, name),
+                "losses": layout.embeddings(self.scale, name).with_suffix(".parquet"),
+            },
+            {
+                "environment": cell.environment,
+                "embedding": cell.embedding,
+                "reading": cell.reading,
+                **self._sizes(cell),
+                "seeds": seeds_of(entry["seeds"]),
+                "epochs": section.pretraining_epochs.at(self.scale),
+                **learning.model_dump(exclude={"continual_epochs", "continual_batch_size"}),
+                **self._machine(),
+            },
+            [("environments", section.module), ("embeddings", cell.embedding)],
+            self.scale,
+        )
+
+    def train(self, name: str, entry: Mapping[str, str]) -> Stage:
+        cell, section = _cell(entry), self._section(entry)
+        values = hyper_parameters.values(self.parameters, cell, self.found)
+        common = {*self.parameters.agents.common.model_dump(), "hidden_sizes", *hyper_parameters.SIZES} - {"discount"}
+        return Stage(
+            f"train@{name}",
+            {
+                "environment": layout.environment(entry["world"]),
+                "pretrained": _used(entry, "pretrained"),
+                "source": _used(entry, "source"),
+            },
+            {"curves": layout.curves(self.scale, name), "weights": layout.weights(self.scale, name)},
+            {
+                "cell": vars(cell),
+                "seeds": seeds_of(entry["seeds"]),
+                "epochs": section.epochs.at(self.scale),
+                "steps_per_epoch": section.steps_per_epoch,
+                "num_envs": section.num_envs,
+                "reward_scale": section.reward_scale,
+                "continual": self._continual(cell),
+                **{value: values[value] for value in sorted(common)},
+                "agent_parameters": {value: values[value] for value in values if value not in common},
+                **self._machine(),
+            },
+            [("environments", section.module), ("embeddings", cell.embedding), ("agents", cell.agent)],
+            self.scale,
+        )
+
+    def probes(self) -> Stage:
+        entries = {name: (entry, _cell(entry)) for name, entry in self.plan["pretrain"].items()}
+        return Stage(
+            "probes",
+            {
+                "environments": {entry["world"]: layout.environment(entry["world"]) for entry, _ in entries.values()},
+                "embeddings": {name: layout.embeddings(self.scale, name) for name in entries},
+            },
+            {"folder": layout.probes(self.scale)},
+            {
+                **self.parameters.probes.model_dump(),
+                "embeddings": [
+                    {
+                        "name": name,
+                        "world": entry["world"],
+                        "environment": cell.environment,
+                        "embedding": cell.embedding,
+                        "reading": cell.reading,
+                        **self._sizes(cell),
+                        "seeds": seeds_of(entry["seeds"]),
+                    }
+                    for name, (entry, cell) in entries.items()
+                ],
+            },
+            self._modules((cell for _, cell in entries.values()), "environments", "embeddings"),
+            self.scale,
+        )
+
+    def value_maps(self) -> Stage:
+        chosen = {
+            name: (entry, cell)
+            for name, entry in self.plan["train"].items()
+            if (cell := _cell(entry)) == cell.primary
+            and registry.load("embeddings", cell.embedding).role == "paper"
+            and getattr(registry.load("environments", self._section(entry).module), "grid", None) is not None
+        }
+        return Stage(
+            "value_maps",
+            {
+                "environments": {entry["world"]: layout.environment(entry["world"]) for entry, _ in chosen.values()},
+                "weights": {name: layout.weights(self.scale, name) for name in chosen},
+            },
+            {"table": layout.value_maps(self.scale)},
+            {
+                **self.parameters.value_maps.model_dump(),
+                "cells": [
+                    {
+                        "name": name,
+                        "world": entry["world"],
+                        "cell": vars(cell),
+                        **self._sizes(cell),
+                        "hidden_sizes": hyper_parameters.values(self.parameters, cell, self.found)["hidden_sizes"],
+                        "seeds": seeds_of(entry["seeds"]),
+                    }
+                    for name, (entry, cell) in chosen.items()
+                ],
+            },
+            self._modules((cell for _, cell in chosen.values()), "environments", "embeddings"),
+            self.scale,
+        )
+
+    def theory(self) -> Stage:
+        learnt = self.plan["pretrain"]
+        trained = {n: e for n, e in self.plan["train"].items() if _used(e, "pretrained") and self._continual(_cell(e))}
+        worlds = {entry["world"] for entry in (*learnt.values(), *trained.values())}
+        return Stage(
+            "theory",
+            {
+                "environments": {world: layout.environment(world) for world in sorted(worlds)},
+                "embeddings": {name: layout.embeddings(self.scale, name) for name in learnt},
+                "weights": {name: layout.weights(self.scale, name) for name in trained},
+            },
+            {"facts": layout.theory(self.scale)},
+            {
+                **self.parameters.theory.model_dump(),
+                "discount": self.parameters.agents.common.discount,
+                "embeddings": [_traced(name, entry, "") for name, entry in learnt.items()],
+                "trained": [_traced(name, entry, entry["agent"]) for name, entry in trained.items()],
+            },
+            self._modules(map(_cell, learnt.values()), "environments"),
+            self.scale,
+        )
+
+    def aggregate(self) -> Stage:
+        train = self.plan["train"]
+        return Stage(
+            "aggregate",
+            {
+                "claims": layout.CLAIMS,
+                "theory": layout.theory(self.scale),
+                "runs": {name: layout.curves(self.scale, name) for name in train},
+                "reference_returns": {world: layout.reference_returns(world) for world in self.plan["environments"]},
+            },
+            {
+                "claims": layout.claims(self.scale),
+                "tables": layout.tables(self.scale),
+                "metrics": layout.metrics(self.scale),
+                "summary": layout.summary(self.scale),
+            },
+            {
+                "scale": self.scale,
+                "cells": [self._described(cell) for cell in self.cells],
+                "runs": {
+                    name: {
+                        "cell": vars(_cell(entry)),
+                        "seeds": seeds_of(entry["seeds"]),
+                        "epochs": self._section(entry).epochs.at(self.scale),
+                    }
+                    for name, entry in train.items()
+                },
+            },
+            [],
+            self.scale,
+        )
+
+    def figures(self) -> Stage:
+        worlds = dict.fromkeys(cell.environment for cell in self.cells)
+        return Stage(
+            "figures",
+            {
+                "claims": layout.claims(self.scale),
+                "value_maps": layout.value_maps(self.scale),
+                "probes": layout.probes(self.scale),
+                "tables": layout.tables(self.scale),
+                "search": layout.SEARCH,
+            },
+            {"folder": layout.figures(self.scale)},
+            {
+                "scale": self.scale,
+                "gridworlds": {
+                    name: section.dynamics
+                    for name in worlds
+                    if (section := self.parameters.environments[name]).module == "gridworld"
+                },
+            },
+            [],
+            self.scale,
+            STUDY,
+        )
+
+    def report(self) -> Stage:
+        return Stage(
+            "report",
+            {
+                "claims": layout.claims(self.scale),
+                "figures": layout.figures(self.scale),
+                "probes": layout.probes(self.scale),
+                "tables": layout.tables(self.scale),
+                "theory": layout.theory(self.scale),
+                "value_maps": layout.value_maps(self.scale),
+                "search": layout.SEARCH,
+                "search_times": layout.SEARCH_TIMES,
+                "purchases": {s: layout.purchases(s).with_suffix(".json") for s in self.plan["purchases"]},
+                "transitions": {s: layout.transitions(s).with_suffix(".json") for s in self.plan["purchases"]},
+                "sources": layout.CLAIMS.parent,
+                "locks": [path for path in map(Path, STUDY) if path.suffix == ".lock" and path.exists()],
+            },
+            {
+                "report": layout.report(self.scale),
+                "paper": layout.paper(self.scale),
+                "runs": layout.run_browser(self.scale),
+            },
+            {
+                "scale": self.scale,
+                "parameters": self.parameters.model_dump(),
+                "rows": schema.table(self.parameters),
+                "cells": [
+                    {
+                        **vars(cell),
+                        "hyper_parameters": hyper_parameters.values(self.parameters, cell, self.found),
+                        "found": list(hyper_parameters.chosen(self.parameters, cell, self.found)),
+                    }
+                    for cell in self.cells
+                ],
+                "stages": {name: vars(_cell(entry)) for name, entry in self.plan["train"].items()},
+            },
+            [],
+            self.scale,
+            STUDY,
+        )
+
+    def search(self, name: str, entry: Mapping[str, str]) -> Stage:
+        """Nothing here depends on what a search found before."""
+        cell, section, plan_of = _cell(entry), self._section(entry), self.parameters.search
+        learning = self.parameters.embedding().model_dump(exclude={"continual_epochs", "continual_batch_size"})
+        embedding = registry.load("embeddings", cell.embedding)
+        of_agents = {name for agent in registry.names("agents") for name in registry.load("agents", agent).searched}
+        strangers = of_agents - set(registry.load("agents", cell.agent).searched)
+        strangers |= set(hyper_parameters.SIZES) - set(embedding.searched)
+        if cell.embedding == "none" and registry.load("environments", section.module).action_size == 0:
+            strangers |= {"initial_standard_deviation"}  # a softmax has none
+        epochs = section.epochs.paper * plan_of.share_of_epochs
+        stated = hyper_parameters.values(self.parameters, cell, {})
+        return Stage(
+            f"search@{name}",
+            {"environment": layout.environment(entry["world"]), "samples": layout.samples(entry["samples"])},
+            {"table": layout.searched(name)},
+            {
+                "cell": vars(cell),
+                "seeds": seeds_of(entry["seeds"]),
+                "stated": stated,
+                "grid": plan_of.grid | plan_of.grids.get(section.module, {}),
+                "vary": plan_of.vary,
+                "strangers": sorted(strangers),
+                "epochs": round(epochs),
+                "rungs": plan_of.rungs,
+                "factor": plan_of.factor,
+                "runs_per_batch": plan_of.runs_per_batch,
+                "device": self.parameters.training.device,
+                "pretraining": {"epochs": section.pretraining_epochs.paper, **learning} if embedding.learnt else None,
+                "training": {
+                    "num_envs": section.num_envs,
+                    "reward_scale": section.reward_scale,
+                    "continual": self._continual(cell),
+                },
+            },
+            [("environments", section.module), ("embeddings", cell.embedding), ("agents", cell.agent)],
+            "search",
+        )
+
+    # -- parts of several stages ---------------------------------------------------------------------------------------
+
+    def _section(self, entry: Mapping[str, str]) -> schema.Environment:
+        """The section of an entry's environment, under its reading."""
+        return self.parameters.environment(entry["environment"], entry["reading"])
+
+    def _sizes(self, cell: Cell) -> dict[str, int]:
+        words = (cell.environment, cell.embedding, cell.reading)
+        return dict(
+            zip(hyper_parameters.SIZES, hyper_parameters.sizes(self.parameters, *words, self.found), strict=True)
+        )
+
+    def _machine(self) -> dict[str, Any]:
+        training = self.parameters.training
+        return {"device": training.device, "runs_per_batch": training.runs_per_batch.at(self.scale)}
+
+    def _continual(self, cell: Cell) -> dict[str, Any] | None:
+        """How an embedding goes on learning; None: it is frozen."""
+        embedding = registry.load("embeddings", cell.embedding)
+        wanted = self.parameters.environment(cell.environment, cell.reading).continual
+        if not (wanted and embedding.learnt and not embedding.frozen):
+            return None
+        learning = self.parameters.embedding(cell.reading)
+        return {
+            "epochs": learning.continual_epochs,
+            "batch_size": learning.continual_batch_size,
+            "learning_rate": learning.learning_rate,
+            "weight_decay": learning.weight_decay,
+        }
+
+    def _modules(self, cells: Iterable[Cell], *kinds: registry.Kind) -> list[tuple[registry.Kind, str]]:
+        """The modules of all these cells, each once."""
+        found: set[tuple[registry.Kind, str]] = set()
+        for cell in cells:
+            section = self.parameters.environment(cell.environment, cell.reading)
+            of_cell: dict[registry.Kind, str] = {"environments": section.module, "embeddings": cell.embedding}
+            found |= {(kind, of_cell[kind]) for kind in kinds}
+        return sorted(found)
+
+    def _described(self, cell: Cell) -> dict[str, Any]:
+        """A row of the table of cells: names, labels, looks and roles of what the cell is made of."""
+        section = self.parameters.environments[cell.environment]
+        embedding, agent = registry.load("embeddings", cell.embedding), registry.load("agents", cell.agent)
+        old = self.parameters.source_of(cell)
+        return {
+            **vars(cell),
+            "environment_label": section.label,
+            "agent_label": agent.label,
+            "embedding_label": embedding.label,
+            "color": embedding.color,
+            "order": embedding.order,
+            "role": embedding.role,
+            "compared_with": embedding.compared_with,
+            "panel": section.panel if not cell.reading else "",
+            "epochs": section.epochs.at(self.scale),
+            "paper_epochs": section.epochs.paper,
+            "world": named(cell.environment, self.parts.reading_of("environment", cell)),
+            "source": str(old) if old else "",
+        }
+
+
+def _cell(entry: Mapping[str, str]) -> Cell:
+    return Cell(entry["environment"], entry.get("agent", ""), entry["embedding"], entry["reading"])
+
+
+def _used(entry: Mapping[str, str], name: str) -> str | None:
+    """A path of the plan; None where it only holds the place of one."""
+    return None if entry[name] == layout.environment(entry["world"]).as_posix() else entry[name]
+
+
+def _traced(name: str, entry: Mapping[str, str], agent: str) -> dict[str, Any]:
+    """What the theory must know of embeddings: whose they are, and who trained on them."""
+    return {
+        "name": name,
+        "world": entry["world"],
+        "environment": entry["environment"],
+        "embedding": entry["embedding"],
+        "reading": entry["reading"],
+        "trained": agent,
+        "pretrained": entry.get("pretrained", ""),
+        "seeds": seeds_of(entry["seeds"]),
+    }
 
 
 if __name__ == "__main__":
-    _main.run(main)
+    try:
+        main()
+    except JsaeError as error:
+        sys.exit(f"error: {error}")

@@ -1,11 +1,10 @@
-"""Train one cell, environment × agent × embedding, for a cohort of seeds (Algorithm 1).
+"""Train one cell, environment × agent × embedding under a reading, for a block of seeds (Algorithm 1).
 
-inputs   params.yaml: environments.ENVIRONMENT, embeddings; the cell's hyper-parameters under results/shared/settings;
-         the cohort's pre-trained embeddings; for a transfer of the agent, the weights of transfer.environment
-outputs  results/SCALE/runs/ENVIRONMENT/AGENT-EMBEDDING/COHORT.parquet, a row per seed and epoch, and the final
-         parameters as .safetensors
+inputs   the environment; its pre-trained embeddings, unless there is nothing to learn; for a transfer of the agent, the
+         weights of the old environment's
+outputs  a table with a row per seed and epoch, and the final parameters
 
-Checkpoints lie in .checkpoints, apart from the outputs: the same command goes on where it was stopped. Those of a
+Checkpoints are in .checkpoints, apart from the outputs: the same command resumes where it was stopped. Those of a
 finished training are removed.
 """
 
@@ -18,93 +17,83 @@ import numpy as np
 import polars as pl
 import torch
 
-from jsae.analysis.curves import CURVES, Cell
-from jsae.config import parameters
 from jsae.config.errors import JsaeError
-from jsae.embeddings.learning import kind
-from jsae.io import checkpoint, provenance
-from jsae.io.files import write_atomically
-from jsae.io.workers import runner, shards
+from jsae.config.study import Cell
+from jsae.io import checkpoint
+from jsae.io.declared import Declared
+from jsae.io.table import write
+from jsae.io.workers import batches, runner
 from jsae.nn import compiled, devices
-from jsae.training.trainer import train_shard
-from stages import _environments, _main, _pretrainings, _trainings, paths
+from jsae.training.columns import CURVES
+from jsae.training.jobs import TrainingJob
+from jsae.training.trainer import Continual
+from stages import _main
 
 
-def main(arguments: Sequence[str]) -> None:
-    given = _main.parser(__doc__, "scale", "cohort", "environment", "agent", "embedding").parse_args(arguments)
-    settings = parameters.load(paths.PARAMETERS)
-    cell = Cell(given.environment, given.agent, given.embedding)
-    record = paths.record("train", given.environment, f"{given.agent}-{given.embedding}", given.cohort,
-                          scale=given.scale)  # fmt: skip
-    device = devices.chosen(settings.training.device)
-    with provenance.recorded(record, "train", device=devices.name(device)) as facts:
-        facts["kernels"] = compiled.kind()
-        train(given.scale, given.cohort, cell, settings, device)
-
-
-def train(scale: str, cohort: str, cell: Cell, settings: parameters.Parameters, device: torch.device) -> None:
-    """Train the cell's missing epochs and write its curves and weights."""
-    environment = _environments.chosen(settings, cell.environment)
-    values = _pretrainings.read_values(paths.settings("train", cell.environment, cell.agent, cell.embedding))
-    seeds, epochs = parameters.seeds_of(cohort), environment.epochs.at(scale)
-    pretrained = paths.embedding(scale, cell.environment, cell.embedding, cohort)
-    old = settings.transfer
-    source = paths.weights(scale, old.environment, cell.agent, old.embedding, cohort)
-    blocks = shards(seeds, settings.training.members_per_shard.at(scale))
-    calls = [
-        _trainings.training_call(
-            settings,
-            environment,
-            cell,
-            block,
-            [values] * len(block),
-            pretrained=pretrained,
-            rows=[seeds.index(seed) for seed in block],
-            epochs=epochs,
-            source=source if kind(cell.embedding).transfers_agent else None,
-        )
-        for block in blocks
+def main(declared: Declared) -> dict[str, Any]:
+    values, cell = declared.values, Cell(**declared.values["cell"])
+    device = devices.chosen(values["device"])
+    blocks = batches(values["seeds"], values["runs_per_batch"])
+    folder = checkpoints(declared)
+    jobs = [
+        job(declared, cell, seeds, folder / f"batch-{number}.safetensors", device)
+        for number, seeds in enumerate(blocks)
     ]
-    folder = checkpoints(scale, cohort, cell, environment, calls)
-    for number, call in enumerate(calls):
-        call |= {"saved": folder / f"shard-{number}.safetensors", "device": device}
     try:
-        runner(device.type)(train_shard, calls, total=epochs * len(blocks), label=f"train {cell}")
+        runner(device.type)(jobs, total=values["epochs"] * len(jobs), label=f"train {cell}")
     except JsaeError as error:
-        raise JsaeError(f"{cell} {error} (its last checkpoint is in {folder})") from error
-    write(scale, cohort, cell, blocks, [call["saved"] for call in calls], environment.steps_per_epoch)
-    shutil.rmtree(folder)
-
-
-def checkpoints(
-    scale: str, cohort: str, cell: Cell, environment: parameters.AnyEnvironment, calls: list[dict[str, Any]]
-) -> Path:
-    """The folder of this training's checkpoints: another for other parameters, inputs or code.
-
-    Folders of the same cell that belong to something else are removed: nothing could go on from them.
-    """
-    files = [calls[0][name] for name in ("pretrained", "source") if calls[0][name]]
-    key = _trainings.fingerprint(environment, cell, calls, files)
-    parent = paths.CHECKPOINTS / scale / cell.environment / f"{cell.agent}-{cell.embedding}" / cohort
-    for other in parent.glob("*"):
-        if other.name != key:
-            shutil.rmtree(other)
-    return parent / key
-
-
-def write(
-    scale: str, cohort: str, cell: Cell, blocks: list[list[int]], saved: list[Path], steps_per_epoch: int
-) -> None:
-    """Curves and weights from the shards' finished checkpoints."""
-    states = [checkpoint.load(path)[0] for path in saved]
+        raise JsaeError(f"{cell}: {error} (its last checkpoint is in {folder})") from error
+    states = [checkpoint.load(job.saved)[0] for job in jobs]
     frames = [
-        curves(cell, seeds, checkpoint.under("history", state), steps_per_epoch)
+        curves(cell, seeds, checkpoint.under("history", state), values["steps_per_epoch"])
         for seeds, state in zip(blocks, states, strict=True)
     ]
     weights = checkpoint.stack([checkpoint.under("weights", state) for state in states])
-    checkpoint.save(paths.weights(scale, cell.environment, cell.agent, cell.embedding, cohort), weights)
-    with write_atomically(paths.curves(scale, cell.environment, cell.agent, cell.embedding, cohort)) as temporary:
-        pl.concat(frames).write_parquet(temporary, compression="zstd")
+    checkpoint.save(declared.outputs["weights"], weights)
+    write(pl.concat(frames), CURVES, declared.outputs["curves"])
+    shutil.rmtree(folder)
+    return {"device": devices.name(device), "kernels": compiled.kind()}
+
+
+def job(declared: Declared, cell: Cell, seeds: Sequence[int], saved: Path, device: torch.device) -> TrainingJob:
+    """The training of some of the block's seeds."""
+    values, runs = declared.values, len(seeds)
+    continual = values["continual"]
+    return TrainingJob(
+        environment=declared.input("environment"),
+        embedding=cell.embedding,
+        state_size=values["state_embedding_size"],
+        action_size=values["action_embedding_size"],
+        pretrained=declared.optional("pretrained"),
+        rows=tuple(values["seeds"].index(seed) for seed in seeds),
+        agent=cell.agent,
+        agent_parameters=values["agent_parameters"],
+        seeds=tuple(seeds),
+        num_envs=values["num_envs"],
+        hidden_sizes=tuple(values["hidden_sizes"]),
+        initial_standard_deviations=(values["initial_standard_deviation"],) * runs,
+        actor_learning_rates=(values["actor_learning_rate"],) * runs,
+        critic_learning_rates=(values["critic_learning_rate"],) * runs,
+        reward_scale=values["reward_scale"],
+        continual=None if continual is None else Continual(**continual),
+        epochs=values["epochs"],
+        source=declared.optional("source"),
+        saved=saved,
+        device=str(device),
+    )
+
+
+def checkpoints(declared: Declared) -> Path:
+    """The folder of this training's checkpoints: another for other settings, inputs or code.
+
+    Folders of the same stage that belong to something else are removed: nothing could resume from them.
+    """
+    files = [path for name in declared.inputs if (path := declared.optional(name)) is not None]
+    key = checkpoint.fingerprint([declared.content, torch.__version__, compiled.kind()], files)
+    for other in declared.scratch.glob("*"):
+        if other.name != key:
+            shutil.rmtree(other)
+    return declared.scratch / key
 
 
 def curves(cell: Cell, seeds: Sequence[int], history: dict[str, torch.Tensor], steps_per_epoch: int) -> pl.DataFrame:
@@ -115,7 +104,7 @@ def curves(cell: Cell, seeds: Sequence[int], history: dict[str, torch.Tensor], s
     columns["epoch"] = np.tile(np.arange(1, epochs + 1), len(seeds))
     columns["env_steps"] = columns["epoch"] * steps_per_epoch
     columns |= {metric: values.flatten().numpy() for metric, values in history.items()}
-    return pl.DataFrame({name: columns[name] for name in CURVES}, schema_overrides=CURVES)
+    return CURVES.frame(columns)
 
 
 if __name__ == "__main__":

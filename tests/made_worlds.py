@@ -20,6 +20,13 @@ GRIDWORLD: dict[str, Any] = {
     "goal_reward": 1.0,
     "episode_length": 150,
 }
+SLOT_MACHINE: dict[str, Any] = {
+    "reels": REELS,
+    "moves": 8,
+    "fraction": 0.1,
+    "minimum_count": 3,
+    "episode_length": 20,
+}
 TINY_GRIDWORLD = GRIDWORLD | {
     "discrete": True,
     "bins": 10,
@@ -37,5 +44,4 @@ def gridworld(**changes: Any) -> Gridworld:
 
 def slot_machine(**changes: Any) -> SlotMachine:
     """The study's slot machine, with `changes`."""
-    numbers = {"reels": REELS, "moves": 8, "fraction": 0.1, "minimum_count": 3, "episode_length": 20}
-    return SlotMachine(**(numbers | changes))
+    return SlotMachine(**(SLOT_MACHINE | changes))

@@ -17,6 +17,8 @@ class Probe:
     n_targets = 2
     reset_noise = 1
     step_noise = 0
+    one_hots = 1
+    grid = None
     device = torch.device("cpu")
 
     def to(self, device: torch.device | str) -> Self:
@@ -30,6 +32,9 @@ class Probe:
 
     def target(self, state: Tensor) -> Tensor:
         return state[..., 0]
+
+    def action_effects(self) -> None:
+        """Actions are no motions."""
 
 
 class ConstantReward(Probe):

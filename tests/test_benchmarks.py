@@ -14,7 +14,7 @@ from jsae.analysis.curves import Cell
 def test_an_epoch_is_measured_beside_the_reference_and_the_machines_peak(cell: Cell) -> None:
     found = training.compare(cell, rounds=1)
     assert found.steps == cells.settings().environments[cell.environment].steps_per_epoch
-    assert found.members == len(training.SEEDS)
+    assert found.runs == len(training.SEEDS)
     assert found.ratio == found.reference_seconds / found.seconds > 0
     assert 0 < found.share_of_peak < 1.5
     assert found.peer_seconds is None
@@ -22,19 +22,19 @@ def test_an_epoch_is_measured_beside_the_reference_and_the_machines_peak(cell: C
 
 def test_learning_starts_from_the_same_embeddings_and_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(learning, "SAMPLES", 500)
-    row = learning.compared(Cell("slot-machine", "vpg", "jsae"), seeds=2, epochs=3, passes=1)
-    assert (row.seeds, row.epochs, row.passes) == (2, 3, 1)
+    row = learning.compared(Cell("slot-machine", "vpg", "jsae"), seeds=2, epochs=3, pretraining_epochs=1)
+    assert (row.seeds, row.epochs, row.pretraining_epochs) == (2, 3, 1)
     assert row.ours_low is not None
     assert row.ours_high is not None
     assert row.ours_low <= row.ours <= row.ours_high
     assert row.reference_low <= row.reference <= row.reference_high
     assert math.isfinite(row.first_epoch)
-    at_first = learning.compared(Cell("slot-machine", "vpg", "jsae"), seeds=2, epochs=1, passes=1)
+    at_first = learning.compared(Cell("slot-machine", "vpg", "jsae"), seeds=2, epochs=1, pretraining_epochs=1)
     assert at_first.ours == pytest.approx(at_first.first_epoch)
     assert at_first.first_epoch == pytest.approx(row.first_epoch)
 
 
 def test_a_mean_outside_of_the_references_seeds_is_said_to_be() -> None:
-    ends = {"reference": 1.0, "reference_low": 0.5, "reference_high": 1.5, "passes": 0, "ours_low": None}
+    ends = {"reference": 1.0, "reference_low": 0.5, "reference_high": 1.5, "pretraining_epochs": 0, "ours_low": None}
     row = learning.Row("e", "a", "x", 5, 6, first_epoch=0.0, ours=1.2, **ends, ours_high=None)
     assert [row._replace(ours=ours).verdict for ours in (0.4, 0.5, 1.5, 1.6)] == ["below", "within", "within", "above"]

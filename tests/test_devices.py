@@ -8,19 +8,20 @@ import pytest
 import torch
 
 from jsae.config.errors import JsaeError
-from jsae.embeddings.learning import embed
-from jsae.experience.rollout import build
+from jsae.embeddings.base import embed
+from jsae.experience.environment import build, save_environment
 from jsae.experience.samples import random_transitions, save_samples
-from jsae.io.workers import run_shards_in_turn
+from jsae.io.workers import run_batches_in_turn
 from jsae.nn import devices
-from jsae.training.pretraining import pretrain_shard
-from jsae.training.trainer import Settings, Trainer, train
+from jsae.purchases import ngram
+from jsae.training.jobs import PretrainingJob
+from jsae.training.trainer import Continual, Settings, Trainer, train
 from tests import made_shops
 from tests.elsewhere import Elsewhere, reaching
 from tests.made_worlds import REELS, TINY_GRIDWORLD
 
 SEEDS = [3, 4]
-STEPS, LANES = 3, 3
+STEPS, NUM_ENVS = 3, 3
 WORLDS: dict[str, tuple[str, dict[str, Any]]] = {
     "gridworld-continuous": ("gridworld", TINY_GRIDWORLD | {"discrete": False}),
     "gridworld-discrete": ("gridworld", TINY_GRIDWORLD),
@@ -29,8 +30,8 @@ WORLDS: dict[str, tuple[str, dict[str, Any]]] = {
     "recommender": ("recommender", {"boost": 3.0, "bonus": 0.05, "start": "popularity"}),
 }
 AGENTS: dict[str, dict[str, Any]] = {
-    "vpg": {"gae_lambda": 0.97, "policy_steps": 4, "critic_steps": 2, "kl_limit": 1e-3},
-    "ppo": {"gae_lambda": 0.97, "policy_steps": 3, "critic_steps": 2, "clip": 0.2, "kl_limit": 1e-4},
+    "vpg": {"gae_lambda": 0.97, "train_pi_iters": 4, "train_v_iters": 2, "target_kl": 1e-3},
+    "ppo": {"gae_lambda": 0.97, "train_pi_iters": 3, "train_v_iters": 2, "clip": 0.2, "target_kl": 1e-4},
     "sac": {"entropy_weight": 0.1, "act_limit": 1.1, "polyak": 0.9, "replay_capacity": 60, "update_steps": 2,
             "batch_size": 8, "start_steps": 9, "update_after": 9},
 }  # fmt: skip
@@ -45,10 +46,8 @@ NO_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds n
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("shop")
-    made_shops.make(folder, made_shops.SHOP, window=3, similarity=True)
-    return folder / "model.safetensors"
+def store() -> dict[str, torch.Tensor]:
+    return ngram.tensors(made_shops.counted(made_shops.SHOP, window=3, similarity=True))
 
 
 @pytest.fixture(params=["elsewhere", pytest.param("cuda", marks=NO_GPU)])
@@ -56,19 +55,19 @@ def device(request: pytest.FixtureRequest) -> torch.device:
     return Elsewhere.device if request.param == "elsewhere" else torch.device("cuda")
 
 
-def made(device: torch.device | str, store: Path, world: str, agent: str, embedding: str) -> Trainer:
+def made(device: torch.device | str, store: dict[str, torch.Tensor], world: str, agent: str, embedding: str) -> Trainer:
     module, dynamics = WORLDS[world]
-    extra = {"model_path": store} if world == "recommender" else {}
+    extra = {"model": store} if world == "recommender" else {}
     environment = build(module, {**dynamics, **extra, "episode_length": STEPS}, device)
     settings = Settings(
-        lanes=LANES,
+        num_envs=NUM_ENVS,
         hidden_sizes=[8, 8],
         initial_standard_deviations=[0.3, 0.6],
         actor_learning_rates=[0.003, 0.01],
         critic_learning_rates=[0.003, 0.003],
-        agent={"discount": 0.99, **AGENTS[agent]},
+        agent_parameters={"discount": 0.99, **AGENTS[agent]},
         reward_scale=1.0,
-        continual=(1, 20, 0.01, 1e-4),
+        continual=Continual(epochs=1, batch_size=20, learning_rate=0.01, weight_decay=1e-4),
     )
     return Trainer(environment, embed(embedding, environment, SEEDS, 3, 2), agent, SEEDS, settings)
 
@@ -82,7 +81,7 @@ def assert_same(here: dict[str, torch.Tensor], there: dict[str, torch.Tensor]) -
 
 @pytest.mark.parametrize(("world", "agent", "embedding"), CELLS)
 def test_an_epoch_is_what_it_is_on_the_cpu(
-    device: torch.device, store: Path, world: str, agent: str, embedding: str
+    device: torch.device, store: dict[str, torch.Tensor], world: str, agent: str, embedding: str
 ) -> None:
     here = made("cpu", store, world, agent, embedding)
     here.run_epoch()
@@ -96,7 +95,7 @@ def test_an_epoch_is_what_it_is_on_the_cpu(
 
 @pytest.mark.parametrize("agent", AGENTS)
 @pytest.mark.parametrize("world", ["recommender", "half-cheetah"])
-def test_an_epoch_waits_for_its_metrics_alone(store: Path, world: str, agent: str) -> None:
+def test_an_epoch_waits_for_its_metrics_alone(store: dict[str, torch.Tensor], world: str, agent: str) -> None:
     """And once for each policy step that the KL may end, and for each step of MuJoCo."""
     with Elsewhere() as elsewhere:
         trainer = made(Elsewhere.device, store, world, agent, "jsae")
@@ -105,13 +104,15 @@ def test_an_epoch_waits_for_its_metrics_alone(store: Path, world: str, agent: st
         trainer.run_epoch()
     expected = Counter({"aten::_to_copy": 1 + (STEPS if world == "half-cheetah" else 0)})
     if agent != "sac":
-        made_steps = int(trainer.history()["policy_steps"][:, -1].max())
-        expected["aten::_local_scalar_dense"] = min(made_steps, AGENTS[agent]["policy_steps"] - 1)
+        made_steps = int(trainer.history()["pi_iters"][:, -1].max())
+        expected["aten::_local_scalar_dense"] = min(made_steps, AGENTS[agent]["train_pi_iters"] - 1)
     assert elsewhere.waits == expected
 
 
 @pytest.mark.parametrize("agent", ["vpg", "sac"])
-def test_a_training_goes_on_elsewhere(device: torch.device, store: Path, agent: str, tmp_path: Path) -> None:
+def test_a_training_goes_on_elsewhere(
+    device: torch.device, store: dict[str, torch.Tensor], agent: str, tmp_path: Path
+) -> None:
     cell = ("recommender", agent, "jsae")
     whole = train(made("cpu", store, *cell), 4, tmp_path / "whole")
     train(made("cpu", store, *cell), 2, tmp_path / "moved")
@@ -127,30 +128,32 @@ def test_pre_training_is_what_it_is_on_the_cpu(device: torch.device, world: str,
     module, dynamics = WORLDS[world]
     dynamics = {**dynamics, "episode_length": STEPS}
     save_samples(tmp_path / "samples", random_transitions(build(module, dynamics), SEEDS, 40))
-    calls = [
-        {
-            "module": module,
-            "dynamics": dynamics,
-            "embedding": "jsae",
-            "sizes": (3, 2),
-            "samples": tmp_path / "samples",
-            "source": None,
-            "rows": [0, 1],
-            "seeds": SEEDS,
-            "learning_rate": 0.01,
-            "weight_decay": 0.01,
-            "passes": 3,
-            "batch_size": 10,
-            "validation_share": 0.2,
-            "patience": 1,
-            "device": where,
-        }
+    save_environment(tmp_path / "environment", module, dynamics)
+    jobs = [
+        PretrainingJob(
+            environment=tmp_path / "environment",
+            samples=tmp_path / "samples",
+            embedding="jsae",
+            state_size=3,
+            action_size=2,
+            seeds=tuple(SEEDS),
+            rows=(0, 1),
+            epochs=3,
+            batch_size=10,
+            learning_rate=0.01,
+            weight_decay=0.01,
+            validation_share=0.2,
+            patience=1,
+            source=None,
+            device=where.type,
+        )
         for where in (torch.device("cpu"), device)
     ]
     with reaching(device):
-        (here, losses), (there, losses_there) = run_shards_in_turn(pretrain_shard, calls, total=6, label="test")
-        assert_same(here, there)
-    assert_same({"losses": torch.tensor(losses)}, {"losses": torch.tensor(losses_there)})
+        here, there = run_batches_in_turn(jobs, total=6, label="test")
+    assert_same(here.parameters, there.parameters)
+    assert_same({"losses": here.training_loss}, {"losses": there.training_loss})
+    assert_same({"losses": here.held_out_loss}, {"losses": there.held_out_loss})
 
 
 def test_a_tensor_born_on_the_default_device_is_found() -> None:
@@ -177,8 +180,9 @@ def test_auto_takes_a_gpu_where_there_is_one(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_lack_of_memory_on_a_gpu_names_the_parameter() -> None:
-    def full(progress: object) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
+    class Full:
+        def run(self, progress: object) -> None:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
 
-    with pytest.raises(JsaeError, match=r"test: out of memory: lower members_per_shard"):
-        run_shards_in_turn(full, [{}], total=1, label="test")
+    with pytest.raises(JsaeError, match=r"test: out of memory: lower runs_per_batch"):
+        run_batches_in_turn([Full()], total=1, label="test")

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import http.server
 import importlib.machinery
+import json
 import re
 import sys
 import threading
@@ -271,17 +272,109 @@ def test_kaggle_says_what_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_local_files_and_unknown_months(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "2019-Oct.csv").write_text("excerpt")
+    (tmp_path / "mine" / "2019-Oct.csv").write_text("excerpt", encoding="utf-8")
     got = download.download_kechinov(
         ["2019-Oct"], tmp_path / "raw", tmp_path / "partial", mirrors=[], local_path=str(tmp_path / "mine")
     )
-    assert [path.read_text() for path in got] == ["excerpt"]
-    with pytest.raises(JsaeError, match=r"holds neither 2019-Nov\.csv\.gz nor 2019-Nov\.csv"):
+    assert [path.read_text(encoding="utf-8") for path in got] == ["excerpt"]
+    with pytest.raises(JsaeError, match=r"holds no 2019-Nov\.csv\.gz"):
         download.download_kechinov(
             ["2019-Nov"], tmp_path / "raw", tmp_path / "partial", mirrors=[], local_path=str(tmp_path / "mine")
         )
     with pytest.raises(JsaeError, match="no month 2019-Okt"):
         download.download_kechinov(["2019-Okt"], tmp_path / "raw", tmp_path / "partial", mirrors=["x"], local_path="")
+
+
+def take(folder: Path, months: list[str], mirrors: list[str], local_path: Path | str = "") -> list[Path]:
+    return download.download_kechinov(
+        months, folder / "raw", folder / "partial", mirrors=mirrors, local_path=str(local_path)
+    )
+
+
+def changes(folder: Path, local_path: Path | str = "") -> list[str]:
+    return download.what_changed(["2019-Oct"], folder / "raw", local_path=str(local_path))
+
+
+def test_a_replaced_local_file_is_noticed_and_taken(tmp_path: Path) -> None:
+    mine, raw = tmp_path / "mine", tmp_path / "raw"
+    mine.mkdir()
+    (mine / "2019-Oct.csv.gz").write_bytes(b"one")
+    assert "not taken yet" in changes(tmp_path, mine)[0]
+    take(tmp_path, ["2019-Oct"], [], mine)
+    assert changes(tmp_path, mine) == []
+    entry = {
+        "name": "2019-Oct.csv.gz",
+        "bytes": 3,
+        "sha256": hashlib.sha256(b"one").hexdigest(),
+        "origin": "local_path",
+    }
+    assert json.loads((raw / "manifest.json").read_text(encoding="utf-8")) == [entry]
+    assert download.recorded_logs(["2019-Oct"], raw) == [raw / "2019-Oct.csv.gz"]
+
+    (mine / "2019-Oct.csv.gz").write_bytes(b"two")  # of the same name and size
+    assert [message for message in changes(tmp_path, mine) if "file in local_path" in message]
+    take(tmp_path, ["2019-Oct"], [], mine)
+    assert changes(tmp_path, mine) == []
+    assert (raw / "2019-Oct.csv.gz").read_bytes() == b"two"
+
+    (raw / "2019-Oct.csv.gz").write_bytes(b"six")
+    assert [message for message in changes(tmp_path, mine) if "downloaded file" in message]
+    (mine / "2019-Oct.csv.gz").rename(mine / "2019-Oct.csv")
+    assert take(tmp_path, ["2019-Oct"], [], mine) == [raw / "2019-Oct.csv"]
+    assert not (raw / "2019-Oct.csv.gz").exists()
+    with pytest.raises(JsaeError, match="log of 2019-Nov is missing"):
+        download.recorded_logs(["2019-Nov"], raw)
+
+
+def test_a_file_that_is_current_is_not_copied_again(tmp_path: Path) -> None:
+    (tmp_path / "2019-Oct.csv").write_bytes(b"one")
+    [path] = take(tmp_path, ["2019-Oct"], [], tmp_path)
+    first = path.stat().st_mtime_ns, path.stat().st_ino
+    take(tmp_path, ["2019-Oct"], [], tmp_path)
+    assert (path.stat().st_mtime_ns, path.stat().st_ino) == first
+
+
+def test_an_excerpt_from_local_path_is_not_kept_for_the_published_file(tmp_path: Path, server: Server) -> None:
+    """December's size and digest are not known, so nothing but the manifest tells them apart."""
+    (tmp_path / "2019-Dec.csv.gz").write_bytes(b"excerpt")
+    take(tmp_path, ["2019-Dec"], [], tmp_path)
+    [path] = take(tmp_path, ["2019-Dec"], [server.url.rpartition("/")[0]])
+    assert path.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("form", ["{}", "{}/", "file://{}", "file://localhost{}/"])
+def test_a_folder_is_a_mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
+    monkeypatch.setitem(download.KECHINOV, "2019-Oct", WHOLE)
+    mirror = tmp_path / "a mirror"
+    mirror.mkdir()
+    (mirror / "2019-Oct.csv.gz").write_bytes(CONTENT[:-1])
+    address = form.format(str(mirror).replace(" ", "%20") if form.startswith("file") else mirror)
+    with pytest.raises(JsaeError, match=r"2019-Oct\.csv\.gz is not the published file; .*local_path"):
+        take(tmp_path, ["2019-Oct"], [address])
+    (mirror / "2019-Oct.csv.gz").write_bytes(CONTENT)
+    [path] = take(tmp_path, ["2019-Oct"], [address])
+    assert path.read_bytes() == CONTENT
+    assert changes(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "wrong", ["data.example.org/logs", "ftp://127.0.0.1/logs", "/no/such/folder", "file:///no/such", ""]
+)
+def test_after_a_mirror_that_is_none_the_next_is_tried(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    monkeypatch.setitem(download.KECHINOV, "2019-Oct", WHOLE)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(JsaeError, match=r"is neither an address \(https://...\), nor a folder") as raised:
+        take(tmp_path, ["2019-Oct"], [wrong])
+    assert repr(wrong) in str(raised.value)
+    [path] = take(tmp_path, ["2019-Oct"], [wrong, server.url.rpartition("/")[0]])
+    assert path.read_bytes() == CONTENT
+
+
+def test_no_source_at_all_is_said(tmp_path: Path) -> None:
+    with pytest.raises(JsaeError, match="neither mirrors nor local_path is set"):
+        take(tmp_path, ["2019-Oct"], [])
 
 
 def test_the_complete_journey_comes_from_the_installed_package(tmp_path: Path) -> None:

@@ -7,13 +7,14 @@ import torch
 
 from jsae.config.errors import JsaeError
 from jsae.embeddings.action_map import NearestNeighbour
-from jsae.embeddings.learning import Learner, embed
+from jsae.embeddings.base import embed
+from jsae.embeddings.learner import Learner
 from jsae.embeddings.ra import action_scores
-from jsae.experience.rollout import Transitions
 from jsae.experience.samples import load_samples, random_transitions, save_samples
-from jsae.nn.networks import Linear
+from jsae.experience.trajectories import Transitions
+from jsae.nn.mlp import Linear
 from jsae.nn.randomness import Streams
-from jsae.training.pretraining import evaluate, pretrain
+from jsae.training.pretraining import evaluate, levelled_off, pretrain
 from tests import probes
 
 SEEDS = [0, 1, 2]
@@ -21,7 +22,7 @@ SEEDS = [0, 1, 2]
 
 def learner(embedding, rate: float = 0.03) -> Learner:
     streams = Streams(SEEDS, "test")
-    return Learner(embedding, streams, learning_rate=rate, weight_decay=0.0, members=len(SEEDS))
+    return Learner(embedding, streams, learning_rate=rate, weight_decay=0.0)
 
 
 def giving(outputs: list[float]) -> Linear:
@@ -83,12 +84,12 @@ def test_f_is_the_nearest_neighbour() -> None:
 
 @pytest.mark.parametrize("name", ["ra", "jsae"])
 def test_pretraining_learns_what_an_action_does(name: str) -> None:
-    """In RewardOfAction the next state names the action: nothing is left to guess."""
+    """In RewardOfAction the next state names the action: nothing is left to chance."""
     environment = probes.RewardOfAction()
     embedding = embed(name, environment, SEEDS, 3, 2)
     data = random_transitions(environment, SEEDS, 400)
     before = evaluate(embedding, data, 100)
-    pretrain(embedding, data, learner(embedding), passes=40, batch_size=50, validation_share=0.1, patience=40)
+    pretrain(embedding, data, learner(embedding), epochs=40, batch_size=50, validation_share=0.1, window=40)
     after = evaluate(embedding, data, 100)
     assert (before > 1.3).all()
     assert (after < 0.7).all()
@@ -100,28 +101,53 @@ def test_pretraining_stops_when_the_held_out_loss_is_flat_and_keeps_the_best() -
     environment = probes.RewardOfState()  # the action does nothing, the state stays: soon learnt
     embedding = embed("jsae", environment, SEEDS, 2, 2)
     data = random_transitions(environment, SEEDS, 300)
-    history = pretrain(
-        embedding, data, learner(embedding, 0.3), passes=500, batch_size=100, validation_share=0.2, patience=3
+    _, held_out_loss = pretrain(
+        embedding, data, learner(embedding, 0.3), epochs=500, batch_size=100, validation_share=0.2, window=3
     )
-    assert len(history) < 500
+    assert held_out_loss.shape[1] < 500
     held_out = Transitions(*(field[:, -60:] for field in data))
-    best = torch.stack([loss for _, loss in history]).min(0).values
-    torch.testing.assert_close(evaluate(embedding, held_out, 60), best)
+    torch.testing.assert_close(evaluate(embedding, held_out, 60), held_out_loss.min(1).values)
 
 
-def test_a_members_pretraining_does_not_depend_on_the_others() -> None:
+def test_a_loss_has_levelled_off_by_hand() -> None:
+    """From 8 to 7.85 within two epochs is 1.9 %; from 10 to 7.9, 21 %; the third run rises."""
+    losses = torch.tensor([[10.0, 8.0, 7.9, 7.85], [9.9, 10.0, 8.0, 7.9], [1.0, 0.9, 1.1, 1.2]])
+    assert levelled_off(losses, 2, 0.05).tolist() == [True, False, True]
+    assert levelled_off(losses, 2, 0.01).tolist() == [False, False, True]
+    assert levelled_off(losses, 3, 0.05).tolist() == [False, False, False]
+    assert levelled_off(losses, 4, 0.05).tolist() == [False, False, False]  # too early to tell
+    assert levelled_off(torch.ones(1, 3), 2, 0.0).tolist() == [True]
+
+
+def test_pretraining_that_gains_too_little_stops_earlier_and_keeps_the_best() -> None:
+    environment = probes.RewardOfAction()
+    data = random_transitions(environment, SEEDS, 400)
+    arguments = {"epochs": 60, "batch_size": 50, "validation_share": 0.1, "window": 5}
+    whole, short = (embed("jsae", environment, SEEDS, 3, 2) for _ in range(2))
+    _, losses = pretrain(whole, data, learner(whole), **arguments)
+    _, cut = pretrain(short, data, learner(short), **arguments, minimum_improvement=0.5)
+    assert cut.shape[1] < losses.shape[1]
+    start = evaluate(embed("jsae", environment, SEEDS, 3, 2), Transitions(*(field[:, -40:] for field in data)), 50)
+    every = torch.cat([start[:, None], losses], 1)
+    for run in range(len(SEEDS)):
+        [stop, *_] = [e for e in range(5, 61) if levelled_off(every[run : run + 1, : e + 1], 5, 0.5)]
+        assert torch.equal(cut[run, : stop - 1], losses[run, : stop - 1])
+        assert (cut[run, stop - 1 :] == every[run, : stop + 1].min()).all()
+
+
+def test_a_runs_pretraining_does_not_depend_on_the_others() -> None:
     environment = probes.RewardOfAction()
     together = embed("jsae", environment, SEEDS, 3, 2)
     data = random_transitions(environment, SEEDS, 200)
-    pretrain(together, data, learner(together), passes=5, batch_size=50, validation_share=0.1, patience=5)
-    for member, seed in enumerate(SEEDS):
+    pretrain(together, data, learner(together), epochs=5, batch_size=50, validation_share=0.1, window=5)
+    for run, seed in enumerate(SEEDS):
         alone = embed("jsae", environment, [seed], 3, 2)
         own = random_transitions(environment, [seed], 200)
-        assert torch.equal(own.action[0], data.action[member])
-        single = Learner(alone, Streams([seed], "test"), learning_rate=0.03, weight_decay=0.0, members=1)
-        pretrain(alone, own, single, passes=5, batch_size=50, validation_share=0.1, patience=5)
+        assert torch.equal(own.action[0], data.action[run])
+        single = Learner(alone, Streams([seed], "test"), learning_rate=0.03, weight_decay=0.0)
+        pretrain(alone, own, single, epochs=5, batch_size=50, validation_share=0.1, window=5)
         for name, parameter in alone.parameters.items():
-            torch.testing.assert_close(parameter[0], together.parameters[name][member])
+            torch.testing.assert_close(parameter[0], together.parameters[name][run])
 
 
 def test_a_loss_that_is_not_a_number_stops_pretraining() -> None:
@@ -130,7 +156,7 @@ def test_a_loss_that_is_not_a_number_stops_pretraining() -> None:
     data = random_transitions(environment, SEEDS, 100)
     embedding.parameters["phi"].detach()[0, 0, 0] = torch.nan
     with pytest.raises(JsaeError, match="pre-training: loss is"):
-        pretrain(embedding, data, learner(embedding), passes=2, batch_size=50, validation_share=0.1, patience=2)
+        pretrain(embedding, data, learner(embedding), epochs=2, batch_size=50, validation_share=0.1, window=2)
 
 
 def test_samples_survive_their_file(tmp_path) -> None:

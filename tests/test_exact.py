@@ -54,7 +54,7 @@ def test_plan_ends_in_the_goal():
     assert plan is not None
     assert exact.plan_return(world, plan) == pytest.approx(1 - 0.01 * len(plan))
     assert exact.plan_return(world, plan[:-1]) == pytest.approx(-0.01 * (len(plan) - 1))
-    assert exact.fewest_steps(world) <= len(plan)
+    assert exact.fewest_steps(world, np.array([world.start]))[0] <= len(plan)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 5])
@@ -62,7 +62,7 @@ def test_straight_line_needs_its_length_over_the_reach(steps):
     reach = 0.18 / math.sqrt(2)  # of four actuators along an axis
     x = 0.1 + (steps - 0.1) * reach
     world = gridworld(walls=[], start=(0.1, 0.5), goal=(x, 0.45, x + 0.02, 0.55))
-    assert exact.fewest_steps(world) == steps
+    assert exact.fewest_steps(world, np.array([world.start]))[0] == steps
     assert exact.gridworld_optimal(world) == pytest.approx((1 - 0.01 * steps, 1 - 0.01 * steps))
 
 
@@ -92,7 +92,7 @@ def test_random_gridworld_of_one_step_equals_the_mean_over_actions():
     world = gridworld(actuators=11, start=(0.1, 0.65), episode_length=1)
     action = torch.arange(2048).unsqueeze(0)
     _, reward, _ = world.step(world.reset(torch.empty(1, 2048, 0)), action)
-    mean, half_width = exact.gridworld_random(world, episodes=20_000)
+    mean, half_width = exact.random_return(world, episodes=20_000)
     assert mean == pytest.approx(reward.double().mean().item(), abs=2 * half_width)
     assert half_width == pytest.approx(1.96 * reward.double().std().item() / math.sqrt(20_000), rel=0.1)
 
@@ -100,7 +100,7 @@ def test_random_gridworld_of_one_step_equals_the_mean_over_actions():
 def test_error_covers_both_bounds():
     world = gridworld()
     bounds = exact.gridworld(world, episodes=2000)
-    _, half_width = exact.gridworld_random(world, episodes=2000)
+    _, half_width = exact.random_return(world, episodes=2000)
     low, high = exact.gridworld_optimal(world)
     assert bounds.optimal == low
     assert bounds.error == max(half_width, high - low)

@@ -1,7 +1,6 @@
 """Exact returns of small shops against a linear solve, exhaustive search and closed forms."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -34,9 +33,9 @@ def transition_matrices(shop: Recommender) -> tuple[Tensor, Tensor]:
 
 
 @pytest.mark.parametrize(("n", "window", "bonus"), [(1, 0, 0.0), (2, 0, 0.0), (2, 2, 0.05), (3, 1, 0.0)])
-def test_random_return_is_a_linear_solve(tmp_path: Path, n: int, window: int, bonus: float) -> None:
+def test_random_return_is_a_linear_solve(n: int, window: int, bonus: float) -> None:
     """v_t = r + P v_{t+1} under the uniform policy, all twenty steps as one system."""
-    shop = make(tmp_path, SHOP, n=n, window=window, bonus=bonus)
+    shop = make(SHOP, n=n, window=window, bonus=bonus)
     matrices, rewards = transition_matrices(shop)
     p, r = matrices.mean(0), rewards.mean(0)
     system = torch.eye(20 * len(r), dtype=torch.float64)
@@ -64,7 +63,6 @@ def search(matrices: Tensor, rewards: Tensor, steps: int) -> Tensor:
     st.booleans(),
 )
 def test_optimal_return_is_that_of_exhaustive_search(
-    tmp_path_factory: pytest.TempPathFactory,
     sequences: list[list[int]],
     n: int,
     window: int,
@@ -72,9 +70,7 @@ def test_optimal_return_is_that_of_exhaustive_search(
     bonus: float,
     similarity: bool,
 ) -> None:
-    shop = make(
-        tmp_path_factory.mktemp("shop"), sequences, n=n, window=window, boost=boost, bonus=bonus, similarity=similarity
-    )
+    shop = make(sequences, n=n, window=window, boost=boost, bonus=bonus, similarity=similarity)
     shop.episode_length = 4
     bounds = exact.recommender(shop)
     assert bounds.optimal == pytest.approx(search(*transition_matrices(shop), 4).mean().item(), rel=1e-6)
@@ -82,16 +78,13 @@ def test_optimal_return_is_that_of_exhaustive_search(
 
 
 @pytest.mark.parametrize(("bonus", "similarity"), [(0.0, False), (0.01, False), (0.0, True)])
-def test_a_shop_of_many_items_against_all_actions_at_all_histories(
-    tmp_path: Path, bonus: float, similarity: bool
-) -> None:
+def test_a_shop_of_many_items_against_all_actions_at_all_histories(bonus: float, similarity: bool) -> None:
     """Ten items, most pairs never seen: dynamic programming over full matrices, twenty steps."""
     draw = np.random.default_rng(1)
     users, items = np.repeat(np.arange(12), 6), draw.zipf(1.5, 72) % 10
     table = pl.DataFrame({"user": users, "item": items, "price": 1 + items * 7.0 % 10})
-    path = tmp_path / "model.safetensors"
-    ngram.save(ngram.build(table, n=2, window=1, similarity=similarity), path)
-    shop = Recommender(path, boost=3.0, bonus=bonus, start="uniform", episode_length=20)
+    model = ngram.tensors(ngram.build(table, n=2, window=1, similarity=similarity))
+    shop = Recommender(model, boost=3.0, bonus=bonus, start="uniform", episode_length=20)
     matrices, rewards = transition_matrices(shop)
     random = optimal = torch.zeros(rewards.shape[1], dtype=torch.float64)
     for _ in range(20):
@@ -101,26 +94,26 @@ def test_a_shop_of_many_items_against_all_actions_at_all_histories(
     assert exact.recommender(shop) == pytest.approx(expected, rel=1e-12)
 
 
-def test_a_shop_in_closed_form(tmp_path: Path) -> None:
+def test_a_shop_in_closed_form() -> None:
     """After any item come 1 ($10) and 2 ($20), 1/2 each: $15 a step at random; always recommending 2 sells it 3/4.
 
     A random recommendation sells 1 with 3/4 or 2 with 3/4: 15 on average. Best: 20 · (3/4 · 20 + 1/4 · 10) = 350.
     """
-    shop = make(tmp_path, [[1, 1, 2], [2, 1], [2, 2], [1]], n=1)
+    shop = make([[1, 1, 2], [2, 1], [2, 2], [1]], n=1)
     bounds = exact.recommender(shop)
     assert bounds.random == pytest.approx(20 * 15)
     assert bounds.optimal == pytest.approx(20 * 17.5)
 
 
-def test_without_influence_all_policies_are_worth_the_same(tmp_path: Path) -> None:
-    bounds = exact.recommender(make(tmp_path, SHOP, boost=1.0))
+def test_without_influence_all_policies_are_worth_the_same() -> None:
+    bounds = exact.recommender(make(SHOP, boost=1.0))
     assert bounds.random == pytest.approx(bounds.optimal)
 
 
-def test_the_start_distribution_weighs_the_histories(tmp_path: Path) -> None:
+def test_the_start_distribution_weighs_the_histories() -> None:
     """Episodes of one step: the return is the mean price of the next item over the start's distribution."""
     for start in ("uniform", "popularity"):
-        shop = make(tmp_path, SHOP, boost=1.0, start=start)
+        shop = make(SHOP, boost=1.0, start=start)
         shop.episode_length = 1
         first = shop.start_probabilities()
         p = shop.probabilities(all_states(shop)).view(4, 4, 4)
@@ -136,9 +129,9 @@ def simulated(shop: Recommender, policy: Callable[[Tensor], Tensor], lanes: int)
     return total.mean().item()
 
 
-def test_simulation_agrees_with_the_random_bound(tmp_path: Path) -> None:
+def test_simulation_agrees_with_the_random_bound() -> None:
     """20,000 episodes: five standard errors, if a price varies by no more than the dearest one."""
-    shop = make(tmp_path, SHOP, window=1)
+    shop = make(SHOP, window=1)
     generator = torch.Generator().manual_seed(5)
     mean = simulated(shop, lambda state: torch.randint(0, 4, state.shape[:2], generator=generator), 20_000)
     assert mean == pytest.approx(exact.recommender(shop).random, abs=5 * max(PRICES.values()) * (20 / 20_000) ** 0.5)

@@ -1,27 +1,52 @@
-"""dvc.yaml against the code: what a stage reads is what it declares, and a change reruns what depends on it, only."""
+"""dvc.yaml against the code: a stage reads what it declares and nothing else; a change reruns what depends on it."""
 
 import contextlib
+import json
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import networkx
 import pytest
 from dvc.repo import Repo
 from ruamel.yaml import YAML
 
-from jsae.config import parameters
-from stages import code, paths, settings
-from tests import made_parameters
+from jsae.config import layout
+from tools import runs
 from workflow.bridge import parse_parameters_once
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # pygtrie's, called by DVC
 ROOT = Path(__file__).resolve().parent.parent
-COPIED = ("dvc.yaml", ".dvcignore", "jsae", "stages", "report", "requirements", "search",
-          "data/calibration")  # fmt: skip
+COPIED = (".dvcignore", "data/calibration", "dvc.yaml", "jsae", "params.yaml", "report", "requirements", "search",
+          "stages", "tools", "workflow")  # fmt: skip
+ENGINE = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "DVC_NO_ANALYTICS": "1"}
+
+
+def copied(root: Path, scale: str = "smoke") -> Path:
+    """The files of the project that the graph reads, at a scale, without what the search found."""
+    for name in COPIED:
+        source = ROOT / name
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(
+                source, root / name, ignore=shutil.ignore_patterns("__pycache__", *map(str, layout_scales()))
+            )
+        else:
+            shutil.copy(source, root / name)
+    for path in (root / layout.BEST).glob("*.yaml"):
+        path.unlink()
+    Repo.init(str(root), no_scm=True).close()
+    with contextlib.chdir(root):
+        runs.main([scale])
+    return root
+
+
+def layout_scales() -> list[str]:
+    """Folders of report/ that runs fill."""
+    return ["smoke", "preview", "paper"]
 
 
 @contextlib.contextmanager
@@ -32,11 +57,18 @@ def opened(root: Path) -> Iterator[Repo]:
         yield repo
 
 
+def settled(root: Path) -> None:
+    """Write results/settings as the first stage does, in a process of its own."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "stages.settings"], cwd=root, env=ENGINE, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+
+
 @pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project in which every stage counts as done: outputs are stand-ins, dvc.lock is recorded."""
-    root = tmp_path_factory.mktemp("study")
-    copied(root)
+    root = copied(tmp_path_factory.mktemp("study"))
     with opened(root) as repo:
         for out in repo.index.outs:
             place = Path(out.fs_path)
@@ -48,31 +80,34 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         for out in repo.index.outs:  # folders that hold no other stage's outputs get a file
             if Path(out.fs_path).is_dir() and not any(Path(out.fs_path).iterdir()):
                 (Path(out.fs_path) / "content").write_text(out.def_path)
-        code.main([])
-        settings.main([])
+        settled(root)
         repo.commit(force=True)
     return root
 
 
+@pytest.fixture
+def edited(study: Path) -> Iterator[Path]:
+    """The study; whatever the test writes to source files is undone."""
+    ends = (".py", ".cpp", ".yaml", ".lock", ".in")
+    files = [path for path in study.rglob("*") if path.suffix in ends and ".dvc" not in path.parts]
+    contents = {path: path.read_bytes() for path in files}
+    yield study
+    for path, content in contents.items():
+        if not path.exists() or path.read_bytes() != content:
+            path.write_bytes(content)
+    settled(study)
+
+
 def changed(root: Path, graph: str = "dvc.yaml") -> set[str]:
-    """Stages whose parameters, dependencies or definition differ from the lock, once `code` and `settings` have run."""
+    """Stages that differ from the lock, once `settings` has run."""
+    settled(root)
     with opened(root) as repo:
-        code.main([])
-        settings.main([])
-        return {name.rpartition(":")[2] for name in repo.status(targets=[graph])} - {"code", "settings"}
-
-
-def downstream(root: Path, stages: set[str]) -> set[str]:
-    """The stages themselves and all that use their outputs."""
-    with opened(root) as repo:
-        graph = repo.index.graph
-        users = [networkx.ancestors(graph, stage) for stage in graph if stage.addressing in stages]
-        return stages | {stage.addressing for found in users for stage in found}
+        return {name.rpartition(":")[2] for name in repo.status(targets=[graph])} - {"settings"}
 
 
 def kinds(stages: set[str]) -> set[str]:
-    """Stage names without their matrix items."""
-    return {stage.split("@")[0] for stage in stages}
+    """Stage names without their items."""
+    return {stage.partition("@")[0] for stage in stages}
 
 
 def edit(root: Path, name: str, before: str, after: str) -> None:
@@ -81,272 +116,90 @@ def edit(root: Path, name: str, before: str, after: str) -> None:
     (root / name).write_text(text.replace(before, after, 1))
 
 
-@pytest.fixture
-def edited(study: Path) -> Iterator[Path]:
-    """The study; whatever the test writes to tracked files is undone."""
-    files = [path for path in study.rglob("*") if path.suffix in (".py", ".txt", ".yaml") and ".dvc" not in path.parts]
-    contents = {path: path.read_bytes() for path in files}
-    yield study
-    for path, content in contents.items():
-        if not path.exists() or path.read_bytes() != content:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+def stages_of(root: Path) -> list[Any]:
+    with opened(root) as repo:
+        return [stage for stage in repo.index.stages if stage.name != "settings"]
 
 
-def code_file(stage: object) -> str:
-    """The file of results/shared/code that belongs to a stage's command."""
-    command = str(stage.cmd)  # type: ignore[attr-defined]
-    script = re.search(r"-m stages\.(\w+)", command)
-    assert script, command
-    options = dict(re.findall(r"--(environment|agent|embedding) (\S+)", command))
-    chosen = "-".join(options.values()) if script[1] in ("collect", "pretrain", "train", "search") else ""
-    return paths.code(f"{script[1]}/{chosen}" if chosen else script[1]).as_posix()
+def declared(root: Path, stage: Any) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((root / layout.settings(stage.name)).read_text())
+    return content
 
 
-def copied(root: Path) -> None:
-    """The files of the project that the graph reads."""
-    ignore = shutil.ignore_patterns("__pycache__", "preview", "paper")
-    for name in COPIED:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, root / name, ignore=ignore)
-        elif source.exists():
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(source, root / name)
-    made_parameters.written(root)
-    (root / "search/best.yaml").write_text("embeddings: {}\nagents: {}\n")  # else what was found decides
-    Repo.init(str(root), no_scm=True).close()
+def paths_in(value: Any) -> Iterator[Path]:
+    """Every path of the inputs of a settings file."""
+    if isinstance(value, str):
+        yield Path(value)
+    elif isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from paths_in(part)
 
 
-def test_a_clone_pulls_everything_but_raw_data_and_has_nothing_to_do(study: Path, tmp_path: Path) -> None:
-    clone = tmp_path / "clone"
-    clone.mkdir()
-    copied(clone)
-    shutil.copy(study / "dvc.lock", clone)
-    remote = f"[core]\n    remote = folder\n['remote \"folder\"']\n    url = {tmp_path / 'remote'}\n"
-    for root in (study, clone):
-        (root / ".dvc/config.local").write_text(remote)
-    with opened(study) as repo:
-        repo.push()
-    with opened(clone) as repo:
-        repo.pull(allow_missing=True)
-        assert repo.reproduce(allow_missing=True) == []
-    assert not (clone / "data/raw").exists()
-    for name in ("report/preview/report.html", "report/preview/paper.pdf", "results/preview/claims.json"):
-        assert (clone / name).read_bytes() == (study / name).read_bytes()
+# ---- what is declared ------------------------------------------------------------------------------------------------
 
 
-def test_every_stage_depends_on_what_it_runs() -> None:
-    known = {paths.code(name).as_posix() for name, _, _ in code.stages(parameters.load(ROOT / paths.PARAMETERS))}
-    with opened(ROOT) as repo:
-        used = {}
-        for stage in repo.index.stages:
-            used[stage.addressing] = [dep.def_path for dep in stage.deps if dep.def_path.startswith(f"{paths.CODE}")]
-            assert used[stage.addressing] == ([] if stage.addressing == "code" else [code_file(stage)])
-    assert {name for names in used.values() for name in names} == known
+def test_dvc_yaml_is_short() -> None:
+    text = (ROOT / "dvc.yaml").read_text()
+    assert len(text.splitlines()) <= 300
+    assert len(YAML(typ="safe").load(text)["stages"]) <= 25
 
 
-@pytest.mark.parametrize(
-    ("name", "modules"),
-    [
-        (
-            "train/recommender-sac-jsae",
-            "stages.train, jsae.agents.sac, jsae.embeddings.jsae, jsae.environments.recommender",
-        ),
-        ("pretrain/slot-machine-ra", "stages.pretrain, jsae.embeddings.ra, jsae.environments.slot_machine"),
-        ("theory", "stages.theory"),
-        ("aggregate", "stages.aggregate"),
-    ],
-)
-def test_all_that_a_stage_imports_stands_in_its_file(name: str, modules: str, study: Path) -> None:
-    listed = {line.split()[1] for line in (study / paths.code(name)).read_text().splitlines()}
-    script = (
-        f"import sys, {modules}\nprint(*(m.__file__ for m in sys.modules.values() if getattr(m, '__file__', None)))"
-    )
-    printed = subprocess.run(
-        [sys.executable, "-c", script], cwd=study, capture_output=True, text=True, check=True
-    ).stdout
-    imported = {
-        Path(path).relative_to(study).as_posix() for path in printed.split() if Path(path).is_relative_to(study)
-    }
-    assert f"stages/{name.split('/')[0]}.py" in imported
-    assert imported - code.NOT_INPUTS <= listed
-    assert {path for path in listed if path.startswith("requirements")} == code.PACKAGES["compute"]
+def test_every_stage_depends_on_its_settings_and_on_nothing_else_but_data(study: Path) -> None:
+    for stage in stages_of(study):
+        path = layout.settings(stage.name).as_posix()
+        assert stage.cmd.split()[-1] == path
+        dependencies = {dep.def_path for dep in stage.deps}
+        assert path in dependencies
+        assert "params.yaml" not in dependencies
+        assert {dep for dep in dependencies if dep.startswith("results/settings")} - {path} <= (
+            {path} if not stage.name.startswith("environment@") else dependencies
+        )
 
 
-def test_files_that_are_no_inputs_exist() -> None:
-    assert [name for name in code.NOT_INPUTS if not (ROOT / name).is_file()] == []
+def test_settings_name_the_inputs_and_outputs_that_dvc_yaml_declares(study: Path) -> None:
+    for stage in stages_of(study):
+        content = declared(study, stage)
+        assert content["stage"] == stage.name
+        inputs = set(paths_in(content["inputs"]))
+        own = layout.settings(stage.name)
+        dependencies = {Path(dep.def_path) for dep in stage.deps} - {own}
+        for path in inputs:  # each is declared, itself or as part of a folder
+            assert any(path == dep or path.is_relative_to(dep) for dep in dependencies), (stage.name, path)
+        for dep in dependencies:  # and each that is declared is read
+            assert any(path == dep or path.is_relative_to(dep) or dep.is_relative_to(path) for path in inputs), (
+                stage.name,
+                dep,
+            )
+        assert {Path(path) for path in content["outputs"].values()} == {Path(out.def_path) for out in stage.outs}
 
 
-def test_every_cell_of_the_study_is_a_stage() -> None:
-    stated = parameters.load(ROOT / paths.PARAMETERS)
-    with opened(ROOT) as repo:
-        outs = {out.def_path for out in repo.index.outs}
-    expected = {
-        paths.curves(stated.scale, *cell, cohort).as_posix() for cell in stated.cells() for cohort in stated.cohorts
-    }
-    assert expected <= outs
-    assert {out for out in outs if "/runs/" in out and out.endswith(".parquet")} == expected
-    expected = {paths.searched(*cell).as_posix() for cell in stated.searched_cells()}
-    assert {out for out in outs if out.startswith("results/search/")} == expected
+def test_every_run_of_the_scale_is_a_stage(study: Path) -> None:
+    planned = YAML(typ="safe").load((study / layout.RUNS).read_text())["runs"]
+    names = {stage.name for stage in stages_of(study)}
+    for kind, entries in (("train", "train"), ("pretrain", "pretrain"), ("collect", "collect"), ("search", "search")):
+        assert {f"{kind}@{name}" for name in planned[entries]} == {n for n in names if n.startswith(f"{kind}@")}
+    assert not [name for name in names if name.startswith("pretrain@") and "-none-" in name]
 
 
-def test_the_search_reads_nothing_that_it_leads_to() -> None:
-    """What a search stage depends on, directly or not, is not what the search has found before."""
-    with opened(ROOT) as repo:
-        graph = repo.index.graph
-        searches = [stage for stage in graph if stage.path_in_repo == "search/dvc.yaml"]
-        read = {dep.def_path for stage in searches for up in (stage, *networkx.descendants(graph, stage))
-                for dep in up.deps}  # fmt: skip
-        names = [stage.name for stage in graph]
-    assert len(names) == len(set(names))  # of both graphs: the bridge tells stages apart by them
-    assert read & {paths.BEST.as_posix(), paths.SEARCH.as_posix()} == set()
+def test_the_search_reads_nothing_that_it_leads_to(study: Path) -> None:
+    """What the search found changes no settings file of the search."""
+    before = {path: path.read_bytes() for path in (study / layout.SETTINGS / "search").glob("*.json")}
+    assert before
+    best = "agents: {slot-machine: {vpg: {jsae: {actor_learning_rate: 0.5}}}}\n"
+    (study / layout.best("")).write_text(best)
+    try:
+        settled(study)
+        trained = json.loads((study / layout.settings("train@slot-machine-vpg-jsae-0-1")).read_text())
+        assert trained["values"]["actor_learning_rate"] == 0.5
+        assert before == {path: path.read_bytes() for path in before}
+    finally:
+        (study / layout.best("")).unlink()
+        settled(study)
 
 
-def test_a_recorded_study_is_up_to_date(study: Path) -> None:
-    assert changed(study) == set()
-
-
-def test_a_comment_in_params_reruns_nothing(edited: Path) -> None:
-    edit(edited, "params.yaml", "scale: preview", "# a remark\nscale: preview")
-    assert changed(edited) == set()
-
-
-def test_a_number_of_the_slot_machine_reruns_the_slot_machine_only(edited: Path) -> None:
-    edit(edited, "params.yaml", "minimum_count: 3", "minimum_count: 2")
-    direct = changed(edited)
-    assert kinds(direct) == {
-        "bounds-slot-machine",
-        "collect-slot-machine",
-        "pretrain-slot-machine",
-        "pretrain-slot-machine-ablations",
-        "train-slot-machine",
-        "train-slot-machine-ablations",
-        "maps",
-        "quality",
-        "report",
-    }
-    assert kinds(downstream(edited, direct)) - kinds(direct) <= {"aggregate", "figures", "theory"}
-
-
-def test_a_learning_rate_retrains_and_collects_nothing(edited: Path) -> None:
-    edit(edited, "params.yaml", "actor_learning_rate: 0.001", "actor_learning_rate: 0.002")
-    direct = kinds(changed(edited))
-    assert {kind for kind in direct if not kind.startswith("train-")} == {"maps", "report"}
-    assert {"train-gridworld", "train-slot-machine", "train-recommender"} <= direct
-
-
-def test_a_learning_rate_that_was_found_retrains_its_cell_and_those_that_take_it_over(edited: Path) -> None:
-    found = "agents: {gridworld-discrete: {vpg: {ra: {actor_learning_rate: 0.5}, jsae: {critic_learning_rate: 0.5}}}}"
-    (edited / "search/best.yaml").write_text(found)
-    direct = {stage.partition("0-4-")[2] for stage in changed(edited) if stage.startswith("train-")}
-    assert "gridworld-discrete-vpg-ra" in direct
-    assert direct - {"gridworld-discrete-vpg-ra"} == {
-        f"{environment}-vpg-{embedding}"
-        for environment, agent, embedding in parameters.load(ROOT / paths.PARAMETERS).cells()
-        if environment in ("gridworld-discrete", "gridworld-512", "gridworld-2048") and embedding not in ("none", "ra")
-    }
-    edit(edited, "params.yaml", "actor_learning_rate: 0.001", "actor_learning_rate: 0.002")
-    assert "train-gridworld@preview-0-4-gridworld-discrete-vpg-none" in changed(edited)
-    before = paths.settings("train", "gridworld-discrete", "vpg", "ra")
-    assert '"actor_learning_rate": 0.5' in (edited / before).read_text()
-
-
-def test_another_grid_searches_again_and_retrains_nothing(edited: Path) -> None:
-    edit(edited, "params.yaml", "    initial_standard_deviation: [0.3", "    initial_standard_deviation: [0.2")
-    assert kinds(changed(edited)) == {"report"}
-    assert {stage.split("-")[0] for stage in changed(edited, "search/dvc.yaml")} == {"search"}
-
-
-def test_the_epochs_of_one_scale_and_environment_retrain_just_that(edited: Path) -> None:
-    edit(edited, "params.yaml", "epochs: {preview: 8, paper: 2500}", "epochs: {preview: 9, paper: 2500}")
-    assert kinds(changed(edited)) == {"train-slot-machine", "train-slot-machine-ablations", "report"}
-
-
-def test_the_other_scales_epochs_rerun_no_training(edited: Path) -> None:
-    edit(edited, "params.yaml", "epochs: {preview: 8, paper: 2500}", "epochs: {preview: 8, paper: 2400}")
-    assert kinds(changed(edited)) == {"report"}
-
-
-@pytest.mark.parametrize(
-    ("name", "reruns"),
-    [
-        ("jsae/reporting/plots.py", {"figures", "report"}),
-        ("jsae/agents/vpg.py", {"train"}),
-        ("jsae/agents/on_policy.py", {"train"}),
-        ("jsae/agents/sac.py", {"train"}),
-        ("jsae/embeddings/jsae.py", {"pretrain", "train"}),
-        ("jsae/nn/networks.py", {"pretrain", "train"}),
-        ("jsae/purchases/ngram.py", {"transitions"}),
-        ("jsae/config/parameters.py", set()),
-        ("jsae/environments/slot_machine.py", {"bounds", "collect", "pretrain", "train"}),
-    ],
-)
-def test_an_edited_module_reruns_the_stages_that_import_it(name: str, reruns: set[str], edited: Path) -> None:
-    edit(edited, name, '"""', '"""Edited. ')
-    found = changed(edited)
-    assert {kind.split("-")[0] for kind in kinds(found)} - {"maps", "quality", "theory"} == reruns
-    if name.startswith("jsae/agents/"):
-        agents = {"vpg": {"vpg"}, "on_policy": {"vpg", "ppo"}, "sac": {"sac"}}[Path(name).stem]
-        assert {stage.split("-")[-2] for stage in found} == agents
-    if name == "jsae/embeddings/jsae.py":
-        variants = re.compile(r"-(jsae(_\w+)?|separate|state_only|action_only)$|^(quality|theory)")
-        assert all(variants.search(stage) for stage in found)
-    if name == "jsae/environments/slot_machine.py":
-        assert all("slot-machine" in stage or stage.startswith("bounds") for stage in found)
-
-
-SECOND = ("recommender-synthetic: {environments: []", "recommender-synthetic: {environments: [recommender-synthetic]")
-"""The edit of params.yaml that makes the second store part of the study."""
-
-
-def test_the_second_stores_cells_add_stages_and_change_no_other(edited: Path) -> None:
-    edit(edited, "params.yaml", *SECOND)
-    found = changed(edited)
-    cells = {stage for stage in found if stage.startswith(("collect", "pretrain", "train", "bounds"))}
-    assert kinds(cells) == {f"{step}-recommender-synthetic" for step in ("bounds", "collect", "pretrain", "train")}
-    assert len([stage for stage in cells if stage.startswith("train")]) == 9
-    assert kinds(found - cells) == {"aggregate", "maps", "quality", "report", "theory"}
-
-
-def test_the_seed_of_the_synthetic_store_reruns_what_draws_from_it(edited: Path) -> None:
-    edit(edited, "params.yaml", *SECOND)
-    before = changed(edited)
-    edit(edited, "params.yaml", "      seed: 0", "      seed: 1")
-    direct = changed(edited) - before
-    assert direct == {"download@synthetic", "filter@synthetic"}
-    after = downstream(edited, direct)
-    of_cells = {stage for stage in after if stage.startswith(("collect", "pretrain", "train", "bounds"))}
-    assert kinds(of_cells) == {f"{step}-recommender-synthetic" for step in ("bounds", "collect", "pretrain", "train")}
-    of_data = {stage for stage in after if kinds({stage}) <= {"download", "filter", "transitions"}}
-    assert of_data == direct | {"transitions@synthetic"}
-
-
-def test_another_store_is_one_word(edited: Path) -> None:
-    edit(edited, "params.yaml", "store: completejourney", "store: kechinov")
-    with opened(edited) as repo:
-        stages = {stage.addressing: [dep.def_path for dep in stage.deps] for stage in repo.index.stages}
-    assert {"download@kechinov", "filter@kechinov", "transitions@kechinov"} <= set(stages)
-    assert not [name for name, deps in stages.items() if any("completejourney" in dep for dep in deps)]
-
-
-def test_another_cohort_trains_only_its_own_seeds(edited: Path) -> None:
-    edit(edited, "params.yaml", 'cohorts: ["0-4"]', 'cohorts: ["0-4", "5-9"]')
-    found = changed(edited)
-    trained = {stage for stage in found if stage.startswith(("collect", "pretrain", "train"))}
-    assert trained
-    assert all("5-9" in stage for stage in trained)
-
-
-def test_the_scales_lie_side_by_side(edited: Path) -> None:
-    with opened(edited) as repo:
-        preview = {out.def_path for out in repo.index.outs}
-    edit(edited, "params.yaml", "scale: preview", "scale: paper")
-    with opened(edited) as repo:
-        paper = {out.def_path for out in repo.index.outs}
-    shared = preview & paper
-    assert all(out.startswith(("data/", "results/shared/", "results/search/")) for out in shared)
-    assert all("/paper/" in out for out in paper - shared)
+def test_names_of_both_graphs_differ(study: Path) -> None:
+    names = [stage.name for stage in stages_of(study)]
+    assert len(names) == len(set(names))
 
 
 def test_dvc_caches_every_output_but_the_raw_data_and_git_ignores_them_all() -> None:
@@ -363,39 +216,193 @@ def test_dvc_caches_every_output_but_the_raw_data_and_git_ignores_them_all() -> 
     assert tracked.stdout == ""
 
 
-def test_a_word_of_a_command_that_is_none_is_refused_before_any_shell_reads_it(edited: Path) -> None:
-    """DVC gives commands to a shell."""
-    edit(edited, "params.yaml", 'cohorts: ["0-4"]', 'cohorts: ["0-4; touch here"]')
-    assert "error: params.yaml: a cohort is written first-last" in reproduce(edited, "collect-slot-machine", status=255)
+# ---- what reruns -----------------------------------------------------------------------------------------------------
+
+
+def test_a_recorded_study_is_up_to_date(study: Path) -> None:
+    assert changed(study) == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("params.yaml", "scales:\n", "# a remark\nscales:\n"),
+        ("jsae/agents/vpg.py", '"""Vanilla', '"""Plain and simple: vanilla'),
+        ("jsae/agents/vpg.py", "from torch import Tensor\n", "from torch import Tensor  # arrays\n"),
+        ("jsae/nn/kernels.cpp", "\n#include", "\n// a remark\n#include"),
+        ("jsae/training/trainer.py", "lower actor_learning_rate or", "make smaller actor_learning_rate or"),
+    ],
+)
+def test_words_rerun_nothing(name: str, before: str, after: str, edited: Path) -> None:
+    edit(edited, name, before, after)
+    assert changed(edited) == set()
+
+
+FOREIGN = (".DS_Store", ".nfs0001", ".#gridworld.py", "gridworld.py~", ".gridworld.py.swp", "kernels-abc.so",
+           "__pycache__/gridworld.cpython-311.pyc", ".ipynb_checkpoints/gridworld.py")  # fmt: skip
+
+
+def test_foreign_files_change_nothing(study: Path) -> None:
+    """Files that no source is: of the system, of editors, of compilers."""
+    made = [study / folder / name for folder in ("jsae/environments", "stages", "jsae") for name in FOREIGN]
+    with opened(study) as repo:
+        before = repo.status(targets=["dvc.yaml"])
+    try:
+        for path in made:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text("foreign")
+        with opened(study) as repo:
+            assert repo.status(targets=["dvc.yaml"]) == before
+        assert changed(study) == set()
+    finally:
+        for path in made:
+            path.unlink()
+
+
+def test_a_number_of_the_slot_machine_reruns_the_slot_machine_only(edited: Path) -> None:
+    edit(edited, "params.yaml", "minimum_count: 3", "minimum_count: 2")
+    found = changed(edited)
+    assert found - {"report"} == {"environment@slot-machine"}  # everything else follows from its output
+
+
+def test_a_learning_rate_retrains_and_pretrains_nothing(edited: Path) -> None:
+    edit(edited, "params.yaml", "actor_learning_rate: 0.001", "actor_learning_rate: 0.002")
+    assert kinds(changed(edited)) == {"train", "report"}
+    assert kinds(changed(edited, "search/dvc.yaml")) >= {"search"}
+
+
+def test_a_reading_reruns_its_cells_only(edited: Path) -> None:
+    edit(edited, "params.yaml", "agents: {vpg: {train_pi_iters: 4}}", "agents: {vpg: {train_pi_iters: 5}}")
+    assert changed(edited) == {"train@slot-machine-vpg-jsae-four-steps-0-1", "report"}
+
+
+def test_what_was_found_retrains_its_cell_and_those_that_take_it_over(edited: Path) -> None:
+    found = "agents: {gridworld-discrete: {vpg: {ra: {actor_learning_rate: 0.5}, jsae: {critic_learning_rate: 0.5}}}}"
+    (edited / layout.best("")).write_text(found)
+    try:
+        retrained = {stage for stage in changed(edited) if stage.startswith("train@")}
+    finally:
+        (edited / layout.best("")).unlink()
+    expected = {"discrete-vpg-ra", "discrete-vpg-jsae", "discrete-vpg-separate", "512-vpg-jsae", "2048-vpg-jsae"}
+    expected |= {f"2048-vpg-jsae_transfer{end}" for end in ("", "_tuned", "_all")}
+    assert retrained == {f"train@gridworld-{name}-0-1" for name in expected}
+
+
+def test_another_grid_searches_again_and_retrains_nothing(edited: Path) -> None:
+    edit(edited, "params.yaml", "    initial_standard_deviation: [0.3", "    initial_standard_deviation: [0.2")
+    assert changed(edited) == {"report"}
+    assert kinds(changed(edited, "search/dvc.yaml")) == {"search", "report"} - {"report"}
+
+
+def test_the_epochs_of_one_environment_retrain_just_that(edited: Path) -> None:
+    edit(edited, "params.yaml", "epochs: {smoke: 2, preview: 500,", "epochs: {smoke: 3, preview: 500,")
+    found = changed(edited)
+    assert kinds(found) == {"train", "aggregate", "report"}
+    assert all("slot-machine" in stage for stage in found if stage.startswith("train"))
+
+
+def test_the_other_scales_epochs_rerun_the_report_only(edited: Path) -> None:
+    edit(
+        edited,
+        "params.yaml",
+        "epochs: {smoke: 2, preview: 500, paper: 2500}",
+        "epochs: {smoke: 2, preview: 500, paper: 2400}",
+    )
+    assert changed(edited) <= {"report", "aggregate"}
+
+
+def test_scales_are_apart(study: Path, tmp_path: Path) -> None:
+    """Outputs of two scales are the same files only where no budget is in them."""
+    paper = copied(tmp_path, "paper")
+    outs = []
+    for root in (study, paper):
+        with opened(root) as repo:
+            outs.append({out.def_path for out in repo.index.outs})
+    shared = ("data/", "results/settings", "results/search/")
+    assert all(out.startswith(shared) for out in outs[0] & outs[1])
+    assert all("/paper/" in out for out in outs[1] - outs[0] if not out.startswith(shared))
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after", "reruns"),
+    [
+        ("jsae/reporting/plots.py", "alpha=0.28", "alpha=0.29", {"figures", "report"}),
+        ("jsae/agents/vpg.py", "return -(log_p", "return -1.0 * (log_p", {"train@*-vpg-*"}),
+        ("jsae/agents/on_policy.py", "self.discount, self.gae_lambda = discount, gae_lambda",
+         "self.gae_lambda, self.discount = gae_lambda, discount", {"train@*-vpg-*", "train@*-ppo-*", "value_maps"}),
+        ("jsae/agents/sac.py", "class SAC", "ANOTHER = 1\n\n\nclass SAC", {"train@*-sac-*"}),
+        ("jsae/embeddings/ra.py", "class Embedding", "ANOTHER = 1\n\n\nclass Embedding",
+         {"pretrain@*-ra-*", "train@*-ra-*", "probes", "value_maps"}),
+        ("jsae/purchases/ngram.py", "ARRAYS", "SERIES", {"transitions@completejourney"}),
+        ("jsae/config/schema.py", "PANELS", "PANES", set()),
+        ("jsae/environments/slot_machine.py", "class SlotMachine", "ANOTHER = 1\n\n\nclass SlotMachine",
+         {"environment@slot-machine", "collect@slot-machine-*", "pretrain@slot-machine-*", "train@slot-machine-*",
+          "probes", "theory"}),
+    ],
+)  # fmt: skip
+def test_edited_code_reruns_the_stages_that_run_it(
+    name: str, before: str, after: str, reruns: set[str], edited: Path
+) -> None:
+    """Stages of the root graph whose own settings change; what follows from their outputs comes after."""
+    edit(edited, name, before, after)
+    found = {stage for stage in changed(edited) if not stage.startswith(("search@", "samples@"))}
+    patterns = [re.compile(re.escape(pattern).replace(r"\*", ".*")) for pattern in reruns]
+    assert all(any(pattern.fullmatch(stage) for pattern in patterns) for stage in found), found
+    assert all(any(pattern.fullmatch(stage) for stage in found) for pattern in patterns), found
+
+
+# ---- clones, commands, for real ------------------------------------------------------------------------------------
+
+
+def test_a_clone_pulls_everything_but_raw_data_and_has_nothing_to_do(study: Path, tmp_path: Path) -> None:
+    clone = copied(tmp_path / "clone")
+    shutil.copy(study / "dvc.lock", clone)
+    remote = f"[core]\n    remote = folder\n['remote \"folder\"']\n    url = {tmp_path / 'remote'}\n"
+    for root in (study, clone):
+        (root / ".dvc/config.local").write_text(remote)
+    with opened(study) as repo:
+        repo.push()
+    with opened(clone) as repo:
+        repo.pull(allow_missing=True)
+        assert repo.reproduce(allow_missing=True) == []
+    assert not (clone / "data/raw").exists()
+    for name in ("report/smoke/report.html", "report/smoke/paper.pdf", "results/smoke/claims.json"):
+        assert (clone / name).read_bytes() == (study / name).read_bytes()
+
+
+def reproduce(root: Path, *words: str, status: int = 0) -> str:
+    command = [sys.executable, "-m", "dvc", "repro", *words]
+    ended = subprocess.run(
+        command, cwd=root, env=ENGINE | {"HOME": str(root)}, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == status, ended.stdout + ended.stderr
+    return ended.stdout + ended.stderr
+
+
+def test_a_list_of_runs_that_params_yaml_does_not_ask_for_is_written_anew(edited: Path) -> None:
+    edit(edited, "params.yaml", 'smoke, seeds: ["0-1"]', 'smoke, seeds: ["0-1", "2-3"]')
+    said = reproduce(edited, "settings", status=255)
+    assert "It does now: run the same command again" in said
+    assert "slot-machine-vpg-jsae-2-3" in (edited / layout.RUNS).read_text()
+    reproduce(edited, "settings")
+
+
+def test_a_name_that_could_be_a_command_reaches_no_shell(edited: Path) -> None:
+    """DVC gives commands to a shell: names are checked before they are written to workflow/runs.yaml."""
+    edit(edited, "params.yaml", 'smoke, seeds: ["0-1"]', 'smoke, seeds: ["0-1; touch here"]')
+    assert "a block of seeds is written first-last" in reproduce(edited, "environment@slot-machine", status=255)
     assert not (edited / "here").exists()
-
-
-def test_the_first_stage_checks_all_that_becomes_words_of_commands() -> None:
-    stages = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
-    commands = " ".join(stage["cmd"] for stage in stages.values())
-    assert set(re.findall(r"\$\{(\w+)", commands)) == {"item"}
-    items = str([stage.get("matrix") for stage in stages.values()])
-    words = {re.sub(r"^study\..*", "study", name) for name in re.findall(r"\$\{([^}]+)\}", items)}
-    assert words <= set(stages["code"]["params"])
 
 
 @pytest.mark.slow
 def test_a_changed_value_reruns_its_stage_and_the_old_value_comes_from_the_cache(edited: Path) -> None:
-    """For real, with the slot machine's bounds."""
-    bounds = edited / paths.bounds("slot-machine")
-    assert "Running stage 'bounds-slot-machine@slot-machine'" in reproduce(edited, force=True)
-    first = bounds.read_text()
+    """For real, with the slot machine's reference returns."""
+    target, path = "environment@slot-machine", edited / layout.reference_returns("slot-machine")
+    assert f"Running stage '{target}'" in reproduce(edited, "--force", target)
+    first = path.read_text()
     edit(edited, "params.yaml", "minimum_count: 3", "minimum_count: 2")
-    assert "Running stage 'bounds-slot-machine@slot-machine'" in reproduce(edited)
-    assert bounds.read_text() != first
+    assert f"Running stage '{target}'" in reproduce(edited, target)
+    assert path.read_text() != first
     edit(edited, "params.yaml", "minimum_count: 2", "minimum_count: 3")
-    assert "is cached - skipping run, checking out outputs" in reproduce(edited)
-    assert bounds.read_text() == first
-
-
-def reproduce(root: Path, target: str = "bounds-slot-machine", *, force: bool = False, status: int = 0) -> str:
-    command = [sys.executable, "-m", "dvc", "repro", target, *(["--force"] if force else [])]
-    environment = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "HOME": str(root), "DVC_NO_ANALYTICS": "1"}
-    ended = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
-    assert ended.returncode == status, ended.stdout + ended.stderr
-    return ended.stdout + ended.stderr
+    assert "is cached - skipping run, checking out outputs" in reproduce(edited, target)
+    assert path.read_text() == first

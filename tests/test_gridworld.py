@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from jsae.config.errors import JsaeError
 from jsae.environments.gridworld import Gridworld, motions, outcome
-from tests.made_worlds import gridworld
+from jsae.experience.environment import build
+from tests.made_worlds import GRIDWORLD, gridworld
 
 # With four actuators the binary digits of an action are right, up, left, down; the longest motion is the diagonal.
 RIGHT, UP, LEFT, DOWN = 0b1000, 0b0100, 0b0010, 0b0001
@@ -207,16 +208,28 @@ def test_mean_return_of_the_random_policy():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"actuators": 0}, "actuators is 0"),
-        ({"bins": 0}, "bins is 0"),
-        ({"sub_steps": 0}, "sub_steps is 0"),
-        ({"walls": [(0.5, 0.0, 0.4, 1.0)]}, "wall .* is not a rectangle"),
-        ({"walls": [(0.5, 0.0, 0.6)]}, "wall .* is not a rectangle"),
-        ({"goal": (0.5, 0.5, 0.6, 1.5)}, "goal .* is not a rectangle"),
+        ({"actuators": 0}, "actuators = 0: .* greater than or equal to 1"),
+        ({"actuators": 15}, "actuators = 15: .* less than or equal to 14"),
+        ({"bins": 1}, "bins = 1: "),
+        ({"sub_steps": 0}, "sub_steps = 0: "),
+        ({"goal_reward": math.inf}, "goal_reward = inf: "),
+        ({"walls": [(0.5, 0.0, 0.4, 1.0)]}, r"walls\[0\] = .* is no rectangle"),
+        ({"walls": [(0.5, 0.0, 0.5, 1.0)]}, r"walls\[0\] = .* with x0 < x1"),
+        ({"walls": [(0.0, 0.0, 0.1, 0.1), (0.5, 0.0, 0.6)]}, r"walls\[1\] = \(0.5, 0.0, 0.6\): "),
+        ({"goal": (0.5, 0.5, 0.6, 1.5)}, r"goal\[3\] = 1.5: "),
         ({"start": (0.3, 0.39)}, "start .* in a wall"),
-        ({"start": (1.3, 0.39)}, "start .* outside the box"),
+        ({"start": (1.3, 0.39)}, r"start\[0\] = 1.3: "),
     ],
 )
 def test_bad_numbers_are_refused_with_a_sentence(changes, words):
     with pytest.raises(JsaeError, match=words):
-        gridworld(**changes)
+        build("gridworld", GRIDWORLD | changes)
+
+
+@pytest.mark.parametrize("discrete", [False, True])
+def test_what_it_says_about_itself(discrete):
+    world = gridworld(discrete=discrete)
+    assert (world.one_hots, world.grid) == (int(discrete), 40)
+    np.testing.assert_array_equal(world.action_effects(), motions(4))
+    returns = world.reference_returns()
+    assert returns.random < 0 < returns.optimal

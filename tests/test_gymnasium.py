@@ -230,28 +230,28 @@ def test_vector_pictures():
 @pytest.mark.parametrize("action", [-1, 4096])
 def test_actions_outside_the_space_are_refused(vector, action):
     if vector:
-        environment, action = gymnasium_api.SlotMachineVectorEnv(num_envs=2), np.array([0, action])
+        environment, action = gymnasium.make_vec(SLOT_MACHINE, num_envs=2), np.array([0, action])
     else:
-        environment = gymnasium_api.SlotMachineEnv()
+        environment = gymnasium.make(SLOT_MACHINE)
     environment.reset()
     with pytest.raises(gymnasium.error.InvalidAction, match="not in the action space"):
         environment.step(action)
 
 
 def test_stepping_and_drawing_need_a_reset():
-    environment = gymnasium_api.GridworldEnv(render_mode="rgb_array")
+    environment = gymnasium.make_vec(GRIDWORLD, render_mode="rgb_array")
     with pytest.raises(gymnasium.error.ResetNeeded, match="call reset"):
-        environment.step(0)
+        environment.step(np.array([0]))
     with pytest.raises(gymnasium.error.ResetNeeded, match="call reset"):
         environment.render()
 
 
-def test_bad_arguments_are_refused(tmp_path):
-    with pytest.raises(gymnasium.error.UnsupportedMode, match="give rgb_array or None"):
-        gymnasium_api.GridworldEnv(render_mode="human")
-    with pytest.raises(TypeError, match="wall_thickness"):
+def test_bad_arguments_are_refused(tmp_path, model_path):
+    with pytest.raises(gymnasium.error.UnsupportedMode, match=r"recommender: render_mode = 'rgb_array'; give None"):
+        gymnasium.make_vec(RECOMMENDER, model_path=model_path, render_mode="rgb_array")
+    with pytest.raises(JsaeError, match="wall_thickness"):
         gymnasium.make(GRIDWORLD, wall_thickness=0.05)
-    with pytest.raises(JsaeError, match="transitions stage"):
+    with pytest.raises(JsaeError, match=r"missing.safetensors is missing: run the stage that makes it"):
         gymnasium.make(RECOMMENDER, model_path=tmp_path / "missing.safetensors")
 
 

@@ -8,14 +8,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from jsae.agents.policies import Categorical, Choices
+from jsae.agents.policies import ActionSpec, Categorical
 from jsae.agents.ppo import PPO
-from jsae.agents.sac import SAC, Batch
+from jsae.agents.replay import Batch
+from jsae.agents.sac import SAC
 from jsae.agents.vpg import VPG
 from jsae.embeddings.action_map import NearestNeighbour
 from jsae.embeddings.ra import action_scores
 from jsae.nn import compiled, kernels
-from jsae.nn.networks import MLP, Linear
+from jsae.nn.mlp import MLP, Linear
 from jsae.nn.randomness import Streams
 
 pytestmark = pytest.mark.skipif(
@@ -90,14 +91,14 @@ def test_the_first_of_equal_neighbours_is_found() -> None:
     assert NearestNeighbour(embeddings)(torch.zeros(1, 1, 2)).tolist() == [[3]]
 
 
-def on_policy(kind: type[VPG] | type[PPO], choices: Choices, inputs: int, kl_limit: float | None) -> VPG | PPO:
+def on_policy(kind: type[VPG] | type[PPO], spec: ActionSpec, inputs: int, target_kl: float | None) -> VPG | PPO:
     rates = torch.tensor([0.01, 0.003, 0.03])
-    arguments = {"discount": 0.99, "gae_lambda": 0.97, "policy_steps": 6, "critic_steps": 5, "kl_limit": kl_limit}
+    arguments = {"discount": 0.99, "gae_lambda": 0.97, "train_pi_iters": 6, "train_v_iters": 5, "target_kl": target_kl}
     arguments |= {"clip": 0.1} if kind is PPO else {}
     return kind.build(
         range(P),
         inputs,
-        choices,
+        spec,
         [20, 12],
         torch.tensor([0.3, 0.6, 0.9]),
         actor_learning_rates=rates,
@@ -107,38 +108,38 @@ def on_policy(kind: type[VPG] | type[PPO], choices: Choices, inputs: int, kl_lim
 
 
 @pytest.mark.parametrize("kind", [VPG, PPO])
-@pytest.mark.parametrize("choices", [Choices(3, 0), Choices(0, 5), Choices(0, 200)])
-@pytest.mark.parametrize("kl_limit", [None, 0.004])
+@pytest.mark.parametrize("spec", [ActionSpec(3, 0), ActionSpec(0, 5), ActionSpec(0, 200)])
+@pytest.mark.parametrize("target_kl", [None, 0.004])
 @pytest.mark.parametrize("inputs", ["floats", "ids"])
 def test_policy_and_critic_steps(
-    kind: type[VPG] | type[PPO], choices: Choices, kl_limit: float | None, inputs: str
+    kind: type[VPG] | type[PPO], spec: ActionSpec, target_kl: float | None, inputs: str
 ) -> None:
-    """Two rounds, so that Adam's moments count; a member may stop on KL and the others go on."""
-    agent = on_policy(kind, choices, 9, kl_limit)
+    """Two rounds, so that Adam's moments count; a run may stop on KL and the others go on."""
+    agent = on_policy(kind, spec, 9, target_kl)
     beside = copy.deepcopy(agent)
     batch = 70
     for round_ in range(2):
         x = ids(9, P, batch, 2) if inputs == "ids" else drawn(P, batch, 9 + round_)[..., :9].contiguous()
-        choice = drawn(P, batch, 3) if choices.dimensions else ids(choices.actions, P, batch)
+        latent = drawn(P, batch, 3) if spec.dimensions else ids(spec.actions, P, batch)
         advantage, returns = drawn(P, batch + round_)[:, :batch], drawn(P, batch)
-        found = agent._improve_policy(x, choice, advantage), agent._fit_critic(x, returns)
+        found = agent._improve_policy(x, latent, advantage), agent._fit_critic(x, returns)
         with kernels.plain():
-            expected = beside._improve_policy(x, choice, advantage), beside._fit_critic(x, returns)
+            expected = beside._improve_policy(x, latent, advantage), beside._fit_critic(x, returns)
         for name, value in expected[0].items():
             close(found[0][name], value, 1e-4)
         close(found[1], expected[1], 1e-5)
-    if kl_limit is not None and kind is VPG:
-        assert len(set(found[0]["policy_steps"].tolist())) > 1
+    if target_kl is not None and kind is VPG:
+        assert len(set(found[0]["pi_iters"].tolist())) > 1
     compare(agent.weights() | agent.tensors(), beside.weights() | beside.tensors())
 
 
-def soft_actor_critic(choices: Choices, inputs: str) -> tuple[SAC, Batch, Tensor]:
+def soft_actor_critic(spec: ActionSpec, inputs: str) -> tuple[SAC, Batch, Tensor]:
     """An agent, the transitions of its update steps, and their noise."""
     rates, steps, batch = torch.tensor([0.01, 0.003, 0.03]), STEPS, BATCH
     agent = SAC.build(
         range(P),
         9,
-        choices,
+        spec,
         [20, 12],
         torch.tensor([0.3, 0.6, 0.9]),
         act_limit=1.3,
@@ -158,19 +159,19 @@ def soft_actor_critic(choices: Choices, inputs: str) -> tuple[SAC, Batch, Tensor
     batches = Batch(
         observation=observations[0],
         next_observation=observations[1][..., :2].contiguous() if inputs == "ids" else observations[1],
-        choice=drawn(*rows, 3).tanh() if choices.dimensions else ids(choices.actions, *rows),
+        latent=drawn(*rows, 3).tanh() if spec.dimensions else ids(spec.actions, *rows),
         reward=drawn(*rows),
         terminated=drawn(*rows) > 1,
     )
-    return agent, batches, drawn(P, steps, 2, batch, choices.dimensions)
+    return agent, batches, drawn(P, steps, 2, batch, spec.dimensions)
 
 
-@pytest.mark.parametrize("choices", [Choices(3, 0), Choices(0, 5), Choices(0, 200)])
+@pytest.mark.parametrize("spec", [ActionSpec(3, 0), ActionSpec(0, 5), ActionSpec(0, 200)])
 @pytest.mark.parametrize("inputs", ["floats", "ids"])
-def test_soft_actor_critic_steps(choices: Choices, inputs: str) -> None:
-    agent, batches, noise = soft_actor_critic(choices, inputs)
+def test_soft_actor_critic_steps(spec: ActionSpec, inputs: str) -> None:
+    agent, batches, noise = soft_actor_critic(spec, inputs)
     beside = copy.deepcopy(agent)
-    found = agent._update_steps(batches, noise, represent)
+    found = agent._update_steps_compiled(batches, noise, represent)
     total = torch.zeros(3, P)
     with kernels.plain():
         for step in range(STEPS):
@@ -235,35 +236,35 @@ def compare(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
         )
 
 
-@pytest.mark.parametrize("choices", [Choices(3, 0), Choices(0, 5)])
-def test_nan_reaches_what_is_measured(choices: Choices) -> None:
+@pytest.mark.parametrize("spec", [ActionSpec(3, 0), ActionSpec(0, 5)])
+def test_nan_reaches_what_is_measured(spec: ActionSpec) -> None:
     """Else a training would go on with nonsense: Trainer looks at these."""
-    agent = on_policy(PPO, choices, 9, 0.1)
+    agent = on_policy(PPO, spec, 9, 0.1)
     x, advantage, returns = drawn(P, 70, 9), drawn(P, 70), drawn(P, 70)
-    choice = drawn(P, 70, 3) if choices.dimensions else ids(5, P, 70)
+    latent = drawn(P, 70, 3) if spec.dimensions else ids(5, P, 70)
     x[1, 5, 3] = returns[2, 4] = torch.nan
-    metrics = agent._improve_policy(x, choice, advantage)
+    metrics = agent._improve_policy(x, latent, advantage)
     losses = agent._fit_critic(x, returns)
     assert metrics["kl"].isfinite().tolist() == [True, False, True]
     assert losses.isfinite().tolist() == [True, False, False]
 
 
-@pytest.mark.parametrize("choices", [Choices(3, 0), Choices(0, 5)])
-def test_nan_reaches_what_soft_actor_critic_measures(choices: Choices) -> None:
+@pytest.mark.parametrize("spec", [ActionSpec(3, 0), ActionSpec(0, 5)])
+def test_nan_reaches_what_soft_actor_critic_measures(spec: ActionSpec) -> None:
     """Hidden units of the critics are relu: they must not take a NaN for 0."""
-    agent, batches, noise = soft_actor_critic(choices, "floats")
+    agent, batches, noise = soft_actor_critic(spec, "floats")
     batches.observation[1, 7, 2] = torch.nan
-    metrics = agent._update_steps(batches, noise, represent)
+    metrics = agent._update_steps_compiled(batches, noise, represent)
     assert metrics["critic_loss"].isfinite().tolist() == [True, False, True]
 
 
 def test_numbers_of_another_kind_are_converted() -> None:
     """A float64 read as float32 would be nonsense, silently."""
-    agent = on_policy(PPO, Choices(0, 5), 9, None)
+    agent = on_policy(PPO, ActionSpec(0, 5), 9, None)
     beside = copy.deepcopy(agent)
-    x, advantage, returns, choice = drawn(P, 70, 9), drawn(P, 70), drawn(P, 70), ids(5, P, 70)
-    agent._improve_policy(x, choice, advantage)
-    beside._improve_policy(x.double(), choice.int(), advantage.double())
+    x, advantage, returns, latent = drawn(P, 70, 9), drawn(P, 70), drawn(P, 70), ids(5, P, 70)
+    agent._improve_policy(x, latent, advantage)
+    beside._improve_policy(x.double(), latent.int(), advantage.double())
     assert torch.equal(agent._fit_critic(x, returns), beside._fit_critic(x.double(), returns.double()))
     assert torch.equal(agent.policy.network.flat, beside.policy.network.flat)
 
@@ -273,7 +274,7 @@ def test_a_subclass_with_its_own_loss_takes_the_plain_path() -> None:
         def policy_loss(self, log_p: Tensor, old_log_p: Tensor, advantage: Tensor) -> Tensor:
             return super().policy_loss(log_p, old_log_p, advantage) * 0
 
-    agent = on_policy(Other, Choices(0, 5), 9, None)
+    agent = on_policy(Other, ActionSpec(0, 5), 9, None)
     before = agent.policy.network.flat.detach().clone()
     agent._improve_policy(drawn(P, 70, 9), ids(5, P, 70), drawn(P, 70))
     assert torch.equal(agent.policy.network.flat.detach(), before)

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from jsae.nn.networks import MLP, Adam, Encoder
+from jsae.nn.adam import Adam
+from jsae.nn.mlp import MLP, Encoder
 from jsae.nn.randomness import Streams
 from tests.elsewhere import Elsewhere, reaching
 

@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jsae.config.errors import JsaeError
+from jsae.io import checkpoint
 from jsae.purchases import ngram
 
 SEQUENCES = st.lists(st.lists(st.integers(1, 4), min_size=1, max_size=8), min_size=1, max_size=4)
@@ -197,5 +199,8 @@ def test_errors_say_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(JsaeError, match="64 bits: lower n"):
         ngram.build(bought([list(range(2000))]), n=5, window=0)
     (tmp_path / "cut.safetensors").write_bytes(b"\x10\x00")
-    with pytest.raises(JsaeError, match="run the transitions stage again"):
+    with pytest.raises(JsaeError, match=r"cut.safetensors is damaged .* run dvc repro again"):
         ngram.load(tmp_path / "cut.safetensors")
+    checkpoint.save(tmp_path / "other.safetensors", {"weights": torch.zeros(3)})
+    with pytest.raises(JsaeError, match=r"not an n-gram model .* run the transitions stage again"):
+        ngram.load(tmp_path / "other.safetensors")

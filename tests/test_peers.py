@@ -12,7 +12,7 @@ from benchmarks.standard_tasks import CartPole, Pendulum, StandardTask
 
 @pytest.mark.parametrize("kind", [CartPole, Pendulum])
 def test_a_standard_task_is_gymnasiums_own(kind: type[StandardTask]) -> None:
-    """Two members of three episodes, each equal step by step to an environment of its own."""
+    """Two runs of three episodes, each equal step by step to an environment of its own."""
     task = kind()
     state = task.reset(torch.rand(2, 3, task.reset_noise, dtype=torch.float64))
     assert (state.abs() <= torch.tensor(task.reach)).all()

@@ -27,14 +27,14 @@ def test_gaussian_samples_have_the_searched_initial_deviation() -> None:
 
 
 def test_categorical_log_probability_is_that_of_torch() -> None:
-    policy = Categorical(Streams(range(P), "test"), 3, (4, 4), 6, members=P)
+    policy = Categorical(Streams(range(P), "test"), 3, (4, 4), 6, runs=P)
     x, action = torch.randn(P, B, 3), torch.randint(6, (P, B))
     expected = TorchCategorical(logits=policy.network(x)).log_prob(action)
     torch.testing.assert_close(policy.log_probability(x, action), expected)
 
 
 def test_categorical_samples_follow_the_softmax() -> None:
-    policy = Categorical(Streams([0], "test"), 3, (4, 4), 4, members=1)
+    policy = Categorical(Streams([0], "test"), 3, (4, 4), 4, runs=1)
     with torch.no_grad():
         policy.network.flat.mul_(4)  # far from uniform
     x = torch.ones(1, 40_000, 3)
@@ -46,7 +46,7 @@ def test_categorical_samples_follow_the_softmax() -> None:
 
 
 def test_categorical_never_leaves_its_range() -> None:
-    policy = Categorical(Streams([0], "test"), 3, (4, 4), 4, members=1)
+    policy = Categorical(Streams([0], "test"), 3, (4, 4), 4, runs=1)
     edges = torch.tensor([[0.0, 1.0 - 2**-24]])
     actions = policy.sample(torch.zeros(1, 2, 3), edges)
     assert actions.tolist() == [[0, 3]]

@@ -1,12 +1,16 @@
 """The readers and the filter against hand-made logs, bad input, and a reference in pandas."""
 
+import bz2
 import errno
 import gzip
+import io
 import json
+import lzma
+import math
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import pandas as pd
 import polars as pl
@@ -15,8 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jsae.config.errors import JsaeError
-from jsae.nn import compiled
-from jsae.purchases import event_log
+from jsae.purchases import event_log, facts
 from jsae.purchases import filter as purchases
 
 HEADER = ",".join(event_log.EVENT_COLUMNS)
@@ -46,18 +49,6 @@ def write_log(path: Path, rows: Sequence[str | bytes], header: str = HEADER, end
     return path
 
 
-PIECES = [",purchase,", ",view,", ",pu", "purchase", "\n", '"', "é", ",", "a" * 31, "b" * 100]
-
-
-@pytest.mark.skipif(compiled.library(event_log.CODE) is None, reason="JSAE_KERNELS=plain, or ziglang is not installed")
-@given(st.lists(st.sampled_from(PIECES), max_size=60), st.integers(0, 600))
-def test_a_compiled_look_sees_what_python_sees(pieces: list[str], repeated: int) -> None:
-    text = ("".join(pieces) + ",x\n" * repeated * 20).encode()
-    found = event_log._look(text)
-    with mock.patch.object(compiled, "library", return_value=None):
-        assert found == event_log._look(text)
-
-
 def run(paths: Path | Sequence[Path], folder: Path, **options: Any) -> tuple[pl.DataFrame, dict[str, Any]]:
     chosen: dict[str, Any] = {
         "source": "kechinov",
@@ -69,7 +60,9 @@ def run(paths: Path | Sequence[Path], folder: Path, **options: Any) -> tuple[pl.
     }
     logs = [paths] if isinstance(paths, Path) else paths
     purchases.filter_event_logs(logs, folder / "purchases.parquet", folder / "purchases.json", **chosen)
-    return purchases.read(folder / "purchases.parquet"), json.loads((folder / "purchases.json").read_text())
+    return purchases.read(folder / "purchases.parquet"), json.loads(
+        (folder / "purchases.json").read_text(encoding="utf-8")
+    )
 
 
 def bought(table: pl.DataFrame) -> list[tuple[int, int, float]]:
@@ -108,7 +101,7 @@ COUNTED = [
     ],
 )
 def test_what_the_thresholds_count(tmp_path: Path, counting: str, expected: list[tuple[int, int]]) -> None:
-    log = write_log(tmp_path / "log.csv", [event(s, item=i, user=u) for s, (u, i) in enumerate(COUNTED)])
+    log = write_log(tmp_path / "2019-Oct.csv", [event(s, item=i, user=u) for s, (u, i) in enumerate(COUNTED)])
     table, summary = run(log, tmp_path, counting=counting, minimum_item_purchases=2, minimum_user_purchases=3)
     assert list(table.select("user", "item").iter_rows()) == expected
     assert [rule["rows"] for rule in summary["rules"]][::2] == [8, len(expected)]
@@ -137,7 +130,7 @@ def test_any_log_gives_what_pandas_gives(
         event(second // 2, kind, item, user, f"{cents / 100:.2f}", brand)
         for second, (kind, item, user, cents, brand) in enumerate(events)
     ]
-    log = write_log(folder / "log.csv.gz", rows)
+    log = write_log(folder / "2019-Oct.csv.gz", rows)
 
     frame = pd.read_csv(log, parse_dates=["event_time"])
     frame = frame[frame.event_type == "purchase"].drop_duplicates()
@@ -161,33 +154,18 @@ def test_any_log_gives_what_pandas_gives(
             run(log, folder, **options)
 
 
-@pytest.mark.parametrize("plain", [False, True])
-def test_blocks_of_any_size_give_the_same(plain: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows cut by the border of a block are read whole, and lines keep their numbers; without compiled code too."""
-    if plain:
-        monkeypatch.setattr(compiled, "library", lambda source: None)
+def test_chunks_of_any_size_give_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows cut by the border of a chunk are read whole, and lines keep their numbers."""
     rows = [event(s, "purchase" if s % 3 else "view", item=s + 1, user=s % 4 + 1) for s in range(50)]
-    log = write_log(tmp_path / "log.csv.gz", rows)
+    log = write_log(tmp_path / "2019-Oct.csv.gz", rows)
     whole = bought(run(log, tmp_path)[0])
-    damaged = write_log(tmp_path / "damaged.csv.gz", [*rows, event(50, price="x")])
-    for block in (100, 131, 1000):
-        monkeypatch.setattr(event_log, "BLOCK", block)
+    (tmp_path / "damaged").mkdir()
+    damaged = write_log(tmp_path / "damaged" / "2019-Oct.csv.gz", [*rows, event(50, price="x")])
+    for chunk in (1, 131, 1000):
+        monkeypatch.setattr(event_log, "CHUNK", chunk)
         assert bought(run(log, tmp_path)[0]) == whole
         with pytest.raises(JsaeError, match="line 52: price"):
             run(damaged, tmp_path)
-
-
-@settings(max_examples=10, deadline=None)
-@given(st.lists(st.integers(1, 5), min_size=1, max_size=40), st.integers(1, 7))
-def test_sorting_some_users_at_a_time_gives_the_same(
-    tmp_path_factory: pytest.TempPathFactory, users: list[int], rows: int
-) -> None:
-    folder = tmp_path_factory.mktemp("log")
-    log = write_log(folder / "log.csv", [event(s, user=user, item=s + 1) for s, user in enumerate(users)])
-    whole, _ = run(log, folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(purchases, "SORTED_ROWS", rows)
-        assert run(log, folder)[0].equals(whole)
 
 
 def test_several_months_are_one_log_and_output_is_reproducible(tmp_path: Path) -> None:
@@ -213,27 +191,26 @@ def test_quirks_of_the_real_files_are_no_errors(tmp_path: Path) -> None:
         event(6, '"purchase"', item=5),
     ]
     for end in ("\n", "\r\n"):
-        table, summary = run(write_log(tmp_path / "log.csv", rows, header=HEADER, end=end), tmp_path)
+        table, summary = run(write_log(tmp_path / "2019-Oct.csv", rows, header=HEADER, end=end), tmp_path)
         assert table["item"].to_list() == [1, 2, 3, 4, 5]
         assert summary["dropped"] == {}
     lines = [HEADER, *rows]
-    (tmp_path / "log.csv").write_text("\n".join(lines))  # no newline at the end
-    assert len(run(tmp_path / "log.csv", tmp_path)[0]) == 5
+    (tmp_path / "2019-Oct.csv").write_text("\n".join(lines), encoding="utf-8")  # no newline at the end
+    assert len(run(tmp_path / "2019-Oct.csv", tmp_path)[0]) == 5
 
 
-@pytest.mark.parametrize("block", [100, event_log.BLOCK])
-def test_equal_rows_count_once_or_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+@pytest.mark.parametrize("chunk", [100, event_log.CHUNK])
+def test_equal_rows_count_once_or_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
     """Equal in every field: logged twice, be they checked together or not. Another second: another unit."""
-    monkeypatch.setattr(event_log, "BLOCK", block)
-    monkeypatch.setattr(event_log, "BLOCKS_CHECKED", 1)
-    log = write_log(tmp_path / "log.csv", [event(1), event(1, user=7), event(1), event(2)])
+    monkeypatch.setattr(event_log, "CHUNK", chunk)
+    log = write_log(tmp_path / "2019-Oct.csv", [event(1), event(1, user=7), event(1), event(2)])
     table, summary = run(log, tmp_path)
     assert len(table) == 3
     assert summary["dropped"] == {"equal to a purchase before it": 1}
     assert len(run(log, tmp_path, duplicates="keep")[0]) == 4
 
 
-BAD = {
+BAD: dict[str, tuple[str | bytes, str]] = {
     "8 fields": (event(5).rpartition(",")[0], "9 fields expected, 8 found"),
     "2 fields": ("2019-10-01 00:00:05 UTC,purchase", "9 fields expected, 2 found"),
     "10 fields": (event(5) + ",more", "9 fields expected, 10 found"),
@@ -258,8 +235,8 @@ BAD = {
 @pytest.mark.parametrize("case", BAD)
 def test_a_bad_row_is_an_error_with_its_place_or_a_counted_drop(tmp_path: Path, case: str) -> None:
     row, reason = BAD[case]
-    log = write_log(tmp_path / "log.csv.gz", [event(1, "view"), event(2), event(3, "view"), row, event(9)])
-    with pytest.raises(JsaeError, match=rf"log\.csv\.gz, line 5: {reason}.*bad_rows to drop"):
+    log = write_log(tmp_path / "2019-Oct.csv.gz", [event(1, "view"), event(2), event(3, "view"), row, event(9)])
+    with pytest.raises(JsaeError, match=rf"2019-Oct\.csv\.gz, line 5: {reason}.*bad_rows to drop"):
         run(log, tmp_path)
     assert not (tmp_path / "purchases.parquet").exists()
     table, summary = run(log, tmp_path, bad_rows="drop")
@@ -268,8 +245,8 @@ def test_a_bad_row_is_an_error_with_its_place_or_a_counted_drop(tmp_path: Path, 
 
 
 def test_time_out_of_order_is_an_error_or_sorted_and_counted(tmp_path: Path) -> None:
-    log = write_log(tmp_path / "log.csv", [event(5, item=1), event(9, item=2), event(7, item=3), event(8, item=4)])
-    with pytest.raises(JsaeError, match="line 4: event_time is before that of a row above it"):
+    log = write_log(tmp_path / "2019-Oct.csv", [event(5, item=1), event(9, item=2), event(7, item=3), event(8, item=4)])
+    with pytest.raises(JsaeError, match="line 4: event_time is before that of a purchase above it"):
         run(log, tmp_path)
     table, summary = run(log, tmp_path, bad_rows="drop")
     assert table["item"].to_list() == [1, 3, 4, 2]
@@ -277,7 +254,7 @@ def test_time_out_of_order_is_an_error_or_sorted_and_counted(tmp_path: Path) -> 
 
 
 def test_damaged_files_are_errors(tmp_path: Path) -> None:
-    log = write_log(tmp_path / "log.csv.gz", [event(s, item=s + 1) for s in range(2000)])
+    log = write_log(tmp_path / "2019-Oct.csv.gz", [event(s, item=s + 1) for s in range(2000)])
     content = log.read_bytes()
     for name, damaged in {
         "truncated": content[:-20],
@@ -285,25 +262,25 @@ def test_damaged_files_are_errors(tmp_path: Path) -> None:
         "flipped": content[:-400] + bytes(byte ^ 255 for byte in content[-400:-300]) + content[-300:],
     }.items():
         log.write_bytes(damaged)
-        with pytest.raises(JsaeError, match=r"damaged or cut short .*delete the file"):
+        with pytest.raises(JsaeError, match=r"damaged or cut short .*delete it"):
             run(log, tmp_path)
         assert not (tmp_path / "purchases.parquet").exists(), name
     log.write_bytes(b"")
     with pytest.raises(JsaeError, match="is empty"):
         run(log, tmp_path)
     with pytest.raises(JsaeError, match="run the download stage"):
-        run(tmp_path / "absent.csv.gz", tmp_path)
+        run(tmp_path / "2019-Dec.csv.gz", tmp_path)
 
 
 def test_the_wrong_file_is_refused(tmp_path: Path) -> None:
     for column in event_log.EVENT_COLUMNS:
         header = ",".join(name for name in event_log.EVENT_COLUMNS if name != column)
         with pytest.raises(JsaeError, match=f"column {column} is missing"):
-            run(write_log(tmp_path / "log.csv", [event()], header=header), tmp_path)
+            run(write_log(tmp_path / "2019-Oct.csv", [event()], header=header), tmp_path)
     swapped = HEADER.replace("brand,price", "price,brand")
     with pytest.raises(JsaeError, match="in this order"):
-        run(write_log(tmp_path / "log.csv", [event()], header=swapped), tmp_path)
-    with pytest.raises(JsaeError, match="Cosmetics Shop"):
+        run(write_log(tmp_path / "2019-Oct.csv", [event()], header=swapped), tmp_path)
+    with pytest.raises(JsaeError, match="named after its month"):
         run(write_log(tmp_path / "cosmetics-2019-Oct.csv", [event()]), tmp_path)
     with pytest.raises(JsaeError, match="remove_from_cart belong to the Cosmetics Shop"):
         run(write_log(tmp_path / "2019-Oct.csv", [event(), event(1, "remove_from_cart")]), tmp_path)
@@ -313,31 +290,155 @@ def test_a_full_disk_is_one_error_and_leaves_nothing(tmp_path: Path, monkeypatch
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    log = write_log(tmp_path / "log.csv", [event(1), event(2)])
+    log = write_log(tmp_path / "2019-Oct.csv", [event(1), event(2)])
     monkeypatch.setattr(pl.DataFrame, "write_parquet", full)
     with pytest.raises(JsaeError, match=r"purchases\.parquet was not written: the disk is full"):
         run(log, tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["log.csv"]
+    assert [path.name for path in tmp_path.iterdir()] == ["2019-Oct.csv"]
 
 
-def test_what_a_killed_process_left_is_not_counted(tmp_path: Path) -> None:
-    left = tmp_path / ".purchases.parquet.events"
-    left.mkdir()
-    pl.DataFrame(
-        {"user": [1], "item": [1], "price": [1.0], "time": [pd.Timestamp("2019-10-01")], "row": [0]},
-        schema=event_log.PURCHASE_SCHEMA,
-    ).write_parquet(left / "000000.parquet")
-    table, _ = run(write_log(tmp_path / "log.csv", [event(1), event(2)]), tmp_path)
-    assert len(table) == 2
-    assert not left.exists()
+def month(name: str, days: Sequence[int], users: int = 40) -> list[str]:
+    """Rows of two purchases a day of each user, in order of time; name: year and month, 2019-10."""
+    return [
+        event(60 * user, item=1004000 + (day * hour + user) % 9, user=500000000 + user)
+        .replace("2019-10-01 00", f"{name}-{day:02d} {hour:02d}")
+        for day in days
+        for hour in (3, 17)
+        for user in range(users)
+    ]  # fmt: skip
+
+
+def test_months_that_overlap_count_once(tmp_path: Path) -> None:
+    """November's file begins with the last day of October. Equal rows of one file stay if `duplicates` keeps them."""
+    october = write_log(tmp_path / "2019-Oct.csv", [*month("2019-10", range(1, 32)), month("2019-10", [31])[-1]])
+    november = write_log(tmp_path / "2019-Nov.csv", month("2019-10", [31]) + month("2019-11", range(1, 31)))
+    table, summary = run([october, november], tmp_path, duplicates="keep")
+    assert len(table) == 31 * 80 + 1 + 30 * 80
+    assert summary["dropped"] == {"not in the month of the file's name": 80}
+    assert summary["purchases"] == 31 * 80 + 1 + 31 * 80
+
+
+def test_a_month_listed_twice_is_refused(tmp_path: Path) -> None:
+    log = write_log(tmp_path / "2019-Oct.csv", month("2019-10", [1]))
+    packed = write_log(tmp_path / "2019-Oct.csv.gz", month("2019-10", [1]))
+    for logs in ([log, log], [log, packed]):
+        with pytest.raises(JsaeError, match="2019-Oct is listed more than once"):
+            run(logs, tmp_path)
+
+
+def test_a_file_of_another_month_is_refused_and_single_rows_of_one_are_counted(tmp_path: Path) -> None:
+    log = tmp_path / "2019-Oct.csv"
+    with pytest.raises(JsaeError, match=r"560 of 560 .* not in October 2019 but between 2020-09-24 03.* another month"):
+        run(write_log(log, month("2020-09", range(24, 31))), tmp_path, bad_rows="drop")
+    table, summary = run(write_log(log, [*month("2019-10", [1, 31]), *month("2019-11", [1], users=1)]), tmp_path)
+    assert len(table) == 160
+    assert summary["dropped"] == {"not in the month of the file's name": 2}
+
+
+PLAIN = "\n".join([HEADER, *month("2019-10", [1, 2])]) + "\n"
+
+
+def zipped(*names: str) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in names:
+            archive.writestr(name, PLAIN)
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        gzip.compress(PLAIN.encode()),
+        gzip.compress(PLAIN[:1000].encode()) + gzip.compress(PLAIN[1000:].encode()),
+        lzma.compress(PLAIN.encode()),
+        bz2.compress(PLAIN.encode()),
+        zipped("2019-Oct.csv"),
+        b"\xef\xbb\xbf" + PLAIN.encode(),
+        PLAIN.replace("\n", "\r\n").encode(),
+        "\n".join(",".join(f'"{name}"' for name in line.split(",")) for line in PLAIN.splitlines()).encode(),
+        (",".join(f'"{name}"' for name in HEADER.split(",")) + PLAIN[len(HEADER) :]).encode(),
+    ],
+    ids=["gzip", "two gzip members", "xz", "bzip2", "zip", "byte order mark", "CRLF", "quotes", "quoted header"],
+)
+def test_a_log_is_read_whatever_its_name_says_of_compression(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "2019-Oct.csv").write_bytes(content)
+    table, summary = run(tmp_path / "2019-Oct.csv", tmp_path)
+    assert (len(table), summary["rows"], summary["dropped"]) == (160, 160, {})
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (PLAIN.encode("utf-16"), "UTF-16 text; save it as UTF-8"),
+        (gzip.compress(PLAIN.encode("utf-16")), "UTF-16 text; save it as UTF-8"),
+        (PLAIN.replace(",", ";").encode(), "line 1: semicolons separate the fields; write the file again with commas"),
+        (zipped("a.csv", "b.csv"), "a zip archive of 2 files: unpack the log"),
+        (b"<html><body>Not found</body></html>", "a web page or XML; download the log again"),
+        (b"PAR1" + bytes(100), "a parquet file; write it as CSV"),
+        (bytes(range(256)) * 1000, "not text with an event a line; download the log again"),
+        (b"a" * 1_000_000, "not text with an event a line; download the log again"),
+    ],
+    ids=["UTF-16", "UTF-16 in gzip", "semicolons", "zip of two", "web page", "parquet", "binary", "one line"],
+)
+def test_another_kind_of_file_is_named_with_what_to_do(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "2019-Oct.csv").write_bytes(content)
+    with pytest.raises(JsaeError, match=message) as raised:
+        run(tmp_path / "2019-Oct.csv", tmp_path)
+    assert str(raised.value).isprintable()
+
+
+def test_facts_on_successive_purchases_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Phones 1 and 2 (samsung) and headphones (apple) with log prices 1, 2 and 3; four users."""
+    phone, other, headphones = 1_000_001, 1_000_002, facts.HEADPHONES
+    bought = [
+        *((1, phone, 1), (1, phone, 1)),
+        *((2, phone, 2), (2, other, 2), (2, headphones, 3)),
+        *((3, headphones, 4), (3, headphones, 4)),
+        (4, other, 5),
+    ]  # user, item, session
+    level = {phone: 1.0, other: 2.0, headphones: 3.0}
+    table = pl.DataFrame(
+        {
+            "user": [user for user, _, _ in bought],
+            "item": [item for _, item, _ in bought],
+            "price": [math.exp(level[item]) for _, item, _ in bought],
+            "time": [0] * len(bought),
+            "row": range(len(bought)),
+            "brand": ["apple" if item == headphones else "samsung" for _, item, _ in bought],
+            "session": [session for _, _, session in bought],
+        }
+    )
+    monkeypatch.setattr(facts, "FIRST_RANK", 1)
+    assert facts.transition_facts(table.sample(fraction=1, shuffle=True, seed=0), popular=2) == {
+        "purchases a user": 2.0,
+        "same item": 2 / 4,
+        "same phone within a session": 1 / 2,
+        "same headphones within a session": 1.0,
+        "one price, 2 purchases": 1.0,
+        "one price, 3 purchases": 0.0,
+        "one price, 4 purchases": None,
+        "one price, 5 purchases": None,
+        "one price, 7 purchases": None,
+        "price correlation": pytest.approx(2.25 / 2.75),  # of (1, 1), (1, 2), (2, 3), (3, 3)
+        "price correlation, different items": pytest.approx(1.0),  # of (1, 2), (2, 3)
+        "phone after phone": 1 / 2,  # of phone 2 after 1, headphones after 2
+        "same brand after phone": 1 / 2,
+        "popular phones": 2.0,
+        "share of popular phones": 5 / 8,
+        "slope of phones": pytest.approx(math.log(3 / 2) / math.log(2)),  # 3 and 2 purchases
+        "among 10 likeliest": 1.0,
+        "among 100 likeliest": 1.0,
+    }
+    assert set(facts.transition_facts(table.clear()).values()) == {None, 0.0}
 
 
 def test_nothing_left_is_an_error_that_shows_the_counts(tmp_path: Path) -> None:
-    log = write_log(tmp_path / "log.csv", [event(1), event(2, "view")])
+    log = write_log(tmp_path / "2019-Oct.csv", [event(1), event(2, "view")])
     with pytest.raises(JsaeError, match=r"items bought at least 2 times: 0 rows.*lower the thresholds"):
         run(log, tmp_path, minimum_item_purchases=2)
     with pytest.raises(JsaeError, match="no purchase among 1 rows"):
-        run(write_log(tmp_path / "views.csv", [event(2, "view")]), tmp_path)
+        run(write_log(tmp_path / "2019-Nov.csv", [event(2, "view")]), tmp_path)
     assert [path.name for path in tmp_path.iterdir() if path.suffix != ".csv"] == []
 
 
@@ -364,7 +465,9 @@ def run_journey(
         most_bought_items=items,
         minimum_user_purchases=users,
     )
-    return purchases.read(folder / "purchases.parquet"), json.loads((folder / "purchases.json").read_text())
+    return purchases.read(folder / "purchases.parquet"), json.loads(
+        (folder / "purchases.json").read_text(encoding="utf-8")
+    )
 
 
 def test_the_complete_journey_prices_drops_and_ties(tmp_path: Path) -> None:

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from jsae.embeddings.learning import embed
+from jsae.embeddings.base import embed
 from jsae.environments.gridworld import Gridworld, motions
 from jsae.environments.half_cheetah import HalfCheetah
 from jsae.environments.slot_machine import SlotMachine
-from jsae.experience.rollout import Transitions
+from jsae.experience.trajectories import Transitions
 from jsae.nn.randomness import Streams
 from jsae.training import probes as quality
 from tests import made_shops, probes
@@ -74,7 +74,7 @@ def test_bins_that_were_hardly_visited_are_left_out() -> None:
 
 
 def test_entropy_of_the_next_item_is_that_of_the_boosted_distribution(tmp_path: Path) -> None:
-    shop = made_shops.make(tmp_path, made_shops.SHOP, bonus=0.05)
+    shop = made_shops.make(made_shops.SHOP, bonus=0.05)
     states = made_shops.all_states(shop)
     expected = torch.distributions.Categorical(made_shops.boosted(shop, states, 2)).entropy().mean()
     action = torch.full(states.shape[:2], 2)
@@ -84,10 +84,10 @@ def test_entropy_of_the_next_item_is_that_of_the_boosted_distribution(tmp_path: 
 def test_held_out_facts_of_each_kind_of_environment() -> None:
     slot_machine = SlotMachine([[0, 1, 2]] * 3, moves=4, fraction=0.25, minimum_count=2, episode_length=5)
     held = quality.held_out(slot_machine, 100, 1_000, 10)
-    assert (held.least_loss, held.guess, held.unit) == (0.0, math.log(27), "nats")
+    assert (held.least_loss, held.chance_loss, held.unit) == (0.0, math.log(27), "nats")
     held = quality.held_out(HalfCheetah(episode_length=5), 20, 1_000, 10)
     assert held.data.observation.shape == (1, 20, 17)
-    assert held.guess == pytest.approx(float(held.data.target.var(1, correction=0).mean()), rel=1e-5)
+    assert held.chance_loss == pytest.approx(float(held.data.target.var(1, correction=0).mean()), rel=1e-5)
     assert (held.least_loss, held.unit) == (0.0, "squared error")
     held = quality.held_out(gridworld(), 100, 2_000, 20)
     assert 0 < held.least_loss < math.log(4)
@@ -157,3 +157,49 @@ def test_the_gain_of_actions_is_what_anothers_action_costs() -> None:
     wrong = (held.data.action != held.data.action.roll(1, dims=1)).float().mean()
     assert 0.6 < wrong < 0.9
     torch.testing.assert_close(found.action_gain, k * wrong[None])
+
+
+def test_a_row_of_measures_for_each_run() -> None:
+    """g has the motions themselves for one run (ρ = 1 up to tanh's bend), and those of other actions for the other."""
+    environment = gridworld()
+    held = quality.held_out(environment, 50, 2_000, 10)
+    embedding = embed("jsae", environment, [3, 4], 3, 2)
+    effects = torch.from_numpy(environment.action_effects()).float()
+    embedding.parameters["g"].detach()[0] = 0.01 * effects
+    embedding.parameters["g"].detach()[1] = 0.01 * effects[torch.randperm(16, generator=torch.manual_seed(0))]
+    rows = quality.probe(environment, embedding, [3, 4], held, 10**6)
+    losses, spread = quality.model_losses(embedding, held), quality.spread(embedding, held)
+    for run, row in enumerate(rows):
+        assert row.seed == [3, 4][run]
+        assert (row.least_loss, row.chance_loss, row.unit) == (held.least_loss, math.log(100), "nats")
+        assert row.loss == float(losses.model[run])
+        assert row.action_gain == float(losses.action_gain[run])
+        assert row.spread == float(spread[run])
+        assert math.isnan(row.action_error)
+    assert rows[0].rank_correlation > 0.999
+    assert rows[1].rank_correlation < 0.5
+    assert math.isnan(quality.probe(environment, embed("separate", environment, [3], 3, 2), [3], held, 99)[0].loss)
+
+
+def test_where_actions_are_no_motions_there_is_no_correlation() -> None:
+    environment = probes.RewardOfAction()
+    held = quality.held_out(environment, 50, 10, 10)
+    [row] = quality.probe(environment, embed("jsae", environment, [0], 3, 2), [0], held, 10)
+    assert math.isnan(row.rank_correlation)
+    assert math.isfinite(row.loss)
+    assert quality.action_vectors(environment, embed("jsae", environment, [0], 3, 2), 0) == []
+
+
+def test_action_vectors_stand_beside_what_the_actions_do() -> None:
+    """Actuators at 0, 90, 180 and 270 degrees: action 0b0100 fires the second alone, up."""
+    environment = gridworld()
+    embedding = embed("jsae", environment, [3, 4], 3, 2)
+    vectors = quality.action_vectors(environment, embedding, 1)
+    assert [vector.action for vector in vectors] == list(range(16))
+    table = embedding.action_table()[1].tolist()
+    assert [[vector.e1, vector.e2] for vector in vectors] == table
+    assert vectors[0b0100].direction == pytest.approx(math.pi / 2)
+    assert vectors[0b0100].length == pytest.approx(1 / math.sqrt(2))
+    assert vectors[0b1100].length == pytest.approx(1)
+    assert vectors[0].length == 0
+    assert quality.action_vectors(environment, embed("state_only", environment, [3], 3, 2), 0) == []

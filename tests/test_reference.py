@@ -8,14 +8,16 @@ import torch
 from torch import Tensor
 
 from benchmarks import pairs, reference
-from jsae.agents.sac import Batch
-from jsae.embeddings.learning import embed
+from jsae.agents.replay import Batch
+from jsae.embeddings.base import embed
 from jsae.environments.gridworld import Gridworld
 from jsae.environments.gymnasium_api import GRIDWORLD
 from jsae.environments.half_cheetah import HalfCheetah
-from jsae.experience.rollout import Environment, Experience, build
+from jsae.experience.environment import Environment, build
 from jsae.experience.samples import random_transitions
+from jsae.experience.trajectories import Experience
 from jsae.nn import compiled, kernels
+from jsae.purchases import ngram
 from jsae.training.trainer import Settings, Trainer
 from tests import made_shops
 from tests.made_worlds import REELS
@@ -40,16 +42,15 @@ EPOCHS = 2
 
 
 @pytest.fixture(scope="module")
-def worlds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Environment]:
-    folder = tmp_path_factory.mktemp("shop")
-    made_shops.make(folder, made_shops.SHOP, window=3, similarity=True)
+def worlds() -> dict[str, Environment]:
+    model = ngram.tensors(made_shops.counted(made_shops.SHOP, window=3, similarity=True))
     shop = {"boost": 3.0, "bonus": 0.05, "start": "popularity", "episode_length": 9}
     reels = {"reels": REELS, "moves": 3, "fraction": 0.25, "minimum_count": 2}
     return {
         "gridworld": Gridworld(**(GRIDWORLD | SMALL | {"episode_length": 9})),
         "half-cheetah": HalfCheetah(episode_length=9),
         "slot-machine": build("slot_machine", {**reels, "episode_length": 9}),
-        "recommender": build("recommender", {**shop, "model_path": folder / "model.safetensors"}),
+        "recommender": build("recommender", {**shop, "model": model}),
     }
 
 
@@ -59,15 +60,15 @@ def made(world: Environment, agent: str, embedding: str) -> Trainer:
         arguments |= {"entropy_weight": 0.2, "act_limit": 1.1, "polyak": 0.9, "replay_capacity": 500}
         arguments |= {"update_steps": 3, "batch_size": 16, "start_steps": 20, "update_after": 20}
     else:
-        arguments |= {"gae_lambda": 0.9, "policy_steps": 4, "critic_steps": 3, "kl_limit": 0.02}
+        arguments |= {"gae_lambda": 0.9, "train_pi_iters": 4, "train_v_iters": 3, "target_kl": 0.02}
         arguments |= {"clip": 0.1} if agent == "ppo" else {}
     settings = Settings(
-        lanes=5,
+        num_envs=5,
         hidden_sizes=[8, 7],
         initial_standard_deviations=[0.5, 0.7],
         actor_learning_rates=[0.01, 0.003],
         critic_learning_rates=[0.01, 0.02],
-        agent=arguments,
+        agent_parameters=arguments,
         reward_scale=1.0,
         continual=None,
     )
@@ -80,20 +81,20 @@ def dense(trainer: Trainer, observation: Tensor) -> Tensor:
     return reference.one_hot(observation, world.observation_size) if world.discrete_observations else observation
 
 
-def paths_of(trainer: Trainer, experience: Experience, member: int) -> list[reference.Path]:
-    """A member's epoch, cut into episodes."""
-    o = dense(trainer, torch.cat([experience.observation, experience.last_observation[:, None]], 1)[member])
-    reward, terminated = experience.reward[member], experience.terminated[member]
-    steps, lanes = reward.shape
+def paths_of(trainer: Trainer, experience: Experience, run: int) -> list[reference.Path]:
+    """A run's epoch, cut into episodes."""
+    o = dense(trainer, torch.cat([experience.observation, experience.last_observation[:, None]], 1)[run])
+    reward, terminated = experience.reward[run], experience.terminated[run]
+    steps, num_envs = reward.shape
     found = []
-    for lane in range(lanes):
+    for env in range(num_envs):
         start = 0
         for t in range(steps):
-            ended = bool(terminated[t, lane])
+            ended = bool(terminated[t, env])
             if ended or t == steps - 1:
-                choice = experience.choice[member, start : t + 1, lane]
-                rewards = reward[start : t + 1, lane].double().numpy()
-                found.append(reference.Path(o[start : t + 2, lane], choice, rewards, ended))
+                choice = experience.choice[run, start : t + 1, env]
+                rewards = reward[start : t + 1, env].double().numpy()
+                found.append(reference.Path(o[start : t + 2, env], choice, rewards, ended))
                 start = t + 1
     return found
 
@@ -110,7 +111,7 @@ def test_on_policy_updates_are_those_of_the_reference(
 ) -> None:
     """Two epochs, so that the optimisers' moments count too; terminated and cut episodes, the KL stop."""
     trainer = made(worlds[environment], agent, embedding)
-    plain = [pairs.plain_agent(trainer, member) for member in range(2)]
+    plain = [pairs.plain_agent(trainer, run) for run in range(2)]
     seen: list[Experience] = []
     update = trainer.agent.update
     monkeypatch.setattr(trainer.agent, "update", lambda *given: (seen.append(given[0]), update(*given))[1])
@@ -118,13 +119,13 @@ def test_on_policy_updates_are_those_of_the_reference(
         trainer.run_epoch()
     if environment == "gridworld":
         assert seen[0].terminated.any()
-    for member, agent_beside in enumerate(plain):
+    for run, agent_beside in enumerate(plain):
         for experience in seen:
-            agent_beside.update(paths_of(trainer, experience, member))
+            agent_beside.update(paths_of(trainer, experience, run))
         actor, critic = agent_beside.actor, agent_beside.critic
         free = [actor.log_std] if isinstance(actor, reference.GaussianActor) else []
-        assert_equal(trainer.agent.policy.network.flat[member], pairs.flattened(actor.net, *free))
-        assert_equal(trainer.agent.critic.flat[member], pairs.flattened(critic))
+        assert_equal(trainer.agent.policy.network.flat[run], pairs.flattened(actor.net, *free))
+        assert_equal(trainer.agent.critic.flat[run], pairs.flattened(critic))
 
 
 @pytest.mark.parametrize(("environment", "embedding"), CASES)
@@ -133,7 +134,7 @@ def test_soft_actor_critic_updates_are_those_of_the_reference(
 ) -> None:
     """The squashed Gaussian, and the softmax with its exact sums, on the minibatches of two epochs."""
     trainer = made(worlds[environment], "sac", embedding)
-    plain = [pairs.plain_agent(trainer, member) for member in range(2)]
+    plain = [pairs.plain_agent(trainer, run) for run in range(2)]
     agent, batches, noises = trainer.agent, [], []
     take, noise = agent.replay.take, agent.models.noise
     monkeypatch.setattr(agent.replay, "take", lambda index: batches.append(take(index)) or batches[-1])
@@ -141,22 +142,22 @@ def test_soft_actor_critic_updates_are_those_of_the_reference(
     for _ in range(EPOCHS):
         trainer.run_epoch()
     models = trainer.agent.models
-    for member, agent_beside in enumerate(plain):
-        fields = (torch.cat([field[member] for field in column]).split(16) for column in zip(*batches, strict=True))
-        drawn = torch.cat([epoch[member] for epoch in noises])
+    for run, agent_beside in enumerate(plain):
+        fields = (torch.cat([field[run] for field in column]).split(16) for column in zip(*batches, strict=True))
+        drawn = torch.cat([epoch[run] for epoch in noises])
         minibatches = [Batch(*step) for step in zip(*fields, strict=True)]
         assert len(minibatches) == len(drawn) == EPOCHS * 3
         for batch, both in zip(minibatches, drawn, strict=True):
             observation, next_observation = dense(trainer, batch.observation), dense(trainer, batch.next_observation)
             agent_beside.update(
-                reference.Minibatch(observation, batch.choice, batch.reward, next_observation, batch.terminated, *both)
+                reference.Minibatch(observation, batch.latent, batch.reward, next_observation, batch.terminated, *both)
             )
         actor = agent_beside.actor
         free = [actor.log_std] if isinstance(actor, reference.GaussianActor) else []
-        assert_equal(models.policy.network.flat[member], pairs.flattened(actor.net, *free))
+        assert_equal(models.policy.network.flat[run], pairs.flattened(actor.net, *free))
         for twin in range(2):
-            assert_equal(models.critics.flat[2 * member + twin], pairs.flattened(agent_beside.critics[twin]))
-            targets = trainer.weights()["targets"][member, twin]
+            assert_equal(models.critics.flat[2 * run + twin], pairs.flattened(agent_beside.critics[twin]))
+            targets = trainer.weights()["targets"][run, twin]
             assert_equal(targets, pairs.flattened(agent_beside.targets[twin]))
 
 
@@ -166,22 +167,22 @@ def test_embeddings_learn_as_the_references_do(
 ) -> None:
     """Loss and gradients of Eq. (5) (of RA's loss, and Eq. (6)), and the action that a point of E means."""
     trainer = made(worlds[environment], "vpg", embedding)
-    ours, member = trainer.embedding, 1
-    plain = pairs.plain_embedding(trainer, member)
+    ours, run = trainer.embedding, 1
+    plain = pairs.plain_embedding(trainer, run)
     data = random_transitions(trainer.environment, SEEDS, 40)
     loss = ours.loss(data)
     loss.sum().backward()
-    o, following = (dense(trainer, seen[member]) for seen in (data.observation, data.next_observation))
-    beside = plain.loss(reference.Transitions(o, data.action[member], following, data.target[member]))
+    o, following = (dense(trainer, seen[run]) for seen in (data.observation, data.next_observation))
+    beside = plain.loss(reference.Transitions(o, data.action[run], following, data.target[run]))
     beside.backward()
-    torch.testing.assert_close(loss[member], beside)
-    torch.testing.assert_close(ours.parameters["g"].grad[member], plain.g.weight.grad.T)
+    torch.testing.assert_close(loss[run], beside)
+    torch.testing.assert_close(ours.parameters["g"].grad[run], plain.g.weight.grad.T)
     if embedding == "jsae":
-        gradient = ours.parameters["transition"].grad[member]
+        gradient = ours.parameters["transition"].grad[run]
         torch.testing.assert_close(gradient, torch.cat([plain.T.weight.grad.T, plain.T.bias.grad[None]]))
-        torch.testing.assert_close(ours.parameters["phi"].grad[member], plain.phi.weight.grad.T)
+        torch.testing.assert_close(ours.parameters["phi"].grad[run], plain.phi.weight.grad.T)
     points = torch.rand(2, 50, 2) * 2 - 1
-    torch.testing.assert_close(ours.to_action(points)[member], plain.to_action(points[member]))
+    torch.testing.assert_close(ours.to_action(points)[run], plain.to_action(points[run]))
 
 
 def assert_equal(flat: Tensor, expected: Tensor) -> None:
@@ -202,7 +203,7 @@ def test_the_plain_loop_cuts_paths_where_they_end(worlds: dict[str, Environment]
     reference.train_on_policy(agent, reference.World(env), epochs=2, steps=60)
     for paths in epochs:
         assert sum(len(path.reward) for path in paths) == 60
-        assert all(len(path.o) == len(path.reward) + 1 == len(path.choice) + 1 for path in paths)
+        assert all(len(path.o) == len(path.reward) + 1 == len(path.latent) + 1 for path in paths)
         assert all(len(path.reward) == 9 for path in paths[:-1] if not path.terminated)
         assert any(path.terminated for path in paths)
         assert all((path.reward[-1] > 0.9) == path.terminated for path in paths)

@@ -17,7 +17,7 @@ from jsae.config import labels as names
 from jsae.config import parameters
 from jsae.config.errors import JsaeError
 from jsae.reporting import document, formulas, pages
-from stages import _published, aggregate, figures, paths, publish, readme, render, report
+from stages import _published, aggregate, code, figures, paths, publish, readme, render, report
 from tests import made_parameters, made_runs
 
 ROOT = Path(__file__).parent.parent
@@ -173,8 +173,8 @@ def test_a_bare_study_says_what_is_missing(study, monkeypatch, tmp_path):
     table.filter(pl.col("embedding").is_in((*names.PAPER, *names.TRANSFER))).write_parquet(final)
     lost = [{"environment": "slot-machine", "agent": "vpg", "embedding": "separate", "cohort": "0-4", "seeds": [0]}]
     (paths.tables("preview") / "missing.json").write_text(json.dumps(lost))
-    inputs = {"results": "results/preview", "figures": str(paths.figures("preview"))}
-    page = pages.to_html(report.run_notebook(Path("report/notebook.py"), inputs), Path("report"))
+    notebook = report.run_notebook(Path("report/notebook.py"), report.notebook_inputs("preview", {}))
+    page = pages.to_html(notebook, Path("report"))
     assert "search/settings.csv</code> is empty" in section(page, "search-over-hyper-parameters")
     assert "No agent of the gridworlds has been mapped" in section(page, "what-agents-make-of-the-gridworld")
     assert "have not been measured" in section(page, "what-the-embeddings-hold")
@@ -422,15 +422,16 @@ KINDS = r"(Figures?|Eqs?\.|Equations?|Sections?|Lemmas?|Theorem|Assumptions?|Alg
 
 def own_digits(prose: str) -> str:
     """Prose without its {{names}}, its formulas, and the names of things of the paper, such as Figure 2b."""
-    return re.sub(r"\{\{[^{}]*\}\}|\$[^$]*\$|" + KINDS + r" \(?[\dA-Z.]+[a-f]?\)?", "", prose)
+    return re.sub(r"\{\{[^{}]*\}\}|\$\$[^$]*\$\$|\$[^$]*\$|" + KINDS + r" \(?[\dA-Z.]+[a-f]?\)?", "", prose)
 
 
-def test_hours_are_added_up_and_drawn():
+def test_hours_are_added_up_and_drawn(tmp_path):
     record = {"commit": None, "changed": None, "packages": {}, "processor": "p", "cores": 2, "system": "s"}
     record |= {"device": "cpu", "started": "t", "lock": "0" * 64, "wall_seconds": 1800.0}
     records = {f"train/slot-machine/vpg-jsae_frozen/{cohort}": record for cohort in ("0-4", "5-9")}
     assert pages.training_hours(records) == {made_runs.Cell("slot-machine", "vpg", "jsae_frozen"): 1.0}
-    page = pages.provenance_html(records, ROOT / "report", b"<svg/>")
+    (tmp_path / "hours.svg").write_text("<svg/>")
+    page = pages.provenance_html(records, ROOT / "report", tmp_path / "hours.svg")
     assert 'alt="Hours of training, a bar a cell: slot-machine/vpg/jsae_frozen: 1 hours."' in page
     assert page.count('<td class="number">0.500</td>') == 2
     assert '<td>all of them</td><td></td><td class="number">1.000</td>' in page
@@ -439,14 +440,30 @@ def test_hours_are_added_up_and_drawn():
 
 def test_prose_holds_no_digit_of_its_own():
     """A number in prose must be a {{name}} or a value put into a string: then it comes from a file."""
-    source = (ROOT / "report" / "notebook.py").read_text()
-    cells = re.findall(r"^# %% \[markdown\]\n((?:^#.*\n?)*)", source, re.MULTILINE)
+    notebook = (ROOT / "report" / "notebook.py").read_text()
+    cells = re.findall(r"^# %% \[markdown\]\n((?:^#.*\n?)*)", notebook, re.MULTILINE)
     assert len(cells) > 10
-    strings = [node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)]
+    strings = []
+    for path in (ROOT / "jsae" / "reporting" / "sections").glob("*.py"):
+        nodes = list(ast.walk(ast.parse(path.read_text())))
+        docstrings = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+        strings += [node.value for node in nodes if isinstance(node, ast.Constant) and id(node) not in docstrings]
     sentences = [text for text in strings if isinstance(text, str) and " " in text.strip() and "\\" not in text]
     assert len(sentences) > 40
     for prose in cells + sentences:
         assert not re.search(r"\d", own_digits(prose)), prose
+
+
+def test_the_notebook_holds_prose_and_calls_only():
+    allowed = (ast.Import, ast.ImportFrom, ast.Assign, ast.Expr)
+    assert all(isinstance(node, allowed) for node in ast.parse((ROOT / "report" / "notebook.py").read_text()).body)
+
+
+def test_an_edit_of_what_the_notebook_runs_reruns_the_report(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    run = code.import_closure(["report/notebook.py"]) - {"report/notebook.py"}
+    assert {path.relative_to(ROOT).as_posix() for path in (ROOT / "jsae/reporting/sections").glob("*.py")} < run
+    assert run <= code.import_closure(["stages/report.py"])
 
 
 def test_the_test_of_digits_finds_one():
@@ -491,7 +508,10 @@ def test_cells_of_a_table_are_literal_unless_they_are_prose():
 
 def test_formulas_become_mathml():
     assert "<math" in document.to_html(r"the policy $\pi_i(e \mid x)$")
-    assert "<msub>" in document.block_html(document.equation(r"\pi_i", "5"), {})
+    displayed = document.to_html("as in\n$$\n\\pi_i , \\tag{5}\n$$\nwith it")
+    assert displayed.startswith('<p>as in</p>\n<div class="equation"><math ')
+    assert displayed.endswith('</math><span class="number">(5)</span></div>\n<p>with it</p>\n')
+    assert "tag" not in displayed
 
 
 @pytest.mark.parametrize(
@@ -501,7 +521,7 @@ def test_formulas_become_mathml():
         (r"\frac{a}{b^2}", "frac(a, b^(2))"),
         (r"\hat{\phi}_t", "hat(phi)_(t)"),
         (r"f^{-1}(a)", "f^(- 1) ( a )"),
-        (r"\{e\} / \text{no. }x", 'brace.l e brace.r \\/ "no." x'),
+        (r"\{e\} / \sqrt{2 x}", "brace.l e brace.r \\/ sqrt(2 x)"),
     ],
 )
 def test_formulas_become_typst(latex, typst):

@@ -7,7 +7,7 @@ from jsae.agents.returns import first_episode_returns, generalised_advantages, n
 
 
 def one(*values: float) -> torch.Tensor:
-    """A trajectory of one member and one episode, `[1, T, 1]`."""
+    """A trajectory of one run and one episode, `[1, T, 1]`."""
     return torch.tensor(values, dtype=torch.float64)[None, :, None]
 
 

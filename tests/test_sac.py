@@ -12,15 +12,18 @@ from torch.distributions import AffineTransform, Normal, TanhTransform, Transfor
 
 from jsae.agents import sac
 from jsae.agents.policies import SquashedGaussian
-from jsae.agents.sac import ContinuousActorCritic, DiscreteActorCritic, Replay
-from jsae.embeddings.learning import embed
-from jsae.experience.rollout import Environment, Experience
+from jsae.agents.replay import Replay
+from jsae.agents.sac import ContinuousActorCritic, DiscreteActorCritic
+from jsae.embeddings.base import embed
+from jsae.experience.environment import Environment
+from jsae.experience.trajectories import Experience
 from jsae.nn.randomness import Streams
-from jsae.training.trainer import Settings, Trainer, train
+from jsae.training.trainer import Continual, Settings, Trainer, train
 from tests import probes
 
 P, B, ALPHA = 2, 7, 0.3
 SEEDS = [4, 5]
+CONTINUAL = Continual(epochs=1, batch_size=10, learning_rate=0.01, weight_decay=1e-4)
 
 
 def test_squashed_log_probability_is_that_of_torch() -> None:
@@ -107,10 +110,10 @@ def test_gradients_by_finite_differences(kind: str, part: str, ids: bool) -> Non
     models: ContinuousActorCritic | DiscreteActorCritic
     if kind == "continuous":
         models = ContinuousActorCritic(streams, 6, 2, (5, 5), torch.tensor([0.4, 0.8]), 1.1)
-        choice = torch.rand(P, B, 2, generator=generator, dtype=torch.float64)
+        latent = torch.rand(P, B, 2, generator=generator, dtype=torch.float64)
     else:
         models = DiscreteActorCritic(streams, 6, 4, (5, 5), P)
-        choice = torch.randint(4, (P, B), generator=generator)
+        latent = torch.randint(4, (P, B), generator=generator)
     in_double(models)
     x = torch.randn(P, B, 6, generator=generator, dtype=torch.float64)
     x = torch.randint(6, (P, B, 1), generator=generator) if ids else x
@@ -120,7 +123,7 @@ def test_gradients_by_finite_differences(kind: str, part: str, ids: bool) -> Non
 
     def loss() -> Tensor:
         if part == "critics":
-            return sac.critic_loss(models.q(x, choice), target)
+            return sac.critic_loss(models.q(x, latent), target)
         return sac.policy_loss(models.soft_value(models.critics.flat.detach(), x, noise, ALPHA)[0])
 
     loss().sum().backward()
@@ -138,20 +141,20 @@ def test_gradients_by_finite_differences(kind: str, part: str, ids: bool) -> Non
     torch.testing.assert_close((ahead - behind) / (2 * step), expected, rtol=1e-5, atol=1e-7)
 
 
-def test_the_critics_of_a_choice_are_those_of_its_action() -> None:
+def test_the_critics_of_a_latent_action_are_those_of_its_action() -> None:
     models = DiscreteActorCritic(Streams(range(P), "test"), 3, 4, (5, 5), P)
-    x, choice = torch.randn(P, B, 3), torch.randint(4, (P, B))
-    found = models.q(x, choice)
-    for member in range(P):
+    x, latent = torch.randn(P, B, 3), torch.randint(4, (P, B))
+    found = models.q(x, latent)
+    for run in range(P):
         for twin in range(2):
-            w1, b1, w2, b2, w3, b3 = (block[2 * member + twin] for block in models.critics.blocks(models.critics.flat))
-            outputs = ((x[member] @ w1 + b1).relu() @ w2 + b2).relu() @ w3 + b3
-            torch.testing.assert_close(found[member, twin], outputs[range(B), choice[member]])
+            w1, b1, w2, b2, w3, b3 = (block[2 * run + twin] for block in models.critics.blocks(models.critics.flat))
+            outputs = ((x[run] @ w1 + b1).relu() @ w2 + b2).relu() @ w3 + b3
+            torch.testing.assert_close(found[run, twin], outputs[range(B), latent[run]])
 
 
-def epoch(number: int, steps: int, lanes: int) -> Experience:
-    """Experience in which every number tells its member, epoch, step and episode."""
-    index = torch.arange((steps + 1) * lanes).view(1, steps + 1, lanes) + 1000 * number
+def epoch(number: int, steps: int, num_envs: int) -> Experience:
+    """Experience in which every number tells its run, epoch, step and episode."""
+    index = torch.arange((steps + 1) * num_envs).view(1, steps + 1, num_envs) + 1000 * number
     index = torch.cat([index, index + 100_000])
     now = index[:, :-1]
     return Experience(index[:, :-1, :, None], index[:, -1, :, None], now + 1, now.float() + 2, now % 3 == 0)
@@ -161,29 +164,29 @@ def epoch(number: int, steps: int, lanes: int) -> Experience:
 @given(
     epochs=st.integers(1, 7),
     steps=st.integers(1, 4),
-    lanes=st.integers(1, 3),
+    num_envs=st.integers(1, 3),
     room=st.integers(0, 4),
     back=st.booleans(),
 )
 def test_the_replay_buffer_holds_the_last_whole_epochs(
-    epochs: int, steps: int, lanes: int, room: int, back: bool
+    epochs: int, steps: int, num_envs: int, room: int, back: bool
 ) -> None:
-    replay = Replay(room * steps * lanes + steps * lanes // 2)
+    replay = Replay(room * steps * num_envs + steps * num_envs // 2)
     for number in range(epochs):
-        replay.add(epoch(number, steps, lanes))
+        replay.add(epoch(number, steps, num_envs))
         if back and number == epochs // 2:
             saved = replay.tensors()
-            replay = Replay(room * steps * lanes + steps * lanes // 2)
+            replay = Replay(room * steps * num_envs + steps * num_envs // 2)
             replay.load(saved)
     held = min(epochs, max(room, 1))
-    assert replay.steps == epochs * steps * lanes
-    assert replay.size == held * steps * lanes
+    assert replay.steps == epochs * steps * num_envs
+    assert replay.size == held * steps * num_envs
     batch = replay.take(torch.arange(replay.size).repeat(2, 1))
-    expected = torch.cat([epoch(n, steps, lanes).observation.flatten(1, 2) for n in range(epochs - held, epochs)], 1)
+    expected = torch.cat([epoch(n, steps, num_envs).observation.flatten(1, 2) for n in range(epochs - held, epochs)], 1)
     order = batch.observation[..., 0].argsort(1)
     assert torch.equal(batch.observation[..., 0].gather(1, order), expected[..., 0])
-    assert torch.equal(batch.next_observation, batch.observation + lanes)
-    assert torch.equal(batch.choice, batch.observation[..., 0] + 1)
+    assert torch.equal(batch.next_observation, batch.observation + num_envs)
+    assert torch.equal(batch.latent, batch.observation[..., 0] + 1)
     assert torch.equal(batch.reward, batch.observation[..., 0] + 2.0)
     assert torch.equal(batch.terminated, batch.observation[..., 0] % 3 == 0)
 
@@ -197,18 +200,18 @@ def make(
     hidden: int = 8,
     **changes: float,
 ) -> Trainer:
-    members = len(seeds)
+    runs = len(seeds)
     arguments = {"discount": 0.9, "entropy_weight": 0.1, "act_limit": 1.1, "polyak": 0.8, "replay_capacity": 100}
     arguments |= {"update_steps": 4, "batch_size": 8, "start_steps": 30, "update_after": 30}
     values = Settings(
-        lanes=5,
+        num_envs=5,
         hidden_sizes=[hidden, hidden],
-        initial_standard_deviations=[0.5] * members,
-        actor_learning_rates=[0.01] * members,
-        critic_learning_rates=[0.01] * members,
-        agent={**arguments, **changes},
+        initial_standard_deviations=[0.5] * runs,
+        actor_learning_rates=[0.01] * runs,
+        critic_learning_rates=[0.01] * runs,
+        agent_parameters={**arguments, **changes},
         reward_scale=1.0,
-        continual=(1, 10, 0.01, 1e-4) if continual else None,
+        continual=CONTINUAL if continual else None,
     )
     return Trainer(environment, embed(embedding, environment, seeds, 3, 2), "sac", seeds, values)
 
@@ -217,7 +220,7 @@ CASES = [("none", False), ("ra", False), ("jsae", False), ("jsae", True)]
 
 
 @pytest.mark.parametrize(("embedding", "continual"), CASES)
-def test_a_population_equals_its_members_alone(embedding: str, continual: bool) -> None:
+def test_a_batch_of_runs_equals_each_run_alone(embedding: str, continual: bool) -> None:
     seeds = [0, 1, 2]
     together = make(probes.DelayedReward(), embedding, seeds, continual=continual)
     alone = [make(probes.DelayedReward(), embedding, [seed], continual=continual) for seed in seeds]
@@ -231,7 +234,7 @@ def test_a_population_equals_its_members_alone(embedding: str, continual: bool) 
 
 @pytest.mark.parametrize(("embedding", "continual"), CASES)
 def test_resuming_changes_no_bit(embedding: str, continual: bool, tmp_path: Path) -> None:
-    """Stopped while choices are uniform, and again when the ring has wrapped."""
+    """Stopped while latent actions are uniform, and again when the ring has wrapped."""
 
     def go_on(epochs: int, name: str) -> None:
         train(make(probes.DelayedReward(), embedding, SEEDS, continual=continual), epochs, tmp_path / name)
@@ -260,21 +263,21 @@ def test_targets_follow_the_critics_by_polyak_averaging() -> None:
 
 
 @pytest.mark.parametrize("embedding", ["none", "jsae"])
-def test_it_begins_with_uniform_choices_and_without_learning(embedding: str) -> None:
-    """30 steps an epoch: two epochs of uniform choices, one without update steps."""
+def test_it_begins_with_uniform_latent_actions_and_without_learning(embedding: str) -> None:
+    """30 steps an epoch: two epochs of uniform latent actions, one without update steps."""
     environment = probes.RewardOfAction()
     environment.episode_length = 6
     trainer = make(environment, embedding, SEEDS, start_steps=31, update_after=31)
-    choices = []
+    uniform = []
     for _ in range(3):
         noise = trainer.agent.draw(Streams(SEEDS, "look"), 6, 5)
         states = torch.zeros(len(SEEDS), 5, 1, dtype=torch.int64)
-        choices.append(torch.equal(trainer.agent.choose(trainer.embedding.represent(states), noise[:, 0]), noise[:, 0]))
-        assert not choices[-1] or (noise.abs() < (1 if embedding == "jsae" else environment.n_actions)).all()
+        uniform.append(torch.equal(trainer.agent.sample(trainer.embedding.represent(states), noise[:, 0]), noise[:, 0]))
+        assert not uniform[-1] or (noise.abs() < (1 if embedding == "jsae" else environment.n_actions)).all()
         trainer.run_epoch()
-    assert choices == [True, True, False]
+    assert uniform == [True, True, False]
     history = trainer.history()
-    assert history["policy_steps"].tolist() == [[0, 4, 4]] * 2
+    assert history["pi_iters"].tolist() == [[0, 4, 4]] * 2
     for metric in ("policy_loss", "critic_loss", "entropy"):
         assert history[metric].isnan().tolist() == [[True, False, False]] * 2
 

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jsae.config.errors import JsaeError
-from jsae.environments.slot_machine import SlotMachine, advances, rewards
-from tests.made_worlds import REELS, slot_machine
+from jsae.environments.slot_machine import advances, rewards
+from jsae.experience.environment import build
+from tests.made_worlds import REELS, SLOT_MACHINE, slot_machine
 
 MACHINE = slot_machine()
 
@@ -97,14 +98,22 @@ def test_episodes_are_independent():
 
 
 @pytest.mark.parametrize(
-    ("reels", "changes", "words"),
+    ("changes", "words"),
     [
-        ([], {}, "reels have"),
-        ([[1, 2], [1]], {}, r"reels have \[2, 1\] values"),
-        ([[1, 2]], {"moves": 0}, "0 moves"),
-        ([[1, 2]], {"fraction": 0.0}, "moves of 0.0 turns"),
+        ({"reels": []}, r"reels = \[\]: "),
+        ({"reels": [[1, 2], [1]]}, r"reels have \[2, 1\] values"),
+        ({"reels": [[1, -2], [1, 2]]}, r"reels\[0\]\[1\] = -2: "),
+        ({"moves": 0}, "moves = 0: "),
+        ({"fraction": 0.0}, "fraction = 0.0: "),
+        ({"moves": 12}, "moves = 12 by fraction = 0.1 end at 1.1 turns, more than one; lower either"),
+        ({"minimum_count": 5}, "minimum_count = 5 is more than the 4 reels.*give at most 4"),
     ],
 )
-def test_bad_numbers_are_refused_with_a_sentence(reels, changes, words):
+def test_bad_numbers_are_refused_with_a_sentence(changes, words):
     with pytest.raises(JsaeError, match=words):
-        SlotMachine(reels, **({"moves": 8, "fraction": 0.1, "minimum_count": 3, "episode_length": 20} | changes))
+        build("slot_machine", SLOT_MACHINE | changes)
+
+
+def test_what_it_says_about_itself():
+    assert (MACHINE.one_hots, MACHINE.grid, MACHINE.action_effects()) == (1, None, None)
+    assert MACHINE.reference_returns().optimal == 480

@@ -13,8 +13,9 @@ from scipy.spatial.distance import pdist
 
 from jsae.config import parameters
 from jsae.io import checkpoint
-from jsae.theory import theory
-from jsae.theory.theory import AVERAGES, Problem
+from jsae.theory import checks, lemmas, mdp, separation
+from jsae.theory.lemmas import AVERAGES
+from jsae.theory.mdp import Problem
 from stages import paths
 from stages import theory as stage
 from tests import made_parameters
@@ -40,9 +41,9 @@ def loops(rewards, d0, discount=0.5, x=None) -> Problem:
 def random_problem(seed: int, states: int = 6) -> tuple[Problem, torch.Tensor, torch.Tensor]:
     """A problem, parameters θ of πi, and a policy."""
     draw = np.random.default_rng(seed)
-    theta = torch.from_numpy(draw.normal(0, 0.5, (theory.STATE_EMBEDDING_SIZE + 1, 2)))
+    theta = torch.from_numpy(draw.normal(0, 0.5, (mdp.STATE_EMBEDDING_SIZE + 1, 2)))
     policy = torch.from_numpy(draw.dirichlet(np.ones(4), states))
-    return theory.random_problem(seed, states=states, actions=4, cells=2, discount=0.9), theta, policy
+    return mdp.random_problem(seed, states=states, actions=4, cells=2, discount=0.9), theta, policy
 
 
 COLLIDING = {"rewards": [[1, 0], [0, 3]], "d0": [0.9, 0.1], "x": [[0.0], [0.0]]}
@@ -52,17 +53,17 @@ HALF = torch.tensor([[0.0, 0.0], [0.0, 0.0]], dtype=torch.float64)
 
 def test_a_self_loop_is_worth_r_over_1_minus_gamma() -> None:
     problem = loops([[1, 0], [0, 3]], [0.9, 0.1])
-    policy = theory.overall_policy(problem, HALF)
+    policy = mdp.overall_policy(problem, HALF)
     torch.testing.assert_close(policy, torch.full((2, 2), 0.5, dtype=torch.float64))
-    assert (policy * theory.action_values(problem, policy)).sum(1).tolist() == pytest.approx([1.0, 3.0])
-    assert theory.visits(problem, policy).tolist() == pytest.approx([1.8, 0.2])
-    assert theory.overall_performance(problem, HALF).item() == pytest.approx(0.9 * 1 + 0.1 * 3)
+    assert (policy * mdp.action_values(problem, policy)).sum(1).tolist() == pytest.approx([1.0, 3.0])
+    assert mdp.visits(problem, policy).tolist() == pytest.approx([1.8, 0.2])
+    assert lemmas.overall_performance(problem, HALF).item() == pytest.approx(0.9 * 1 + 0.1 * 3)
 
 
 def test_eq_1_is_the_mass_of_each_action_s_intervals() -> None:
     """Mean 0.5, deviation 2, cut at 0: P(e < 0) = Φ(−1/4)."""
     theta = torch.tensor([[0.0, 0.0], [0.5, math.log(2)]], dtype=torch.float64)
-    policy = theory.overall_policy(loops([[1, 0]], [1.0]), theta)
+    policy = mdp.overall_policy(loops([[1, 0]], [1.0]), theta)
     below = (1 + math.erf(-0.25 / math.sqrt(2))) / 2
     assert policy[0].tolist() == pytest.approx([below, 1 - below], rel=1e-14)
 
@@ -71,47 +72,47 @@ def test_eq_1_is_the_mass_of_each_action_s_intervals() -> None:
 @settings(max_examples=5, deadline=None)
 def test_the_optimal_policy_beats_every_deterministic_one(seed: int) -> None:
     problem, _, _ = random_problem(seed, states=3)
-    best = theory.optimal_policy(problem)
-    v = (best * theory.action_values(problem, best)).sum(1)
+    best = mdp.optimal_policy(problem)
+    v = (best * mdp.action_values(problem, best)).sum(1)
     for choice in itertools.product(range(4), repeat=3):
         policy = torch.nn.functional.one_hot(torch.tensor(choice), 4).double()
-        assert ((policy * theory.action_values(problem, policy)).sum(1) <= v + 1e-9).all()
+        assert ((policy * mdp.action_values(problem, policy)).sum(1) <= v + 1e-9).all()
 
 
 @given(SEEDS)
 @settings(max_examples=10, deadline=None)
 def test_lemma_1_and_theorem_1_hold_where_embeddings_are_distinct(seed: int) -> None:
     problem, theta, policy = random_problem(seed)
-    assert theory.lemma_1(problem, policy) < 1e-12
-    assert theory.lemma_1_gaussian(problem, theta) < 1e-12
-    assert theory.theorem_1(problem) < 1e-10
+    assert lemmas.lemma_1(problem, policy) < 1e-12
+    assert lemmas.lemma_1_gaussian(problem, theta) < 1e-12
+    assert lemmas.theorem_1(problem) < 1e-10
 
 
 def test_lemma_1_fails_where_states_with_different_best_actions_share_an_embedding() -> None:
     """v* = (2, 6). Mass w on action 0 misses v* by 1 − w in the first state, by 3 w in the second: 3/4 at w = 1/4."""
-    assert theory.smallest_error_of_eq_2(loops(**COLLIDING)) == pytest.approx(0.75 / (6 - 2))
-    assert theory.smallest_error_of_eq_2(loops(COLLIDING["rewards"], COLLIDING["d0"])) == 0
+    assert lemmas.smallest_error_of_eq_2(loops(**COLLIDING)) == pytest.approx(0.75 / (6 - 2))
+    assert lemmas.smallest_error_of_eq_2(loops(COLLIDING["rewards"], COLLIDING["d0"])) == 0
     same_best = loops([[1, 0], [3, 0]], [0.9, 0.1], x=[[0.0], [0.0]])
-    assert theory.smallest_error_of_eq_2(same_best) == pytest.approx(0, abs=1e-12)
+    assert lemmas.smallest_error_of_eq_2(same_best) == pytest.approx(0, abs=1e-12)
 
 
 def test_lemma_1_with_the_policy_of_one_state_for_both() -> None:
     """The construction gives both states the last one's policy: in the first, worth 0 + 0.5 × 2 instead of 2."""
     problem = loops(**COLLIDING)
-    assert theory.lemma_1(problem, theory.optimal_policy(problem)) == pytest.approx((2 - 1) / 6)
+    assert lemmas.lemma_1(problem, mdp.optimal_policy(problem)) == pytest.approx((2 - 1) / 6)
 
 
 @given(SEEDS)
 @settings(max_examples=5, deadline=None)
 def test_lemma_2_holds_where_embeddings_are_distinct(seed: int) -> None:
     problem, theta, _ = random_problem(seed)
-    errors = {**theory.lemma_2(problem, theta, AVERAGES), **theory.lemma_2_again(problem, theta)}
+    errors = {**lemmas.lemma_2(problem, theta, AVERAGES), **lemmas.lemma_2_again(problem, theta)}
     assert max(errors.values()) < 1e-8
 
 
 def test_eq_8_where_states_collide_depends_on_how_q_averages() -> None:
     """v = (1, 3): d0 = (0.9, 0.1) gives 1.2, equal weights 2; nothing moves, so that visits weigh like d0."""
-    values = {average: theory.internal_performance(loops(**COLLIDING), HALF, average).item() for average in AVERAGES}
+    values = {average: lemmas.internal_performance(loops(**COLLIDING), HALF, average).item() for average in AVERAGES}
     assert values == pytest.approx({"start": 1.2, "uniform": 2.0, "visits": 1.2, "markov": 1.2})
 
 
@@ -119,7 +120,7 @@ def test_eq_8_where_states_collide_depends_on_how_q_averages() -> None:
 @settings(max_examples=5, deadline=None)
 def test_which_gradients_survive_a_collision(seed: int) -> None:
     problem, theta, _ = random_problem(seed)
-    errors = theory.lemma_2(theory.collided(problem, 3), theta, AVERAGES)
+    errors = lemmas.lemma_2(mdp.collided(problem, 3), theta, AVERAGES)
     exact = {"∂Ji, Q: start", "∂Ji, Q: markov", "policy gradient in E, Q: visits"}
     assert max(errors[name] for name in exact) < 1e-8
     assert min(errors[name] for name in errors.keys() - exact) > 1e-5
@@ -127,7 +128,7 @@ def test_which_gradients_survive_a_collision(seed: int) -> None:
 
 def test_collided_states_share_an_embedding_and_no_others_do() -> None:
     problem, _, _ = random_problem(0)
-    x_of = theory.collided(problem, 2).x_of.tolist()
+    x_of = mdp.collided(problem, 2).x_of.tolist()
     assert x_of[0] == x_of[1]
     assert x_of[2] == x_of[3]
     assert len(set(x_of)) == 4
@@ -135,33 +136,33 @@ def test_collided_states_share_an_embedding_and_no_others_do() -> None:
 
 def test_finite_differences_of_a_quartic_are_exact() -> None:
     theta = torch.tensor([[1.0, 2.0]], dtype=torch.float64)
-    found = theory.finite_differences(lambda t: t[0, 0] ** 4 + 3 * t[0, 0] * t[0, 1] ** 2, theta, step=0.1)
+    found = lemmas.finite_differences(lambda t: t[0, 0] ** 4 + 3 * t[0, 0] * t[0, 1] ** 2, theta, step=0.1)
     assert found.tolist()[0] == pytest.approx([4 + 12, 12])
 
 
 def test_all_embeddings_of_pairs_are_tanh_of_sums_in_order() -> None:
     phi = torch.tensor([[0.1], [0.2], [1.0], [2.0]])
     expected = np.tanh(np.float32([1.1, 2.1, 1.2, 2.2]))
-    np.testing.assert_allclose(theory.all_embeddings(phi, 2)[:, 0], expected, rtol=1e-6)
-    np.testing.assert_allclose(theory.all_embeddings(phi, 1), np.tanh(phi.numpy()), rtol=1e-6)
+    np.testing.assert_allclose(separation.all_embeddings(phi, 2)[:, 0], expected, rtol=1e-6)
+    np.testing.assert_allclose(separation.all_embeddings(phi, 1), np.tanh(phi.numpy()), rtol=1e-6)
 
 
 def test_float32_saturation_is_a_collision() -> None:
     """tanh 10 and tanh 11 are both 1 in float32: the agent cannot tell these states apart."""
-    found = theory.separation(theory.all_embeddings(torch.tensor([[10.0], [11.0], [0.0]]), 1), 1e-6, 10)
+    found = separation.separation(separation.all_embeddings(torch.tensor([[10.0], [11.0], [0.0]]), 1), 1e-6, 10)
     assert (found.equal, found.smallest) == (1, 0.0)
 
 
 def test_separation_by_hand() -> None:
     """Points 0, 0, 5e-7, 1, 3: nearest others at 0, 0, 5e-7, 1 and 2."""
-    found = theory.separation(np.array([[0.0], [0.0], [5e-7], [1.0], [3.0]]), 1e-6, 10)
+    found = separation.separation(np.array([[0.0], [0.0], [5e-7], [1.0], [3.0]]), 1e-6, 10)
     assert (found.states, found.equal, found.near, found.crowded) == (5, 1, 3, 3)
     assert (found.smallest, found.typical, found.measured) == (0.0, pytest.approx(5e-7), 5)
     assert found.huddled == pytest.approx(2 / 5)
 
 
 @pytest.mark.parametrize(
-    ("limit", "block"), [(0, 7), (theory.PAIRWISE_LIMIT, 16), (theory.PAIRWISE_LIMIT, theory.NEAREST_BLOCK)]
+    ("limit", "block"), [(0, 7), (separation.PAIRWISE_LIMIT, 16), (separation.PAIRWISE_LIMIT, separation.NEAREST_BLOCK)]
 )
 @given(seed=SEEDS)
 @settings(max_examples=20, deadline=None)
@@ -170,9 +171,9 @@ def test_separation_is_that_of_all_pairs(limit: int, block: int, seed: int) -> N
     x = draw.integers(0, 4, (40, 3)) + draw.integers(0, 3, (40, 3)) * 0.01
     every = pdist(x)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(theory, "PAIRWISE_LIMIT", limit)
-        patch.setattr(theory, "NEAREST_BLOCK", block)
-        found = theory.separation(x, 0.05, 40)
+        patch.setattr(separation, "PAIRWISE_LIMIT", limit)
+        patch.setattr(separation, "NEAREST_BLOCK", block)
+        found = separation.separation(x, 0.05, 40)
     assert found.equal == (every == 0).sum()
     assert found.near == (every < 0.05).sum()
     assert found.smallest == pytest.approx(every.min(), abs=1e-12)
@@ -182,37 +183,37 @@ def test_different_points_with_one_projection_stay_apart() -> None:
     """(1, 0) and (0, 1) along a line on which both lie at 1, one of them twice, and a third point."""
     x = np.array([[1.0, 0.0], [0.0, 1.0], [3.0, 0.0], [1.0, 0.0]])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(theory, "_along", lambda x: x.sum(axis=1))
-        points, copies = theory._distinct(x)
-        found = theory.separation(x, 1e-6, 10)
-    assert dict(zip(map(tuple, points.tolist()), copies.tolist(), strict=True)) == {(1, 0): 2, (0, 1): 1, (3, 0): 1}
+        patch.setattr(separation, "_along", lambda x: x.sum(axis=1))
+        points, copies = separation._distinct(x, separation._along(x))
+        found = separation.separation(x, 1e-6, 10)
+    assert dict(zip(map(tuple, x[points].tolist()), copies.tolist(), strict=True)) == {(1, 0): 2, (0, 1): 1, (3, 0): 1}
     assert (found.equal, found.near, found.crowded) == (1, 1, 2)
 
 
 def test_a_pair_is_found_among_many_states_though_neither_is_sampled() -> None:
     x = np.random.default_rng(0).uniform(-1, 1, (5000, 4))
     x[4321] = x[1234] + 1e-8
-    found = theory.separation(x, 1e-6, sample=1)
+    found = separation.separation(x, 1e-6, sample=1)
     assert (found.near, found.crowded, found.measured) == (1, 2, 1)
     assert found.smallest == pytest.approx(2e-8, rel=1e-6)
 
 
 def test_smallest_singular_value() -> None:
-    assert theory.smallest_singular_value(np.array([[3.0, 0, 0], [0, 0.5, 0]])) == pytest.approx(0.5)
-    assert theory.smallest_singular_value(np.array([[1.0, 2, 3], [2, 4, 6]])) == pytest.approx(0, abs=1e-12)
-    assert theory.smallest_singular_value(np.ones((3, 2))) == 0
+    assert separation.smallest_singular_value(np.array([[3.0, 0, 0], [0, 0.5, 0]])) == pytest.approx(0.5)
+    assert separation.smallest_singular_value(np.array([[1.0, 2, 3], [2, 4, 6]])) == pytest.approx(0, abs=1e-12)
+    assert separation.smallest_singular_value(np.ones((3, 2))) == 0
 
 
 def test_facts_tell_what_holds() -> None:
-    rows = theory.check_lemmas(problems=2, states=4, actions=3, cells=2, discount=0.9)
-    facts = theory.facts(rows, 1e-8)
+    rows = checks.check_lemmas(problems=2, states=4, actions=3, cells=2, discount=0.9)
+    facts = checks.facts(rows, 1e-8)
     assert {name: fact["holds"] for name, fact in facts.items()} == {
         "lemma-1": True,
         "theorem-1": True,
         "lemma-2": True,
         "lemma-1-any-embedding": False,
     }
-    assert not theory.facts(rows, 1e-30)["lemma-2"]["holds"]
+    assert not checks.facts(rows, 1e-30)["lemma-2"]["holds"]
 
 
 @pytest.mark.parametrize(
@@ -226,10 +227,10 @@ def test_facts_tell_what_holds() -> None:
 )
 def test_assumption_3_of_one_embedding(phi: torch.Tensor, one_hots: int, holds: bool) -> None:
     if one_hots:
-        rows = theory.check_discrete("somewhere", phi, one_hots, near=1e-6, sample=10, seed=0)
+        rows = checks.check_discrete("somewhere", phi, one_hots, near=1e-6, sample=10, seed=0)
     else:
-        rows = theory.check_continuous("somewhere", phi, seed=0)
-    fact = theory.facts(rows, 1e-8)["assumption-3"]
+        rows = checks.check_continuous("somewhere", phi, seed=0)
+    fact = checks.facts(rows, 1e-8)["assumption-3"]
     assert (fact["holds"], fact["n"]) == (holds, 1)
 
 
@@ -255,6 +256,6 @@ def test_the_stage_checks_every_embedding_once_and_says_which_files_are_not_ther
 
     found = json.loads(paths.theory("preview").read_text())
     assert found["missing"] == [paths.embedding("preview", "gridworld-continuous", "jsae", "0-1").as_posix()]
-    equal = {(row["trained"], row["seed"]): row["value"] for row in found["checks"] if row["quantity"] == theory.EQUAL}
+    equal = {(row["trained"], row["seed"]): row["value"] for row in found["checks"] if row["quantity"] == checks.EQUAL}
     assert equal == {("", 0): 0, ("", 1): 0, ("ppo", 0): 0, ("ppo", 1): 1}
-    assert found["facts"]["assumption-3"] == {"holds": False, "measure": theory.EQUAL, "value": 1, "n": 4}
+    assert found["facts"]["assumption-3"] == {"holds": False, "measure": checks.EQUAL, "value": 1, "n": 4}

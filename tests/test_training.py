@@ -1,10 +1,11 @@
-"""The trainer: members are independent, resuming changes no bit, a kill loses nothing, NaN stops with a name."""
+"""The trainer: runs are independent, resuming changes no bit, a kill loses nothing, NaN stops with a name."""
 
 import os
 import resource
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,19 +13,21 @@ import pytest
 import torch
 
 from jsae.config.errors import JsaeError
-from jsae.embeddings.learning import Learner, embed
+from jsae.embeddings.base import embed
+from jsae.embeddings.learner import Learner
 from jsae.environments.gridworld import Gridworld
 from jsae.environments.half_cheetah import HalfCheetah
 from jsae.environments.slot_machine import SlotMachine
-from jsae.experience.rollout import Environment
+from jsae.experience.environment import Environment
 from jsae.experience.samples import random_transitions
-from jsae.io.workers import run_shards, shards, workers
+from jsae.io.workers import batches, run_batches, runner, workers
 from jsae.nn.randomness import Streams
 from jsae.training import trainer as training
 from jsae.training.pretraining import pretrain
-from jsae.training.trainer import Settings, Trainer, train
+from jsae.training.trainer import Continual, Settings, Trainer, train
 from tests.made_worlds import TINY_GRIDWORLD
 
+CONTINUAL = Continual(epochs=1, batch_size=10, learning_rate=0.01, weight_decay=1e-4)
 SLOT_MACHINE = {
     "reels": [[0, 1, 2], [2, 0, 1], [1, 2, 0]],
     "moves": 4,
@@ -41,23 +44,23 @@ def environment(kind: str) -> Environment:
 
 
 def make(kind: str, embedding: str, seeds: list[int], *, continual: bool = False, **changes: object) -> Trainer:
-    members, world = len(seeds), environment(kind)
+    runs, world = len(seeds), environment(kind)
     values = Settings(
-        lanes=6,
+        num_envs=6,
         hidden_sizes=[8, 8],
-        initial_standard_deviations=[0.5] * members,
-        actor_learning_rates=[0.003] * members,
-        critic_learning_rates=[0.003] * members,
-        agent={"discount": 0.99, "gae_lambda": 0.97, "policy_steps": 2, "critic_steps": 5},
+        initial_standard_deviations=[0.5] * runs,
+        actor_learning_rates=[0.003] * runs,
+        critic_learning_rates=[0.003] * runs,
+        agent_parameters={"discount": 0.99, "gae_lambda": 0.97, "train_pi_iters": 2, "train_v_iters": 5},
         reward_scale=1.0,
-        continual=(1, 10, 0.01, 1e-4) if continual else None,
+        continual=CONTINUAL if continual else None,
     )
     built = embed(embedding, world, seeds, 3, 2)
     if built.learnt:
-        learner = Learner(built, Streams(seeds, "test"), learning_rate=0.01, weight_decay=0.0, members=members)
+        learner = Learner(built, Streams(seeds, "test"), learning_rate=0.01, weight_decay=0.0)
         data = random_transitions(world, seeds, 100)
-        pretrain(built, data, learner, passes=2, batch_size=50, validation_share=0.2, patience=2)
-    return Trainer(world, built, "vpg", seeds, values._replace(**changes))
+        pretrain(built, data, learner, epochs=2, batch_size=50, validation_share=0.2, window=2)
+    return Trainer(world, built, "vpg", seeds, replace(values, **changes))
 
 
 CASES = [
@@ -73,7 +76,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("kind", "embedding", "continual"), CASES)
-def test_a_population_of_five_equals_five_populations_of_one(kind: str, embedding: str, continual: bool) -> None:
+def test_a_batch_of_five_runs_equals_five_batches_of_one(kind: str, embedding: str, continual: bool) -> None:
     together = make(kind, embedding, list(range(5)), continual=continual)
     alone = [make(kind, embedding, [seed], continual=continual) for seed in range(5)]
     for trainer in (together, *alone):
@@ -127,7 +130,7 @@ def test_a_damaged_checkpoint_is_set_aside(tmp_path: Path, caplog: pytest.LogCap
     assert (tmp_path / "saved.damaged").exists()
 
 
-def test_hyper_parameters_are_each_members_own() -> None:
+def test_hyper_parameters_are_each_runs_own() -> None:
     rates = [0.003, 0.03]
     together = make("gridworld", "jsae", [0, 1], actor_learning_rates=rates)
     alone = [make("gridworld", "jsae", [seed], actor_learning_rates=[rate]) for seed, rate in enumerate(rates)]
@@ -165,9 +168,9 @@ def test_the_shown_return_is_that_of_the_last_ten_episodes() -> None:
     torch.testing.assert_close(shown, torch.stack(expected).double())
 
 
-def test_shards_are_cut_by_the_parameter() -> None:
-    assert shards(range(5), 3) == [[0, 1, 2], [3, 4]]
-    assert shards([7, 8], 5) == [[7, 8]]
+def test_batches_are_cut_by_the_parameter() -> None:
+    assert batches(range(5), 3) == [[0, 1, 2], [3, 4]]
+    assert batches([7, 8], 5) == [[7, 8]]
 
 
 def test_the_number_of_workers_must_be_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,38 +179,56 @@ def test_the_number_of_workers_must_be_a_number(monkeypatch: pytest.MonkeyPatch)
         workers()
 
 
-def fails_in_a_worker(progress: object, number: int) -> int:
-    """For the test below: the second call of three is wrong."""
-    if number == 1:
-        raise JsaeError("number 1 is wrong")
-    return number
+@dataclass(frozen=True)
+class Doubles:
+    """A job that gives twice its number, unless that is 1."""
+
+    number: int
+
+    def run(self, progress: Callable[[int], None]) -> int:
+        if self.number == 1:
+            raise JsaeError("number 1 is wrong")
+        progress(1)
+        return 2 * self.number
 
 
-def dies_in_a_worker(progress: object) -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
+class Dies:
+    def run(self, progress: Callable[[int], None]) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
-def lacks_memory_in_a_worker(progress: object, allocate: Callable[[int], object]) -> None:
-    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (used + 2**26, used + 2**26))
-    allocate(2**30)
+@dataclass(frozen=True)
+class LacksMemory:
+    allocate: Callable[[int], object]
+
+    def run(self, progress: Callable[[int], None]) -> None:
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used + 2**26, used + 2**26))
+        self.allocate(2**30)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_results_come_in_the_order_of_the_jobs(device: str) -> None:
+    numbers = [5, 0, 3, 2]
+    assert runner(device)([Doubles(n) for n in numbers], total=4, label="test") == [10, 0, 6, 4]
+    assert runner(device)([], total=0, label="test") == []
 
 
 def test_the_error_of_a_worker_reaches_the_caller() -> None:
     with pytest.raises(JsaeError, match="number 1 is wrong"):
-        run_shards(fails_in_a_worker, [{"number": i} for i in range(3)], total=3, label="test")
+        run_batches([Doubles(i) for i in range(3)], total=3, label="test")
 
 
 def test_a_killed_worker_is_named() -> None:
     with pytest.raises(JsaeError, match="test: a worker process was killed"):
-        run_shards(dies_in_a_worker, [{}], total=1, label="test")
+        run_batches([Dies()], total=1, label="test")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux holds a process to its limit of memory")
 @pytest.mark.parametrize("allocate", [bytearray, torch.empty, np.empty])
 def test_a_worker_without_memory_is_named_and_what_to_do(allocate: Callable[[int], object]) -> None:
     with pytest.raises(JsaeError, match=r"test: a worker process ran out of memory; run again .* JSAE_WORKERS=1"):
-        run_shards(lacks_memory_in_a_worker, [{"allocate": allocate}], total=1, label="test")
+        run_batches([LacksMemory(allocate)], total=1, label="test")
 
 
 def test_checkpoints_that_take_long_become_rare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
-"""The two kinds of policy of the paper's agents, for a population.
+"""The two kinds of policy of the paper's agents, for a batch of runs.
 
 A Gaussian acts in the action embedding space E (internal policy π_i(e | x)) or in a continuous action space; a
-categorical one chooses among the actions themselves (the agents without embeddings). On-policy agents use either
-through `draw`, `sample` and `log_probability`.
+categorical one picks one of the actions themselves (the agents without embeddings). On-policy agents use either
+through `draw`, `sample` and `log_probability`. What a policy outputs is a latent action: a point of E, a vector of the
+environment's own space, or the id of an action.
 """
 
 import math
@@ -14,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from jsae.nn import kernels
-from jsae.nn.networks import MLP
+from jsae.nn.mlp import MLP
 from jsae.nn.randomness import Streams
 
 
@@ -36,8 +37,8 @@ class Gaussian:
         initial_standard_deviation: Tensor,
     ):
         self.action_size = action_size
-        members = len(initial_standard_deviation)
-        self.network = MLP(streams, inputs, hidden_sizes, action_size, extra=action_size, members=members)
+        runs = len(initial_standard_deviation)
+        self.network = MLP(streams, inputs, hidden_sizes, action_size, extra=action_size, members=runs)
         with torch.no_grad():
             self.network.free.copy_(initial_standard_deviation.log()[:, None])
 
@@ -94,8 +95,8 @@ class SquashedGaussian(Gaussian):
 class Categorical:
     """Softmax over all actions: one output for each (agents without embeddings)."""
 
-    def __init__(self, streams: Streams, inputs: int, hidden_sizes: Sequence[int], n_actions: int, members: int):
-        self.network = MLP(streams, inputs, hidden_sizes, n_actions, members=members)
+    def __init__(self, streams: Streams, inputs: int, hidden_sizes: Sequence[int], n_actions: int, runs: int):
+        self.network = MLP(streams, inputs, hidden_sizes, n_actions, members=runs)
 
     def draw(self, streams: Streams, *shape: int) -> Tensor:
         """Noise for `sample`, `[P, *shape]`."""
@@ -118,21 +119,27 @@ class Categorical:
 Policy = Gaussian | Categorical
 
 
-class Choices(NamedTuple):
-    """What a policy chooses: a point of a space of `dimensions`; where that is 0, one of `actions` actions."""
+class ActionSpec(NamedTuple):
+    """What a policy outputs: its latent actions.
+
+    | field | what |
+    |---|---|
+    | dimensions | d: a latent action is a point of a space of d dimensions; 0: it is the id of a discrete action |
+    | actions | number of discrete actions; of no meaning where dimensions > 0 |
+    """
 
     dimensions: int
     actions: int
 
 
 def policy_over(
-    choices: Choices,
+    spec: ActionSpec,
     streams: Streams,
     inputs: int,
     hidden_sizes: Sequence[int],
     initial_standard_deviations: Tensor,
 ) -> Policy:
-    """A Gaussian over the points of a space, or a softmax over actions."""
-    if choices.dimensions:
-        return Gaussian(streams, inputs, hidden_sizes, choices.dimensions, initial_standard_deviations)
-    return Categorical(streams, inputs, hidden_sizes, choices.actions, len(initial_standard_deviations))
+    """A Gaussian over the points of a space, or a softmax over actions; `initial_standard_deviations` is `[P]`."""
+    if spec.dimensions:
+        return Gaussian(streams, inputs, hidden_sizes, spec.dimensions, initial_standard_deviations)
+    return Categorical(streams, inputs, hidden_sizes, spec.actions, len(initial_standard_deviations))

@@ -1,4 +1,4 @@
-"""Returns and advantages of a population's trajectories, time along the second axis: `[P, T, N]`.
+"""Returns and advantages of the trajectories of a batch of runs, time along the second axis: `[P, T, N]`.
 
 An episode ends where `terminated` is true, and every trajectory is cut after its last step T − 1. A termination is
 worth nothing more; a cut only ends what was seen, so the value of the state it led to, V(s_T), stands in for the rest.
@@ -25,7 +25,7 @@ def rewards_to_go(reward: Tensor, last_value: Tensor, terminated: Tensor, discou
 def generalised_advantages(
     reward: Tensor, value: Tensor, last_value: Tensor, terminated: Tensor, discount: float, gae_lambda: float
 ) -> Tensor:
-    """GAE(γ, λ) (Schulman et al. 2016): Σ_k (γλ)^k δ_{t+k}, δ_t = r_t + γ V(s_{t+1}) − V(s_t); `[P, T, N]`."""
+    """GAE(γ, λ) (Schulman et al. 2016, Eq. 16): Σ_k (γλ)^k δ_{t+k}, δ_t = r_t + γ V(s_{t+1}) − V(s_t); `[P, T, N]`."""
     go_on = (~terminated).to(reward.dtype)
     next_value = torch.cat([value[:, 1:], last_value[:, None]], 1)
     delta = reward + discount * go_on * next_value - value
@@ -39,7 +39,7 @@ def generalised_advantages(
 
 
 def normalised(advantage: Tensor) -> Tensor:
-    """Each member's advantages `[P, ...]` with mean 0 and standard deviation 1 over its epoch (Spinning Up)."""
+    """Each run's advantages `[P, ...]` with mean 0 and standard deviation 1 over its epoch (Spinning Up)."""
     flat = advantage.flatten(1)
     deviation = flat.std(1, correction=0, keepdim=True)
     return ((flat - flat.mean(1, keepdim=True)) / (deviation + 1e-8)).view_as(advantage)

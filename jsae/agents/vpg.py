@@ -21,11 +21,15 @@ def policy_gradient_loss(log_p: Tensor, advantage: Tensor) -> Tensor:
 class VPG(OnPolicyAgent):
     """Vanilla policy gradient."""
 
+    label = "VPG"
+    order = 0
+    searched = ("train_pi_iters",)
+
     def policy_loss(self, log_p: Tensor, old_log_p: Tensor, advantage: Tensor) -> Tensor:
         """See `policy_gradient_loss`."""
         return policy_gradient_loss(log_p, advantage)
 
     @property
     def compiled_clip(self) -> float | None:
-        """A subclass may have another loss."""
+        """POLICY_GRADIENT; None for a subclass, which may have another loss."""
         return kernels.POLICY_GRADIENT if type(self) is VPG else None

@@ -7,7 +7,7 @@ verdicts. This module reads it, compares the cells and returns plain records for
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -16,11 +16,10 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from jsae.analysis import statistics
-from jsae.analysis.curves import Cell
-from jsae.config import labels as names
 from jsae.config.errors import JsaeError
+from jsae.config.study import Cell
 
-Measure = Literal["fraction", "area", "final_return", "area_return", "epochs"]
+Measure = Literal["normalized_return", "normalized_mean_over_training", "final_return", "mean_over_training", "epochs"]
 Verdict = Literal["supported", "inconclusive", "contradicted", "not tested"]
 SMOOTHING = 20
 """Epochs whose mean has to reach the level where a claim on speed is read a second time."""
@@ -41,8 +40,8 @@ class Claim(_Strict):
     aspect: str
     kind: Literal["better", "comparable", "faster", "fact"]
     measure: Measure | None = None
-    first: tuple[str, str, str] | None = None
-    second: tuple[str, str, str] | None = None
+    first: tuple[str, ...] | None = None
+    second: tuple[str, ...] | None = None
 
     @property
     def cells(self) -> tuple[Cell, Cell]:
@@ -81,35 +80,33 @@ def load(path: Path) -> Claims:
     return claims
 
 
-def varied(claims: Claims, environment: str, variant: str, agents: Collection[str]) -> Claims:
-    """The comparisons that the paper makes in `environment` with `agents`, in a `variant` that it does not have."""
-    found = [
-        claim.model_copy(
-            update={
-                "id": f"{variant}-{claim.id}",
-                "figure": "",
-                "first": (variant, first.agent, first.embedding),
-                "second": (variant, second.agent, second.embedding),
-            }
-        )
-        for claim in claims.claims
-        if claim.kind != "fact"
-        for first, second in [claim.cells]
-        if first.environment == second.environment == environment and {first.agent, second.agent} <= set(agents)
-    ]
+def under(claims: Claims, reading: str, cells: Collection[Cell]) -> Claims:
+    """The comparisons of the paper under a reading: those of which both cells are among `cells`."""
+    found = []
+    for claim in claims.claims:
+        if claim.kind != "fact":
+            first, second = (Cell(cell.environment, cell.agent, cell.embedding, reading) for cell in claim.cells)
+            if first in cells and second in cells:
+                words = {"first": tuple(vars(first).values()), "second": tuple(vars(second).values())}
+                found.append(claim.model_copy(update={"id": f"{claim.id}-{reading}", "figure": "", **words}))
     return claims.model_copy(update={"claims": found})
 
 
 def judge(
-    claims: Claims, curves: pl.DataFrame, final: pl.DataFrame, theory: Mapping[str, Mapping[str, Any]]
+    claims: Claims,
+    curves: pl.DataFrame,
+    final: pl.DataFrame,
+    theory: Mapping[str, Mapping[str, Any]],
+    labels: Mapping[str, str],
 ) -> list[dict[str, Any]]:
     """One record a claim, in their order, with effect, interval, probability of improvement and verdict.
 
     curves, final: the tables of the study. theory: facts by claim id, {"holds": bool, "measure", "value", "n"}.
+    labels: of embeddings.
     The effect is first − second in the measure's unit, for `faster` second − first: a claimed effect is positive.
-    No verdict takes these into account: `over_epochs`, the same difference of the mean return over all epochs, speed
-    and level in one; `paired`, the mean difference between runs with the same seed, where both cells have the same
-    seeds; `smoothed`, of a claim on speed, the effect where the mean of `SMOOTHING` epochs has to reach the level.
+    No verdict takes these into account: `over_training`, the same difference of the mean return over training,
+    speed and level in one; `paired`, the mean difference between runs with the same seed, where both cells have the
+    same seeds; `smoothed`, of a claim on speed, the effect where the mean of `SMOOTHING` epochs has to reach the level.
     `remark` says what to know before a verdict is believed.
     """
     records = [_record(claim) for claim in claims.claims]
@@ -125,7 +122,7 @@ def judge(
             continue
         first, second = (final.filter(_is(cell)) for cell in claim.cells)
         budget = _budget(curves, claim)
-        margin = claims.margins[claim.measure or "fraction"] * (budget if claim.kind == "faster" else 1.0)
+        margin = claims.margins[claim.measure or "normalized_return"] * (budget if claim.kind == "faster" else 1.0)
         confidence = 1 - 2 * claims.level
         difference = statistics.welch(*samples)
         record |= {
@@ -134,7 +131,7 @@ def judge(
             "n": [len(sample) for sample in samples],
             "probability_of_improvement": float(statistics.probability_of_improvement(*samples)),
             "deviations": [float(sample.std(ddof=1)) for sample in samples],
-            "over_epochs": _difference(first, second, "area", confidence),
+            "over_training": _difference(first, second, "normalized_mean_over_training", confidence),
         }
         if set(first["seed"]) == set(second["seed"]):
             record["paired"] = _as_record(statistics.mean_interval(samples[0] - samples[1], confidence))
@@ -142,7 +139,8 @@ def judge(
             level = _mean(second)
             smooth = (-_epochs(curves, cell, level, budget, SMOOTHING) for cell in claim.cells)
             record["smoothed"] = _as_record(statistics.welch(*smooth).interval(confidence))
-            record["remark"] = _remark(claim, samples, (first, second), budget, confidence)
+            called = [labels.get(cell.embedding, cell.embedding) for cell in claim.cells]
+            record["remark"] = _remark(called, samples, (first, second), budget, confidence)
         tested[claim.family].append((record, difference, margin))
     for family in tested.values():
         _decide(family, claims)
@@ -173,7 +171,7 @@ def _record(claim: Claim) -> dict[str, Any]:
         "probability_of_improvement": None,
         "p": None,
         "p_against": None,
-        "over_epochs": None,
+        "over_training": None,
         "paired": None,
         "smoothed": None,
         "seeds_needed": None,
@@ -202,10 +200,12 @@ def _samples(claim: Claim, curves: pl.DataFrame, final: pl.DataFrame) -> tuple[s
         if len(runs) < 2:
             raise _NotTested(f"{cell} has one seed only")
         found.append(runs)
-    if claim.measure in ("fraction", "area") and not all(runs["fraction"].is_finite().all() for runs in found):
+    if claim.measure in ("normalized_return", "normalized_mean_over_training") and not all(
+        runs["normalized_return"].is_finite().all() for runs in found
+    ):
         raise _NotTested(f"the optimal or the random return of {claim.cells[0].environment} is not known")
     if claim.measure != "epochs":
-        first, second = (_values(claim.measure or "fraction", runs) for runs in found)
+        first, second = (_values(claim.measure or "normalized_return", runs) for runs in found)
         return first, second
     budget = _budget(curves, claim)
     first, second = (-_epochs(curves, cell, _mean(found[1]), budget) for cell in claim.cells)
@@ -229,16 +229,19 @@ def _as_record(interval: statistics.Interval) -> dict[str, float]:
 
 
 def _values(measure: Measure, runs: pl.DataFrame) -> statistics.Scores:
-    """A measure of each run of a table of `jsae.analysis.tables.final`."""
+    """A measure of each run of a table of `final`."""
     random, optimal = pl.col("random_return"), pl.col("optimal_return")
-    areas = {"area": (pl.col("area") - random) / (optimal - random), "area_return": pl.col("area")}
-    return statistics.scores(runs.select(areas.get(measure, pl.col(measure))).to_series().to_numpy())
+    if measure == "normalized_mean_over_training":
+        column = (pl.col("mean_over_training") - random) / (optimal - random)
+    else:
+        column = pl.col(measure)
+    return statistics.scores(runs.select(column).to_series().to_numpy())
 
 
 def _difference(first: pl.DataFrame, second: pl.DataFrame, measure: Measure, confidence: float) -> dict[str, Any]:
     """The difference of means of two cells' runs with its interval; as a fraction, or a return where none is known."""
-    if not pl.concat([first, second])["fraction"].is_finite().all():
-        measure = "area_return" if measure == "area" else "final_return"
+    if not pl.concat([first, second])["normalized_return"].is_finite().all():
+        measure = "mean_over_training" if measure == "normalized_mean_over_training" else "final_return"
     difference = statistics.welch(_values(measure, first), _values(measure, second))
     return {"measure": measure, **_as_record(difference.interval(confidence))}
 
@@ -257,15 +260,15 @@ def beside(final: pl.DataFrame, pairs: Sequence[tuple[Cell, Cell]], level: float
                     "first": list(vars(cells[0]).values()),
                     "second": list(vars(cells[1]).values()),
                     "n": [len(first), len(second)],
-                    "final": _difference(first, second, "fraction", 1 - 2 * level),
-                    "over_epochs": _difference(first, second, "area", 1 - 2 * level),
+                    "final": _difference(first, second, "normalized_return", 1 - 2 * level),
+                    "over_training": _difference(first, second, "normalized_mean_over_training", 1 - 2 * level),
                 }
             )
     return records
 
 
 def _remark(
-    claim: Claim,
+    called: Sequence[str],
     samples: tuple[statistics.Scores, statistics.Scores],
     runs: tuple[pl.DataFrame, pl.DataFrame],
     budget: float,
@@ -276,10 +279,9 @@ def _remark(
     second = runs[1]
     if statistics.mean_interval(second["final_return"].to_numpy(), confidence).low <= second["random_return"][0]:
         said.append(
-            "its benchmark does not surely end above the random policy: chance reaches that level, and the verdict "
-            "says nothing of learning"
+            "its baseline does not end significantly above the random policy: chance reaches that level, and the "
+            "verdict says nothing of learning"
         )
-    called = [names.embedding(cell.embedding) for cell in claim.cells]
     never = [int((-sample >= budget).sum()) for sample in samples]
     if any(never):
         counts = " and ".join(
@@ -312,11 +314,7 @@ def _budget(curves: pl.DataFrame, claim: Claim) -> float:
 
 
 def _is(cell: Cell) -> pl.Expr:
-    return (
-        (pl.col("environment") == cell.environment)
-        & (pl.col("agent") == cell.agent)
-        & (pl.col("embedding") == cell.embedding)
-    )
+    return pl.all_horizontal(pl.col(name) == value for name, value in vars(cell).items())
 
 
 def _decide(family: Sequence[tuple[dict[str, Any], statistics.Difference, float]], claims: Claims) -> None:
@@ -366,10 +364,3 @@ def _out_of_reach(record: Mapping[str, Any], margin: float, level: float, power:
     if needed is None or needed <= min(record["n"]):
         return ""
     return f"with these spreads it takes about {needed:,} seeds a cell to support it, even where there is no difference"
-
-
-def metrics(records: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
-    """Flat numbers for `dvc metrics`: how many claims have each verdict, and the effect of each that was tested."""
-    counts = {verdict: sum(record["verdict"] == verdict for record in records) for verdict in get_args(Verdict)}
-    effects = {record["id"]: record["effect"] for record in records if record["effect"] is not None}
-    return {"verdicts": counts, "effects": effects}

@@ -7,31 +7,19 @@ an environment's agents and embeddings share is compared among settings that wer
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import polars as pl
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
-from jsae.analysis.curves import Cell
 from jsae.config.errors import JsaeError
-from jsae.config.parameters import Parameters
+from jsae.config.hyper_parameters import SIZES, Best, Values
+from jsae.config.study import Cell
 
-Values = dict[str, Any]
-"""Hyper-parameters by name."""
-VARIANT_OF = {"none": "none", "ra": "ra", "ra_frozen": "ra"}
-"""Whose outcome of the search an embedding takes; every other one is a variant of JSAE."""
-
-SIZES = ("state_embedding_size", "action_embedding_size")
-STEPS = ("policy_steps", "update_steps")
-OF_AGENTS = {
-    "vpg": ("policy_steps",),
-    "ppo": (),
-    "sac": ("entropy_weight", "update_steps"),
-}
-"""What is searched of one agent alone; PPO's policy steps end by themselves, once the policy has moved far enough."""
+STEPS = ("train_pi_iters", "update_steps")
+"""Hyper-parameters that are one value for an environment's agent."""
 
 VARIED: dict[str, Any] = {
     "actor_learning_rate": pl.Float64,
@@ -41,7 +29,7 @@ VARIED: dict[str, Any] = {
     "action_embedding_size": pl.Int64,
     "hidden_sizes": pl.String,
     "entropy_weight": pl.Float64,
-    "policy_steps": pl.Int64,
+    "train_pi_iters": pl.Int64,
     "update_steps": pl.Int64,
 }
 """Hyper-parameters that a search can vary, and their columns in its outcome."""
@@ -68,64 +56,9 @@ class Trial(NamedTuple):
         return self.shared | self.own
 
 
-class Best(NamedTuple):
-    """What the search chose: of the embeddings by (environment, embedding), of the agents by cell."""
-
-    embeddings: dict[tuple[str, str], Values]
-    agents: dict[Cell, Values]
-
-
-NOTHING_FOUND = Best({}, {})
-
-
-def values(settings: Parameters, cell: Cell, best: Best = NOTHING_FOUND) -> Values:
-    """Every hyper-parameter that a search may vary, and the agent's others, as `cell` is trained with.
-
-    What was found stands over params.yaml: for a variant of JSAE (an ablation, a transfer) that of JSAE, for an
-    environment of search.same_as that of the other.
-    """
-    environment = settings.environments[cell.environment]
-    common = settings.agents.common
-    stated = {
-        "actor_learning_rate": common.actor_learning_rate,
-        "critic_learning_rate": common.critic_learning_rate,
-        "initial_standard_deviation": common.initial_standard_deviation,
-        "hidden_sizes": environment.hidden_sizes,
-        "discount": common.discount,
-        **settings.agent(cell.environment, cell.agent),
-        **sizes(settings, cell.environment, cell.embedding),
-    }
-    return stated | found(settings, cell, best)
-
-
-def found(settings: Parameters, cell: Cell, best: Best) -> Values:
-    """Those hyper-parameters of a cell that the search chose."""
-    environment, embedding = _looked_at(settings, cell.environment, cell.embedding)
-    chosen = best.agents.get(Cell(environment, cell.agent, embedding), {})
-    return best.embeddings.get((environment, embedding), {}) | chosen
-
-
-def sizes(settings: Parameters, environment: str, embedding: str, best: Best = NOTHING_FOUND) -> Values:
-    """The sizes of an embedding, whatever agent learns with it."""
-    stated = {size: getattr(settings.environments[environment], size) for size in SIZES}
-    return stated | best.embeddings.get(_looked_at(settings, environment, embedding), {})
-
-
-def _looked_at(settings: Parameters, environment: str, embedding: str) -> tuple[str, str]:
-    """The environment and the embedding whose outcome of the search these two take."""
-    return settings.search.same_as.get(environment, environment), VARIANT_OF.get(embedding, "jsae")
-
-
-def trials(settings: Parameters, cell: Cell) -> list[Trial]:
-    """The grid of a cell: every combination of the values of search.vary that can make a difference to it."""
-    search, module = settings.search, settings.environments[cell.environment].module
-    grid: dict[Any, list[Any]] = search.grid | getattr(search, module, {})
-    strangers = {name for agent, names in OF_AGENTS.items() if agent != cell.agent for name in names}
-    if cell.embedding == "none":
-        strangers |= {*SIZES, *([] if module == "half_cheetah" else ["initial_standard_deviation"])}  # of a softmax
-    if cell.embedding == "ra":
-        strangers |= {"state_embedding_size"}
-    varied = [name for name in search.vary if name in grid and name not in strangers]
+def trials(grid: Mapping[str, Sequence[Any]], vary: Sequence[str], strangers: Sequence[str]) -> list[Trial]:
+    """Every combination of the values of what is varied; strangers make no difference to the cell and stay."""
+    varied = [name for name in vary if name in grid and name not in strangers]
     shared = [name for name in varied if name in SIZES + STEPS]
     own = [name for name in varied if name not in shared]
     return [Trial(one, other) for one in _product(grid, shared) for other in _product(grid, own)]
@@ -221,23 +154,6 @@ def _with_best_shared(rows: list[Values], names: Sequence[str]) -> list[Values]:
     return [row for row in rows if tuple(row[name] for name in names) == chosen]
 
 
-def read_best(path: Path) -> Best:
-    """What `write_best` wrote. Raises JsaeError if it cannot be that."""
-    try:
-        content = YAML(typ="safe").load(path) or {}
-        return Best(
-            {(e, x): dict(found) for e, by in content.pop("embeddings", {}).items() for x, found in by.items()},
-            {
-                Cell(e, a, x): dict(found)
-                for e, agents in content.pop("agents", {}).items()
-                for a, embeddings in agents.items()
-                for x, found in embeddings.items()
-            },
-        )
-    except (OSError, YAMLError, AttributeError, TypeError, ValueError) as error:
-        raise JsaeError(f"{path} is not what `make choose` writes ({error}): git checkout {path}") from None
-
-
 def write_best(path: Path, best: Best) -> None:
     """Write what `choose` chose, for people and for `read_best`."""
     content: dict[str, Any] = {"embeddings": {}, "agents": {}}
@@ -247,6 +163,6 @@ def write_best(path: Path, best: Best) -> None:
         content["agents"].setdefault(cell.environment, {}).setdefault(cell.agent, {})[cell.embedding] = found
     yaml = YAML()
     yaml.default_flow_style, yaml.width = None, 120
-    with path.open("w") as stream:
-        stream.write("# What the search has found: `make choose` writes it. What stands here goes over params.yaml.\n")
+    with path.open("w", encoding="utf-8") as stream:
+        stream.write("# What the search found: `make choose` writes it. These values override params.yaml.\n")
         yaml.dump(content, stream)

@@ -7,8 +7,14 @@ The schema of params.yaml is made of such signatures (jsae.config.schema): an ar
 Limits are those of the package annotated_types.
 """
 
+import math
 import typing
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
+
+from annotated_types import Predicate
+
+Finite = Annotated[float, Predicate(math.isfinite)]
+"""A number that is neither infinite nor NaN."""
 
 
 class Doc(NamedTuple):

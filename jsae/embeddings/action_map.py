@@ -4,16 +4,16 @@ import torch
 from torch import Tensor
 
 from jsae.nn import kernels
-from jsae.nn.networks import MLP
+from jsae.nn.mlp import MLP
 from jsae.nn.randomness import Streams
 
 HIDDEN_UNITS = 64
 """A.4.2: f has "a single layer of 64 hidden units" where actions are continuous."""
 
 
-def identity(choice: Tensor) -> Tensor:
-    """f without an embedding: the policy chooses an action of the environment itself."""
-    return choice
+def identity(latent: Tensor) -> Tensor:
+    """f without an embedding: the policy's latent action is an action of the environment."""
+    return latent
 
 
 class NearestNeighbour:
@@ -34,9 +34,9 @@ class NearestNeighbour:
         return torch.baddbmm(self._squares[:, None], e, self._points, alpha=-2).min(2).indices
 
 
-def action_map_loss(guess: Tensor, action: Tensor) -> Tensor:
+def action_map_loss(predicted: Tensor, action: Tensor) -> Tensor:
     """Eq. (6) for continuous actions: mean squared error of f(e), `[P]`; both `[P, B, action_size]`."""
-    return (guess - action).square().mean((1, 2))
+    return (predicted - action).square().mean((1, 2))
 
 
 class ActionNetwork:
@@ -46,8 +46,8 @@ class ActionNetwork:
     its weights.
     """
 
-    def __init__(self, streams: Streams, embedding_size: int, action_size: int, *, members: int):
-        self.network = MLP(streams, embedding_size, [HIDDEN_UNITS], action_size, members=members)
+    def __init__(self, streams: Streams, embedding_size: int, action_size: int, *, runs: int):
+        self.network = MLP(streams, embedding_size, [HIDDEN_UNITS], action_size, members=runs)
 
     def __call__(self, e: Tensor) -> Tensor:
         """Actions `[P, B, action_size]` of points `[P, B, d]`, clipped to the box [−1, 1] of every environment here."""

@@ -1,16 +1,19 @@
 """The paper's joint state-action embedding (section 4.3.1, Figure 1b): φ, g and T learnt as one model."""
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
-from jsae.embeddings import learning
+from jsae.embeddings import base
 from jsae.embeddings.action_map import ActionNetwork, NearestNeighbour
-from jsae.experience.rollout import Environment, Transitions
-from jsae.nn.networks import Encoder, Linear
+from jsae.experience.environment import Environment
+from jsae.experience.trajectories import Transitions
+from jsae.nn.mlp import Encoder, Linear
 from jsae.nn.randomness import Streams
 
 
-class Embedding(learning.Embedding):
+class Embedding(base.Embedding):
     """φ: S → X, g: A → E and T: X × E → S, all trained on Eq. (5), and f: E → A.
 
     | symbol | what |
@@ -23,11 +26,17 @@ class Embedding(learning.Embedding):
     One layer each is the form of the public re-implementation; the paper does not say.
     """
 
+    label = "JSAE"
+    color = "#0072B2"
+    order = 0
+    role: ClassVar[base.Role] = "paper"
+    compared_with = ""
+    searched_as = "jsae"
     learnt = True
     has_transition_model = True
 
     def __init__(self, streams: Streams, environment: Environment, state_size: int, action_size: int):
-        self.input_size, self.discrete_inputs, self.choice_size = state_size, False, action_size
+        self.input_size, self.discrete_inputs, self.latent_size = state_size, False, action_size
         self.phi = Encoder(streams, environment.observation_size, state_size)
         self.g = Encoder(streams, environment.n_actions or environment.action_size, action_size)
         self.parameters = {"phi": self.phi.weight, "g": self.g.weight}
@@ -35,7 +44,7 @@ class Embedding(learning.Embedding):
         self.f: NearestNeighbour | ActionNetwork
         self.discrete_actions = environment.n_actions is not None
         if not self.discrete_actions:
-            self.f = ActionNetwork(streams, action_size, environment.action_size, members=len(self.g.weight))
+            self.f = ActionNetwork(streams, action_size, environment.action_size, runs=len(self.g.weight))
             self.parameters["f"] = self.f.network.flat
         for name in self.transferred if self.transferred_stay else ():
             self.parameters[name].requires_grad_(False)
@@ -50,9 +59,9 @@ class Embedding(learning.Embedding):
         """x = φ(s), `[P, B, m]`."""
         return self.phi(observation)
 
-    def to_action(self, choice: Tensor) -> Tensor:
+    def to_action(self, latent: Tensor) -> Tensor:
         """a = f(e): ids `[P, B]` or vectors `[P, B, action_size]` of points e `[P, B, d]`."""
-        return self.f(choice)
+        return self.f(latent)
 
     def embed_action(self, action: Tensor) -> Tensor:
         """e = g(a), `[P, B, d]`, of ids `[P, B]` or vectors `[P, B, action_size]`."""
@@ -60,10 +69,10 @@ class Embedding(learning.Embedding):
 
     def action_table(self) -> Tensor | None:
         """g of every action, `[P, actions, d]`, where actions are discrete and the policy uses them."""
-        return self.g.table() if self.discrete_actions and self.choice_size else None
+        return self.g.table() if self.discrete_actions and self.latent_size else None
 
     def loss(self, batch: Transitions) -> Tensor:
-        """Eq. (5) of each member, `[P]`; where f is learnt too, plus its own Eq. (6), which moves nothing but f."""
+        """Eq. (5) of each run, `[P]`; where f is learnt too, plus its own Eq. (6), which moves nothing but f."""
         x, e = self.phi(batch.observation), self.embed_action(batch.action)
         loss = self.model_loss(x, e, batch)
         return loss + self.f.loss(e, batch.action) if isinstance(self.f, ActionNetwork) else loss

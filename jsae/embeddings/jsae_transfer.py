@@ -10,4 +10,10 @@ class Embedding(jsae.Embedding):
     does, so that what is transferred is what is shared. `jsae_transfer_tuned` goes on learning it.
     """
 
+    label = "JSAE, φ transferred"
+    color = "#AA4499"
+    order = 7
+    role = "transfer"
+    compared_with = "jsae"
+    searched_as = "jsae"
     transferred = ("phi",)

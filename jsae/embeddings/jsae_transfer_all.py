@@ -9,5 +9,11 @@ class Embedding(jsae.Embedding):
     T must stay for the actor to be of use: it is what gives the points of E, where the old policy acts, their meaning.
     """
 
+    label = "JSAE, all transferred"
+    color = "#117733"
+    order = 9
+    role = "transfer"
+    compared_with = "jsae"
+    searched_as = "jsae"
     transferred = ("phi", "transition")
     transfers_agent = True

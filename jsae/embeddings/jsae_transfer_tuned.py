@@ -6,5 +6,11 @@ from jsae.embeddings import jsae
 class Embedding(jsae.Embedding):
     """φ starts from the old environment's and goes on learning with g and T, all by Eq. (5), in the new one."""
 
+    label = "JSAE, φ transferred and tuned"
+    color = "#A0761C"
+    order = 8
+    role = "transfer"
+    compared_with = "jsae"
+    searched_as = "jsae"
     transferred = ("phi",)
     transferred_stay = False

@@ -1,9 +1,9 @@
-"""Representations for actions (Chandak et al. 2019), the paper's second benchmark: actions embedded, states raw.
+"""Representations for actions (Chandak et al. 2019), the paper's second baseline: actions embedded, states raw.
 
 The inverse model −E ln f(a | g(s, s′)) embeds an action by the change that it makes. As in the public code of
 that paper, f is a softmax over negative Euclidean distances to a table of embeddings bounded by tanh. Sizes, samples,
 learning rate and freezing are those of JSAE, so that only the objective and the state differ (deviation: the paper
-does not say how it ran this benchmark).
+does not say how it ran this baseline).
 """
 
 import torch
@@ -11,11 +11,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from jsae.config.errors import JsaeError
-from jsae.embeddings import learning
+from jsae.embeddings import base
 from jsae.embeddings.action_map import NearestNeighbour
-from jsae.experience.rollout import Environment, Transitions
+from jsae.experience.environment import Environment
+from jsae.experience.trajectories import Transitions
 from jsae.nn import kernels
-from jsae.nn.networks import Encoder
+from jsae.nn.mlp import Encoder
 from jsae.nn.randomness import Streams
 
 
@@ -26,16 +27,23 @@ def action_scores(e: Tensor, embeddings: Tensor) -> Tensor:
     return -squared_distance.clamp_min(1e-12).sqrt()  # the root has no derivative at 0
 
 
-class Embedding(learning.Embedding):
+class Embedding(base.Embedding):
     """Action embeddings E learnt from which action led from s to s′; actor and critic see the raw state."""
 
+    label = "RA"
+    color = "#D55E00"
+    order = 1
+    role = "paper"
+    compared_with = ""
+    searched_as = "ra"
+    searched = ("action_embedding_size",)
     learnt = True
 
     def __init__(self, streams: Streams, environment: Environment, state_size: int, action_size: int):
         if environment.n_actions is None:
             raise JsaeError("params.yaml: study: the embedding ra is defined for discrete actions only; take it out")
         self.input_size, self.discrete_inputs = environment.observation_size, environment.discrete_observations
-        self.choice_size = action_size
+        self.latent_size = action_size
         self.g = Encoder(streams, 2 * environment.observation_size, action_size)
         self.actions = Encoder(streams, environment.n_actions, action_size, bound=1.0)
         self.parameters = {"g": self.g.weight, "actions": self.actions.weight}
@@ -45,16 +53,16 @@ class Embedding(learning.Embedding):
         """The raw observation."""
         return observation
 
-    def to_action(self, choice: Tensor) -> Tensor:
+    def to_action(self, latent: Tensor) -> Tensor:
         """Ids `[P, B]` of the actions whose embeddings are nearest to e `[P, B, d]`."""
-        return self._nearest(choice)
+        return self._nearest(latent)
 
     def action_table(self) -> Tensor:
         """Every action's embedding, `[P, actions, d]`."""
         return self.actions.table()
 
     def loss(self, batch: Transitions) -> Tensor:
-        """−E ln f(a | g(s, s′)) of each member, `[P]`, nats."""
+        """−E ln f(a | g(s, s′)) of each run, `[P]`, nats."""
         following = batch.next_observation
         if self.discrete_inputs:
             following = following + self.input_size

@@ -3,13 +3,21 @@
 from torch import Tensor
 
 from jsae.embeddings import jsae
-from jsae.experience.rollout import Environment, Transitions
-from jsae.nn.networks import Linear
+from jsae.experience.environment import Environment
+from jsae.experience.trajectories import Transitions
+from jsae.nn.mlp import Linear
 from jsae.nn.randomness import Streams
 
 
 class Embedding(jsae.Embedding):
     """φ, g and f of JSAE's shapes; in place of T, a linear decoder of states from X and one of actions from E."""
+
+    label = "states and actions embedded separately"
+    color = "#009E73"
+    order = 3
+    role = "ablation"
+    compared_with = "jsae"
+    searched_as = "jsae"
 
     has_transition_model = False
 

@@ -3,20 +3,25 @@
 import itertools
 import math
 from collections.abc import Sequence
-from typing import Self
+from typing import Annotated, Self
 
 import numpy as np
+import numpy.typing as npt
 import torch
+from annotated_types import Ge, Gt, Le, Len
 from torch import Tensor
 
+from jsae.config.doc import Doc, Finite
 from jsae.config.errors import JsaeError
+from jsae.experience.environment import ReferenceReturns
 
 FREE, BLOCKED, GOAL = 0, 1, 2
 
-Rectangle = Sequence[float]  # x_low, y_low, x_high, y_high
+Coordinate = Annotated[float, Ge(0), Le(1)]
+Rectangle = Annotated[Sequence[Coordinate], Len(4, 4)]  # x_low, y_low, x_high, y_high
 
 
-def motions(actuators: int) -> np.ndarray:
+def motions(actuators: int) -> npt.NDArray[np.float64]:
     """Directions of all 2^n actions, float64 [2^n, 2], the longest of length 1.
 
     Actuator k points at angle 2 pi k / n; an action's binary digits, most significant first, say which are active, and
@@ -69,22 +74,11 @@ class Gridworld:
     (150 in appendix A.4.1).
 
     ## Arguments
-    ================  ========================================================================================
-    actuators         n, so 2^n actions; not stated in the paper for Figures 2a and 2b
-    discrete          observe bins instead of coordinates
-    bins              bins along each axis in the discrete version (40 in appendix A.4.1)
-    walls             rectangles (x_low, y_low, x_high, y_high) in units of the box
-    goal              one such rectangle
-    start             position (x, y) at the start of an episode
-    sub_steps         most sub-steps in a step; 4 = int(0.2 / 0.045), the maximum step size of A.4.1 over a sub-step
-    sub_step_length   length of a sub-step of a motion of norm 1, of the box (not stated: public re-implementation)
-    step_reward       paid on every step
-    collision_reward  paid once on a step that collides
-    goal_reward       paid on reaching the goal
-    episode_length    steps after which the caller truncates
-    ================  ========================================================================================
+    Each stands with its meaning and source in the constructor's signature. Lengths are in units of the box, rectangles
+    are (x_low, y_low, x_high, y_high).
 
-    Raises JsaeError for a rectangle that is not inside the box, or a start outside it, in a wall or in the goal.
+    Raises JsaeError for a rectangle that is empty or not inside the box, and for a start outside it, in a wall or in
+    the goal.
 
     ## Version history
     v0: as described.
@@ -98,27 +92,33 @@ class Gridworld:
 
     def __init__(
         self,
-        actuators: int,
-        discrete: bool,
+        actuators: Annotated[
+            int, Ge(1), Le(14), Doc("n: there are 2^n actions", "not stated: 11 gives the 2,048 of the transfer")
+        ],
+        discrete: Annotated[bool, Doc("state is a bin of the grid instead of a coordinate", "5.1")],
         *,
-        bins: int,
-        walls: Sequence[Rectangle],
-        goal: Rectangle,
-        start: Sequence[float],
-        sub_steps: int,
-        sub_step_length: float,
-        step_reward: float,
-        collision_reward: float,
-        goal_reward: float,
-        episode_length: int,
+        bins: Annotated[int, Ge(2), Doc("bins along each side", "A.4.1")],
+        walls: Annotated[
+            Sequence[Rectangle], Doc("obstacles: x0, y0, x1, y1 each", "Figure 4; public re-implementation")
+        ],
+        goal: Annotated[Rectangle, Doc("goal region: x0, y0, x1, y1", "Figure 4; public re-implementation")],
+        start: Annotated[
+            Sequence[Coordinate], Len(2, 2), Doc("where an episode starts: x, y", "public re-implementation")
+        ],
+        sub_steps: Annotated[
+            int, Ge(1), Le(8), Doc("motions of one step", "public re-implementation: int(0.2 / 0.045)")
+        ],
+        sub_step_length: Annotated[
+            float, Gt(0), Le(1), Doc("length of the longest motion", "public re-implementation")
+        ],
+        step_reward: Annotated[
+            Finite, Doc("reward of every step", "5.1: small; number of the public re-implementation")
+        ],
+        collision_reward: Annotated[Finite, Doc("added when a step collides", "5.1: small; public re-implementation")],
+        goal_reward: Annotated[Finite, Doc("added when the goal is reached", "5.1: large; public re-implementation")],
+        episode_length: Annotated[int, Ge(1), Doc("steps of an episode at most", "A.4.1")],
     ) -> None:
-        if not 1 <= actuators <= 20:
-            raise JsaeError(f"gridworld: actuators is {actuators}; give 1 to 20, for 2 to 1,048,576 actions")
-        if not 1 <= sub_steps <= 8:
-            raise JsaeError(f"gridworld: sub_steps is {sub_steps}; give 1 to 8")
-        if bins < 1:
-            raise JsaeError(f"gridworld: bins is {bins}; give at least 1")
-        for name, rectangle in [*(("wall", wall) for wall in walls), ("goal", goal)]:
+        for name, rectangle in [*((f"walls[{i}]", wall) for i, wall in enumerate(walls)), ("goal", goal)]:
             _check_rectangle(name, rectangle)
         self.actuators = actuators
         self.discrete_observations = discrete
@@ -132,6 +132,7 @@ class Gridworld:
         self.goal_reward = goal_reward
         self.episode_length = episode_length
         self.n_actions = 2**actuators
+        self.one_hots = int(discrete)
         self.observation_size = bins**2 if discrete else 2
         self.n_targets = self.observation_size
 
@@ -141,7 +142,7 @@ class Gridworld:
         self._start = torch.tensor(start, dtype=torch.float32)
         self._bin_edges = torch.arange(1, bins, dtype=torch.float32) / bins
         self._break_points, kinds = _region_map(self.walls, self.goal)
-        if kinds[tuple(torch.bucketize(self._start, self._break_points, right=True))] != FREE:
+        if len(start) != 2 or kinds[tuple(torch.bucketize(self._start, self._break_points, right=True))] != FREE:
             raise JsaeError(f"gridworld: start {tuple(start)} is outside the box, in a wall or in the goal; move it")
 
         # The sub-steps' kinds are the digits of a number in base 3, which indexes a table of outcomes. The place where
@@ -156,6 +157,11 @@ class Gridworld:
             [step_reward + collision_reward * collided + goal_reward * reached for _, collided, reached in outcomes],
             dtype=torch.float32,
         )
+
+    @property
+    def grid(self) -> int:
+        """Bins along each side of a map."""
+        return self.bins
 
     def to(self, device: torch.device | str) -> Self:
         """Move the tables to a device; returns self."""
@@ -185,6 +191,22 @@ class Gridworld:
     def target(self, state: Tensor) -> Tensor:
         """What Eq. (5) predicts: bin ids [P, N] in the discrete version, positions [P, N, 2] in the continuous one."""
         return self._bin(state) if self.discrete_observations else state
+
+    def action_effects(self) -> npt.NDArray[np.float64]:
+        """The direction of each action, [2^n, 2], the longest of length 1: see `motions`."""
+        return motions(self.actuators)
+
+    def reference_returns(self) -> ReferenceReturns:
+        """Random return by Monte Carlo, best return by a search with bounds: see `reference_returns.gridworld`."""
+        from jsae.environments import reference_returns  # no training needs it
+
+        return reference_returns.gridworld(self)
+
+    def picture(self, state: Tensor) -> np.ndarray:
+        """The box as in Figure 4 with the agent at `state` [2], RGB uint8 [400, 400, 3]."""
+        from jsae.environments.pictures import gridworld_picture  # draws with Pillow, which no training needs
+
+        return gridworld_picture(self.walls, self.goal, state.tolist())
 
     def _bin(self, state: Tensor) -> Tensor:
         x_bin, y_bin = torch.bucketize(state, self._bin_edges).unbind(-1)
@@ -225,9 +247,9 @@ def _region_map(walls: Sequence[Rectangle], goal: Rectangle) -> tuple[Tensor, Te
 def _check_rectangle(name: str, rectangle: Rectangle) -> None:
     if len(rectangle) == 4:
         x_low, y_low, x_high, y_high = rectangle
-        if 0 <= x_low <= x_high <= 1 and 0 <= y_low <= y_high <= 1:
+        if 0 <= x_low < x_high <= 1 and 0 <= y_low < y_high <= 1:
             return
     raise JsaeError(
-        f"gridworld: {name} {tuple(rectangle)} is not a rectangle in the box; "
-        "give x_low, y_low, x_high, y_high in [0, 1]"
+        f"gridworld: {name} = {tuple(rectangle)} is no rectangle in the box; "
+        "give x0, y0, x1, y1 in [0, 1] with x0 < x1 and y0 < y1"
     )

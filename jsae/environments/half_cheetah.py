@@ -5,13 +5,16 @@ import warnings
 from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
 import mujoco
 import numpy as np
 import torch
+from annotated_types import Ge
 from torch import Tensor
 
+from jsae.config.doc import Doc
+from jsae.experience.environment import ReferenceReturns
 from jsae.nn import compiled
 
 CODE = Path(__file__).with_suffix(".cpp")
@@ -68,6 +71,8 @@ class HalfCheetah:
     """
 
     discrete_observations = False
+    one_hots = 0
+    grid = None
     n_actions = None
     action_size = 6
     observation_size = 17
@@ -78,7 +83,7 @@ class HalfCheetah:
 
     def __init__(
         self,
-        episode_length: int,
+        episode_length: Annotated[int, Ge(1), Doc("steps of an episode", "A.4.1")],
         *,
         frame_skip: int = 5,
         forward_reward: float = 1.0,
@@ -140,6 +145,15 @@ class HalfCheetah:
     def target(self, state: Tensor) -> Tensor:
         """What Eq. (5) predicts: the observation, [P, N, 17]."""
         return self.observe(state)
+
+    def action_effects(self) -> None:
+        """None: torques are no motions."""
+
+    def reference_returns(self) -> ReferenceReturns:
+        """Random return by Monte Carlo; the best return is not known."""
+        from jsae.environments import reference_returns  # no training needs it
+
+        return reference_returns.half_cheetah(self)
 
 
 @cache

@@ -1,14 +1,16 @@
 """The recommender system of section 5.3 (data and settings: appendix A.4), batched over members and episodes."""
 
-import json
-from pathlib import Path
-from typing import Literal, Self
+import itertools
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
 
 import torch
-from safetensors import SafetensorError, safe_open
+from annotated_types import Ge
 from torch import Tensor
 
+from jsae.config.doc import Doc, Finite
 from jsae.config.errors import JsaeError
+from jsae.experience.environment import ReferenceReturns
 
 Start = Literal["uniform", "popularity"]
 
@@ -30,34 +32,48 @@ class Recommender:
 
     boost: the paper's alpha = 3. bonus: 0 in the paper; the public re-implementation adds 0.05, which lets
     an item be sold that never followed the history. start: not stated; uniform in that code.
+
+    model: the tensors of an n-gram model, as `jsae.purchases.ngram.save` writes them. Raises JsaeError if one of them
+    is missing.
     """
 
     discrete_observations = True
+    grid = None
     action_size = 0
     step_noise = 3
     device = torch.device("cpu")
 
-    def __init__(self, model_path: Path, *, boost: float, bonus: float, start: Start, episode_length: int) -> None:
-        if boost < 1 or bonus < 0:
-            raise JsaeError(f"recommender: boost must be at least 1 and bonus at least 0, got {boost} and {bonus}")
+    def __init__(
+        self,
+        model: Mapping[str, Tensor],
+        *,
+        boost: Annotated[Finite, Ge(1), Doc("α: a recommended item's probability is multiplied by it", "A.4.1")],
+        bonus: Annotated[
+            Finite,
+            Ge(0),
+            Doc("added to a recommended item's probability", "0 in the paper; 0.05 in the public re-implementation"),
+        ],
+        start: Annotated[Start, Doc("how the first items are drawn", "public re-implementation")],
+        episode_length: Annotated[int, Ge(1), Doc("steps of an episode", "A.4.2")],
+    ) -> None:
+        n = next(order for order in itertools.count() if f"keys_{order + 1}" not in model)
         try:
-            with safe_open(model_path, framework="pt") as stored:
-                n = json.loads(stored.metadata()["ngram"])["n"]
-                self._keys = [stored.get_tensor(f"keys_{order}") for order in range(n + 1)]
-                self._starts: Tensor = stored.get_tensor("starts")
-                self._next_items: Tensor = stored.get_tensor("next_items")
-                self._probabilities: Tensor = stored.get_tensor("probabilities")
-                self._cumulative: Tensor = stored.get_tensor("cumulative")
-                self._similar_rows: Tensor = stored.get_tensor("similar_rows")
-                self._similar_weights: Tensor = stored.get_tensor("similar_weights")
-                self.prices: Tensor = stored.get_tensor("prices").float()
-        except (OSError, SafetensorError, KeyError, TypeError) as error:
-            raise JsaeError(f"{model_path} is not an n-gram model ({error}): run the transitions stage") from error
+            self._keys = [model[f"keys_{order}"] for order in range(n + 1)]
+            self._starts = model["starts"]
+            self._next_items = model["next_items"]
+            self._probabilities = model["probabilities"]
+            self._cumulative = model["cumulative"]
+            self._similar_rows = model["similar_rows"]
+            self._similar_weights = model["similar_weights"]
+            self.prices = model["prices"].float()
+        except KeyError as error:
+            raise JsaeError(f"recommender: model is no n-gram model, {error} is missing: make it again") from error
         self.n = n
         self.n_items = len(self.prices)
         self.boost, self.bonus, self.start = boost, bonus, start
         self.episode_length = episode_length
         self.observation_size = n * self.n_items
+        self.one_hots = n
         self.n_actions = self.n_targets = self.n_items
         self.reset_noise = n
         self._first_rows = [sum(len(keys) for keys in self._keys[:order]) for order in range(n + 1)]
@@ -104,6 +120,15 @@ class Recommender:
     def target(self, state: Tensor) -> Tensor:
         """state [P, N, n] -> its newest item [P, N]."""
         return state[..., -1]
+
+    def action_effects(self) -> None:
+        """None: recommendations are no motions."""
+
+    def reference_returns(self) -> ReferenceReturns:
+        """Both returns without error: see `reference_returns.recommender`."""
+        from jsae.environments import reference_returns  # no training needs it
+
+        return reference_returns.recommender(self)
 
     def start_probabilities(self) -> Tensor:
         """P(item) of each of the n items at the start of an episode: [items] float64."""

@@ -6,44 +6,67 @@ Every panel draws these two as lines, and every run reports its return as a frac
 environment         random                                          optimal
 ==================  ==============================================  =================================================
 slot machine        closed form                                     backward induction over all states
-gridworld           Monte Carlo, 95 % interval                      search over positions, and a bound from geometry
+gridworld           Monte Carlo, 95 % interval                      A* search over positions, and a geometric bound
 recommender         backward induction over all states              backward induction over all states
 half-cheetah        Monte Carlo, 95 % interval                      not known
 ==================  ==============================================  =================================================
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy.sparse import csr_array
 from torch import Tensor
 
 from jsae.config.errors import JsaeError
-from jsae.environments.gridworld import Gridworld, motions
-from jsae.environments.half_cheetah import HalfCheetah
-from jsae.environments.recommender import Recommender
-from jsae.environments.slot_machine import SlotMachine
+from jsae.experience.environment import Environment, ReferenceReturns
+
+if TYPE_CHECKING:  # MuJoCo is slow to import, and only one of them needs it
+    from jsae.environments.gridworld import Gridworld
+    from jsae.environments.half_cheetah import HalfCheetah
+    from jsae.environments.recommender import Recommender
+    from jsae.environments.slot_machine import SlotMachine
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 
-class Bounds(NamedTuple):
-    """Mean returns of an episode of the uniformly random and of the best policy, and the error of the worse known."""
+def random_return(environment: Environment, episodes: int) -> tuple[float, float]:
+    """Mean return of the uniformly random policy by Monte Carlo, and the half-width of its 95 % interval."""
+    generator = torch.Generator().manual_seed(0)
 
-    random: float
-    optimal: float
-    error: float
+    def uniforms(count: int) -> Tensor:
+        return torch.rand(1, episodes, count, dtype=torch.float64, generator=generator)
+
+    state = environment.reset(uniforms(environment.reset_noise))
+    returns = torch.zeros(1, episodes, dtype=torch.float64)
+    running = torch.ones(1, episodes, dtype=torch.bool)
+    for _ in range(environment.episode_length):
+        if environment.n_actions is not None:
+            action = torch.randint(environment.n_actions, (1, episodes), generator=generator)
+        else:
+            action = 2 * torch.rand(1, episodes, environment.action_size, generator=generator) - 1
+        state, reward, terminated = environment.step(state, action, uniforms(environment.step_noise))
+        returns += reward * running
+        running &= ~terminated
+    return float(returns.mean()), float(1.96 * returns.std() / episodes**0.5)
 
 
-def slot_machine(environment: SlotMachine) -> Bounds:
+def half_cheetah(environment: "HalfCheetah", episodes: int = 1_000) -> ReferenceReturns:
+    """The random return and the half-width of its 95 % interval; nobody knows the best one."""
+    random, half_width = random_return(environment, episodes)
+    return ReferenceReturns(random, None, half_width)
+
+
+def slot_machine(environment: "SlotMachine") -> ReferenceReturns:
     """Both returns without error."""
-    return Bounds(slot_machine_random(environment), slot_machine_optimal(environment), 0.0)
+    return ReferenceReturns(slot_machine_random(environment), slot_machine_optimal(environment), 0.0)
 
 
-def slot_machine_random(environment: SlotMachine) -> float:
+def slot_machine_random(environment: "SlotMachine") -> float:
     """Mean return of the uniformly random policy: the sum over steps and states of probability x reward.
 
     A uniformly random action spins each reel by an independent uniformly random move, so that the probability of a
@@ -63,7 +86,7 @@ def slot_machine_random(environment: SlotMachine) -> float:
     return total
 
 
-def slot_machine_optimal(environment: SlotMachine) -> float:
+def slot_machine_optimal(environment: "SlotMachine") -> float:
     """Return of the best policy from the start, by backward induction: V_t(s) = max_a r(s') + V_{t+1}(s')."""
     next_state = environment.transitions.numpy()  # [S, distinct actions]
     reward = environment.rewards.numpy().astype(np.float64)
@@ -73,33 +96,19 @@ def slot_machine_optimal(environment: SlotMachine) -> float:
     return float(value[0])
 
 
-def gridworld(environment: Gridworld, episodes: int = 50_000, resolution: int = 100) -> Bounds:
+def gridworld(environment: "Gridworld", episodes: int = 50_000, resolution: int = 100) -> ReferenceReturns:
     """Both returns; the error is the larger of the random return's 95 % half-width and the gap of the optimum's bounds.
 
     The optimum is that of a player who knows the true position. In the discrete version a policy sees only the bin; the
     best plan is a fixed sequence of actions from a fixed start, so it can play that plan too as long as the plan visits
     no bin twice.
     """
-    random, half_width = gridworld_random(environment, episodes)
+    random, half_width = random_return(environment, episodes)
     low, high = gridworld_optimal(environment, resolution)
-    return Bounds(random, low, max(half_width, high - low))
+    return ReferenceReturns(random, low, max(half_width, high - low))
 
 
-def gridworld_random(environment: Gridworld, episodes: int = 50_000) -> tuple[float, float]:
-    """Mean return of the uniformly random policy by Monte Carlo, and the half-width of its 95 % interval."""
-    generator = torch.Generator().manual_seed(0)
-    state = environment.reset(torch.empty(1, episodes, 0))
-    returns = torch.zeros(1, episodes, dtype=torch.float64)
-    running = torch.ones(1, episodes, dtype=torch.bool)
-    for _ in range(environment.episode_length):
-        action = torch.randint(environment.n_actions, (1, episodes), generator=generator)
-        state, reward, terminated = environment.step(state, action)
-        returns += reward * running
-        running &= ~terminated
-    return float(returns.mean()), float(1.96 * returns.std() / episodes**0.5)
-
-
-def gridworld_optimal(environment: Gridworld, resolution: int = 100) -> tuple[float, float]:
+def gridworld_optimal(environment: "Gridworld", resolution: int = 100) -> tuple[float, float]:
     """Bounds (low, high) of the best return from the start.
 
     Low is the return of a plan that `gridworld_plan` found. High is that of the fewest steps that could reach the goal
@@ -107,40 +116,44 @@ def gridworld_optimal(environment: Gridworld, resolution: int = 100) -> tuple[fl
     """
     idle = environment.episode_length * environment.step_reward
     plan = gridworld_plan(environment, resolution)
-    steps = fewest_steps(environment)
-    high = max(idle, environment.goal_reward + steps * environment.step_reward)
+    steps = fewest_steps(environment, np.array([environment.start]))[0]
+    high = max(idle, float(environment.goal_reward + steps * environment.step_reward))
     return (idle if plan is None else max(idle, plan_return(environment, plan))), high
 
 
-def fewest_steps(environment: Gridworld) -> int:
-    """A lower bound on the steps to the goal, walls or not.
+def fewest_steps(environment: "Gridworld", position: Floats, directions: int = 3600) -> Floats:
+    """A lower bound on the steps to the goal from positions [M, 2], walls or not: whole numbers of 1 or more, [M].
 
     In a direction u no step gets further than sub_steps x sub_step_length x max_a u.motion(a). As long as that is short
     of the nearest goal point in some direction, the goal is out of reach.
     """
-    angles = np.linspace(0, 2 * np.pi, 3600, endpoint=False)
-    directions = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    reach = environment.sub_steps * environment.sub_step_length * (directions @ motions(environment.actuators).T).max(1)
+    angles = np.linspace(0, 2 * np.pi, directions, endpoint=False)
+    u = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    reach = environment.sub_steps * environment.sub_step_length * (u @ environment.action_effects().T).max(axis=1)
     x_low, y_low, x_high, y_high = environment.goal
     corners = np.array([[x_low, y_low], [x_low, y_high], [x_high, y_low], [x_high, y_high]])
-    distance = (directions @ (corners - np.array(environment.start)).T).min(axis=1)
-    return max(1, int(np.ceil((distance / reach).max() - 1e-6)))
+    distance = (u @ corners.T).min(axis=1) - position @ u.T  # [M, directions]
+    steps: Floats = np.maximum(1, np.ceil((distance / reach).max(axis=1) - 1e-6))
+    return steps
 
 
-def gridworld_plan(environment: Gridworld, resolution: int = 100) -> list[int] | None:
+def gridworld_plan(environment: "Gridworld", resolution: int = 100) -> list[int] | None:
     """The cheapest plan to the goal that a search finds: action ids from the start, or None where it finds none.
 
-    Uniform-cost search by the environment's own step over its continuous positions, with every distinct motion, and
-    with the cost of collisions. Positions that share a cell of a `resolution` x `resolution` grid are merged: the first
-    and cheapest stands for all. So a plan is real, but a cheaper one may exist.
+    A* search (Hart, Nilsson and Raphael 1968) by the environment's own step over its continuous positions, with every
+    distinct motion, and with the cost of collisions; what is still to come costs at least `fewest_steps`. Positions
+    that share a cell of a `resolution` x `resolution` grid are merged: the first and cheapest stands for all. So a plan
+    is real, but a cheaper one may exist.
     """
     if environment.step_reward >= 0:
         raise JsaeError(f"gridworld: step_reward is {environment.step_reward}; the search for a plan needs less than 0")
-    distinct = np.sort(np.unique(motions(environment.actuators).round(9), axis=0, return_index=True)[1])
+    distinct = np.sort(np.unique(environment.action_effects().round(9), axis=0, return_index=True)[1])
     seen = np.zeros((resolution + 1) ** 2, dtype=bool)
-    waiting = {0.0: [_Nodes(environment.reset(torch.empty(1, 1, 0))[0], None, np.array([-1]), np.array([-1]))]}
-    while waiting and (cost := min(waiting)) < -environment.episode_length * environment.step_reward:
-        for nodes in waiting.pop(cost):
+    start = _Nodes(environment.reset(torch.empty(1, 1, 0))[0], None, np.array([-1]), np.array([-1]))
+    waiting = {(0.0, 0.0): [start]}  # by the least that a plan through them costs, and the steps to come in it
+    while waiting and (first := min(waiting))[0] <= round(-environment.episode_length * environment.step_reward, 6):
+        cost = first[0] + first[1] * environment.step_reward
+        for nodes in waiting.pop(first):
             nodes = nodes.select(_unseen(nodes.position, resolution, seen))
             seen[_cells(nodes.position, resolution)] = True
             for chunk in np.array_split(np.arange(len(nodes.action)), len(nodes.action) // 256 + 1):
@@ -155,7 +168,10 @@ def gridworld_plan(environment: Gridworld, resolution: int = 100) -> list[int] |
                 for value in reward.unique():
                     same = children.select((reward == value).flatten().numpy().nonzero()[0])
                     same = same.select(_unseen(same.position, resolution, seen))
-                    waiting.setdefault(round(cost - value.item(), 6), []).append(same)
+                    to_come = fewest_steps(environment, same.position.double().numpy(), directions=72)
+                    for steps in np.unique(to_come):
+                        least = round(cost - value.item() - steps * environment.step_reward, 6)
+                        waiting.setdefault((least, steps), []).append(same.select((to_come == steps).nonzero()[0]))
     return None
 
 
@@ -189,7 +205,7 @@ def _unseen(position: Tensor, resolution: int, seen: np.ndarray) -> np.ndarray:
     return np.sort(first[~seen[cells[first]]])
 
 
-def plan_return(environment: Gridworld, plan: list[int]) -> float:
+def plan_return(environment: "Gridworld", plan: list[int]) -> float:
     """Return of a plan from the start, up to its end or the goal."""
     state, total = environment.reset(torch.empty(1, 1, 0)), 0.0
     for action in plan:
@@ -200,7 +216,7 @@ def plan_return(environment: Gridworld, plan: list[int]) -> float:
     return total
 
 
-def recommender(environment: Recommender) -> Bounds:
+def recommender(environment: "Recommender") -> ReferenceReturns:
     """Both returns without error, averaged over the start of an episode.
 
     Backward induction over all N^n histories and N actions. With w(x) = price of x + value of the history after buying
@@ -221,15 +237,12 @@ def recommender(environment: Recommender) -> Bounds:
     price = environment.prices.double().numpy()
     random = optimal = np.zeros((items ** (n - 1), items))  # of the history that item x (column) ends, its others (row)
     for _ in range(environment.episode_length):
-        of_classes = [
-            (group.random_value(price + random[last]), group.optimal_value(price + optimal[last]))
-            for last, group in enumerate(groups)
-        ]
+        of_classes = [group.values(price + random[last], price + optimal[last]) for last, group in enumerate(groups)]
         random, optimal = (
             np.concatenate(values)[class_of].reshape(-1, items) for values in zip(*of_classes, strict=True)
         )
     start = environment.start_probabilities()[states].prod(-1).numpy()
-    return Bounds(float(start @ random.ravel()), float(start @ optimal.ravel()), 0.0)
+    return ReferenceReturns(float(start @ random.ravel()), float(start @ optimal.ravel()), 0.0)
 
 
 @dataclass(frozen=True)
@@ -242,65 +255,72 @@ class _Histories:
     |---|---|---|
     | base | [N] | least p of each item |
     | base_gain | [N] | g of it |
-    | owner, item, more | [E] | p(item) of class `owner`, where it exceeds base, by how much; in the order of classes |
+    | more | [K, N], sparse | by how much p exceeds base; E entries, in the order of classes |
+    | more_gain | [K, N], sparse | by how much g exceeds base_gain, at the same entries |
+    | more_gains | [K] | sum of more_gain over items |
+    | owner | [E] | class of each entry |
     | gain | [E] | g of these p |
-    | classes | | K |
+    | first, varied | [V] | first entry of each class that has any; these classes |
     """
 
     base: Floats
     base_gain: Floats
+    more: csr_array
+    more_gain: csr_array
+    more_gains: Floats
     owner: Ints
-    item: Ints
-    more: Floats
     gain: Floats
-    classes: int
+    first: Ints
+    varied: Ints
 
     @classmethod
-    def of(cls, environment: Recommender, histories: Tensor) -> Self:
+    def of(cls, environment: "Recommender", histories: Tensor) -> Self:
         """histories: one of each class, [K, n]."""
+
+        def gain_of(p: Floats) -> Floats:
+            extra = (environment.boost - 1) * p + environment.bonus
+            return extra / (1 + extra)
+
         p = environment.probabilities(histories[None])[0].numpy()
-        extra = (environment.boost - 1) * p + environment.bonus
-        g = extra / (1 + extra)
         base = p.min(axis=0)
         owner, item = (p > base).nonzero()
-        return cls(base, g.min(axis=0), owner, item, (p - base)[owner, item], g[owner, item], len(p))
+        p_there = p[owner, item]
+        gain, base_gain = gain_of(p_there), gain_of(base)
+        starts = np.searchsorted(owner, np.arange(len(p) + 1))
+        more, more_gain = (
+            csr_array((values, item, starts), shape=p.shape)
+            for values in (p_there - base[item], gain - base_gain[item])
+        )
+        more_gains = more_gain @ np.ones(p.shape[1])
+        varied = np.flatnonzero(np.diff(starts))
+        return cls(base, base_gain, more, more_gain, more_gains, owner, gain, starts[varied], varied)
 
-    def without(self, worth: Floats) -> Floats:
-        """D [K]: what a history is worth without a recommendation; worth is w [N]."""
-        return self.base @ worth + np.bincount(self.owner, self.more * worth[self.item], self.classes)
+    def values(self, random: Floats, optimal: Floats) -> tuple[Floats, Floats]:
+        """Of each class under either policy [K], for what items are worth under it: w [N]."""
+        above = self.more @ np.column_stack([random, optimal])
+        return (
+            self.random_value(random, self.base @ random + above[:, 0]),
+            self.optimal_value(optimal, self.base @ optimal + above[:, 1]),
+        )
 
-    def random_value(self, worth: Floats) -> Floats:
-        """Mean of D + g_a (w(a) - D) over all items a, [K]."""
-        without = self.without(worth)
+    def random_value(self, worth: Floats, without: Floats) -> Floats:
+        """Mean of D + g_a (w(a) - D) over all items a, [K]; without is D [K]."""
         gained = self.base_gain @ worth - self.base_gain.sum() * without
-        more = (self.gain - self.base_gain[self.item]) * (worth[self.item] - without[self.owner])
-        return without + (gained + np.bincount(self.owner, more, self.classes)) / len(worth)
+        more = self.more_gain @ worth - self.more_gains * without
+        return without + (gained + more) / len(worth)
 
-    def optimal_value(self, worth: Floats) -> Floats:
+    def optimal_value(self, worth: Floats, without: Floats) -> Floats:
         """Maximum of D + g_a (w(a) - D) over all items a, [K].
 
         Some item is worth D or more, so only such items matter; for them a larger g is better, so that every class may
         also try each item with base_gain: a line in D for each item. Lines fall with D, and one that is lower at the
         least D than the highest at the largest D is never the highest.
         """
-        without = self.without(worth)
         low, high = without.min(), without.max()
         level = self.base_gain * worth
         lines = level - self.base_gain * low >= (level - self.base_gain * high).max()
         gained = (level[lines] - self.base_gain[lines] * without[:, None]).max(axis=1)
-        np.maximum.at(gained, self.owner, self.gain * (worth[self.item] - without[self.owner]))
+        if len(self.first):
+            own = self.gain * (worth[self.more.indices] - without[self.owner])
+            gained[self.varied] = np.maximum(gained[self.varied], np.maximum.reduceat(own, self.first))
         return without + gained
-
-
-def half_cheetah_random(environment: HalfCheetah, episodes: int = 1_000) -> tuple[float, float]:
-    """Mean return of torques drawn uniformly from the box, by Monte Carlo, and the half-width of its 95 % interval."""
-    generator = torch.Generator().manual_seed(0)
-    state = environment.reset(
-        torch.rand(1, episodes, environment.reset_noise, dtype=torch.float64, generator=generator)
-    )
-    returns = torch.zeros(1, episodes, dtype=torch.float64)
-    for _ in range(environment.episode_length):
-        action = 2 * torch.rand(1, episodes, environment.action_size, generator=generator) - 1
-        state, reward, _ = environment.step(state, action)
-        returns += reward
-    return float(returns.mean()), float(1.96 * returns.std() / episodes**0.5)

@@ -2,13 +2,18 @@
 
 import math
 from collections.abc import Sequence
-from typing import Self
+from typing import Annotated, Self
 
 import numpy as np
 import torch
+from annotated_types import Ge, Gt, Le, MinLen
 from torch import Tensor
 
+from jsae.config.doc import Doc
 from jsae.config.errors import JsaeError
+from jsae.experience.environment import ReferenceReturns
+
+Reel = Annotated[Sequence[Annotated[int, Ge(0)]], MinLen(1)]
 
 
 class SlotMachine:
@@ -38,21 +43,17 @@ class SlotMachine:
     `episode_length` steps (20 in appendix A.4.1).
 
     ## Arguments
-    ==============  ==========================================================================
-    reels           values of each reel, [R][V]; all reels have as many
-    moves           fractions to choose from for each reel
-    fraction        difference between two fractions, in turns
-    minimum_count   reels that have to show a value for it to be paid
-    episode_length  steps after which the caller truncates
-    ==============  ==========================================================================
+    Each stands with its meaning and source in the constructor's signature.
 
-    Raises JsaeError for reels of different lengths, or for no reels or moves.
+    Raises JsaeError for reels of different lengths, for moves of more than a turn, and where no value can ever pay.
 
     ## Version history
     v0: as described.
     """
 
     discrete_observations = True
+    one_hots = 1
+    grid = None
     n_actions: int
     action_size = 0
     reset_noise = 0
@@ -61,19 +62,32 @@ class SlotMachine:
 
     def __init__(
         self,
-        reels: Sequence[Sequence[float]],
+        reels: Annotated[
+            Sequence[Reel],
+            MinLen(1),
+            Doc("values of each reel", "A.4.1: drawn once from 0 to 8; these are the public re-implementation's"),
+        ],
         *,
-        moves: int,
-        fraction: float,
-        minimum_count: int,
-        episode_length: int,
+        moves: Annotated[
+            int, Ge(1), Doc("fractions of a turn to choose from, each reel", "A.4.1: 4,096 actions = 8^4")
+        ],
+        fraction: Annotated[float, Gt(0), Le(1), Doc("step between fractions of a full turn", "A.4.1")],
+        minimum_count: Annotated[int, Ge(1), Doc("m: a value pays if it shows at least so often", "A.4.1")],
+        episode_length: Annotated[int, Ge(1), Doc("steps of an episode", "A.4.1")],
     ) -> None:
-        if not reels or not reels[0] or any(len(reel) != len(reels[0]) for reel in reels):
+        lengths = [len(reel) for reel in reels]
+        if not lengths or min(lengths) < 1 or len(set(lengths)) > 1:
+            raise JsaeError(f"slot_machine: reels have {lengths} values; give each as many, at least 1")
+        if (moves - 1) * fraction > 1 + 1e-9:
             raise JsaeError(
-                f"slot-machine: reels have {[len(reel) for reel in reels]} values; give all as many, at least 1"
+                f"slot_machine: moves = {moves} by fraction = {fraction} end at {(moves - 1) * fraction:g} turns, more "
+                "than one; lower either"
             )
-        if moves < 1 or fraction <= 0:
-            raise JsaeError(f"slot-machine: {moves} moves of {fraction} turns; give at least 1 of more than 0")
+        if minimum_count > len(reels):
+            raise JsaeError(
+                f"slot_machine: minimum_count = {minimum_count} is more than the {len(reels)} reels, so that nothing "
+                f"ever pays; give at most {len(reels)}"
+            )
         self.reels = tuple(tuple(reel) for reel in reels)
         self.values = len(reels[0])
         self.moves = moves
@@ -116,6 +130,22 @@ class SlotMachine:
     def target(self, state: Tensor) -> Tensor:
         """The class that Eq. (5) predicts: state ids [P, N]."""
         return state.squeeze(-1)
+
+    def action_effects(self) -> None:
+        """None: spins are no motions."""
+
+    def reference_returns(self) -> ReferenceReturns:
+        """Both returns without error: see `reference_returns.slot_machine`."""
+        from jsae.environments import reference_returns  # no training needs it
+
+        return reference_returns.slot_machine(self)
+
+    def picture(self, state: Tensor) -> np.ndarray:
+        """The reels at `state` [1], RGB uint8 [240, 80 x reels, 3]."""
+        from jsae.environments.pictures import slot_machine_picture  # draws with Pillow, which no training needs
+
+        places = np.unravel_index(int(state), [self.values] * len(self.reels))
+        return slot_machine_picture(self.reels, [int(place) for place in places], self.minimum_count)
 
 
 def advances(moves: int, fraction: float, values: int) -> np.ndarray:

@@ -6,7 +6,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from jsae.experience.rollout import Environment, Trajectories, Transitions, collect, transitions
+from jsae.experience.environment import Environment
+from jsae.experience.rollout import collect
+from jsae.experience.trajectories import Trajectories, Transitions, transitions
 from jsae.io import checkpoint
 from jsae.nn.randomness import Streams
 

@@ -14,22 +14,25 @@ from torch import Tensor
 from jsae.config.errors import JsaeError
 from jsae.io.files import DAMAGED, MISSING, sha256, write_atomically
 
-_BLANK = "0" * 64
-"""In place of the digest until it is known."""
-
 logger = logging.getLogger(__name__)
 
 
 def save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
-    """Write tensors to `path` (safetensors), atomically, with the digest of their bytes."""
+    """Write tensors to `path` (safetensors), atomically, with the digest of their bytes.
+
+    The header is written here, because safetensors puts metadata in another order each time.
+    """
     copies = {
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
     }
-    content = memoryview(safetensors.torch.save(copies, {**(metadata or {}), "sha256": _BLANK}))
+    content = memoryview(safetensors.torch.save(copies))
     end = _end_of_header(content)
-    header = bytes(content[:end]).replace(_BLANK.encode(), hashlib.sha256(content[end:]).hexdigest().encode())
+    stated = {**(metadata or {}), "sha256": hashlib.sha256(content[end:]).hexdigest()}
+    places = json.loads(bytes(content[8:end]))
+    header = json.dumps({"__metadata__": stated, **places}, separators=(",", ":"), ensure_ascii=False).encode()
+    header += b" " * (-len(header) % 8)
     with write_atomically(path) as temporary, temporary.open("wb") as stream:
-        stream.write(header)
+        stream.write(len(header).to_bytes(8, "little") + header)
         stream.write(content[end:])
 
 
@@ -89,11 +92,11 @@ def under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(f"{prefix}."): t for name, t in tensors.items() if name.startswith(f"{prefix}.")}
 
 
-def rows(tensors: dict[str, Tensor], members: list[int]) -> dict[str, Tensor]:
-    """Of every tensor the rows of these members."""
-    return {name: tensor[members] for name, tensor in tensors.items()}
+def rows(tensors: dict[str, Tensor], runs: list[int]) -> dict[str, Tensor]:
+    """The rows of these runs, of every tensor `[P, ...]`."""
+    return {name: tensor[runs] for name, tensor in tensors.items()}
 
 
 def stack(parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """Tensors of several shards joined along the members' axis."""
+    """Tensors of several batches of runs, joined along the first axis; none if there are no parts."""
     return {name: torch.cat([part[name] for part in parts]) for name in (parts[0] if parts else ())}

@@ -20,8 +20,8 @@ DAMAGED = "{} is damaged ({}): delete it and run dvc repro again"
 _ADVICE = {
     errno.ENOSPC: "the disk is full; free some space",
     errno.EDQUOT: "the disk quota is used up; free some space",
-    errno.EROFS: "it lies on a read-only disk; choose another folder",
-    errno.EACCES: "it or its folder may not be written; mend the permissions",
+    errno.EROFS: "it is on a read-only disk; choose another folder",
+    errno.EACCES: "it or its folder may not be written; change the permissions",
 }
 
 
@@ -85,11 +85,18 @@ def read_table(path: Path) -> pl.DataFrame:
 def read_json(path: Path) -> Any:
     """What a stage has written as JSON. Raises JsaeError if it is missing or damaged."""
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise JsaeError(MISSING.format(path)) from None
     except (OSError, ValueError) as error:
         raise JsaeError(DAMAGED.format(path, error)) from None
+
+
+def write_json(content: object, path: Path) -> None:
+    """Write JSON that people can read. Raises ValueError for a number that is not finite."""
+    with write_atomically(path) as temporary:
+        text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+        temporary.write_text(f"{text}\n", encoding="utf-8")
 
 
 def sha256(path: Path) -> str:

@@ -1,7 +1,7 @@
-"""Shards of a population over worker processes, each with one thread; or one after the other where a GPU has them all.
+"""Batches of runs in worker processes, each with one thread; or one batch after the other where a GPU has them all.
 
-How a population is cut is a parameter; how many workers take the shards is the machine's affair, and changes no bit of
-any result.
+How many runs a batch has is a parameter. How many workers there are is the machine's affair, and changes no bit of any
+result.
 """
 
 import contextlib
@@ -14,21 +14,29 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from tqdm import tqdm
 
 from jsae.config.errors import JsaeError
 
 Result = TypeVar("Result")
-Member = TypeVar("Member")
+Result_co = TypeVar("Result_co", covariant=True)
+Run = TypeVar("Run")
 
 _GO_ON = "run again to go on from its last checkpoint, with JSAE_WORKERS=1 if memory is short"
 
 
-def shards(population: Sequence[Member], members: int) -> list[list[Member]]:
-    """Cut a population (its seeds) into blocks of at most `members`."""
-    return [list(population[start : start + members]) for start in range(0, len(population), members)]
+class Job(Protocol[Result_co]):
+    """Work for a process: a value that can be pickled (see jsae.training.jobs)."""
+
+    def run(self, progress: Callable[[int], None]) -> Result_co:
+        """Do it, and call `progress(n)` as n more units are done."""
+
+
+def batches(runs: Sequence[Run], size: int) -> list[list[Run]]:
+    """Cut runs (their seeds, say) into batches of at most `size`, in order."""
+    return [list(runs[start : start + size]) for start in range(0, len(runs), size)]
 
 
 def workers() -> int:
@@ -41,25 +49,25 @@ def workers() -> int:
     return int(wanted)
 
 
-def run_shards(
-    function: Callable[..., Result], calls: Sequence[dict[str, Any]], *, total: int, label: str
-) -> list[Result]:
-    """`[function(progress=..., **call) for call in calls]`, side by side in worker processes; results in order.
+def run_batches(jobs: Sequence[Job[Result]], *, total: int, label: str) -> list[Result]:
+    """Run the jobs side by side in worker processes; their results in order.
 
-    `function` must be importable; it calls `progress(n)` as n more of `total` units are behind it, which moves a bar
-    where stderr is a terminal. A worker ends if the main process dies. The first error stops the others.
-    Raises JsaeError if a worker is killed, or lacks memory.
+    The first error stops the other jobs. A worker ends if the main process dies.
+
+    Args:
+        total: units of all jobs together; a bar shows how many are done where stderr is a terminal.
+        label: what the bar and messages call the work.
+
+    Raises JsaeError if a worker is killed or lacks memory, and whatever a job raises.
     """
-    if not calls:
+    if not jobs:
         return []
     # A fork has the main process's imports already; elsewhere than on Linux, it is not safe.
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-    counts = context.RawArray("q", len(calls))  # one for each call, without a lock that a killed worker could hold
-    count = min(workers(), len(calls))
+    counts = context.RawArray("q", len(jobs))  # one for each job, without a lock that a killed worker could hold
+    count = min(workers(), len(jobs))
     with ProcessPoolExecutor(count, context, initializer=_start, initargs=(os.getpid(), counts)) as pool:
-        futures = [
-            pool.submit(_call, function, i, call) for i, call in enumerate(calls)
-        ]  # forks before any thread of ours starts
+        futures = [pool.submit(_run, i, job) for i, job in enumerate(jobs)]  # forks before any thread of ours starts
         try:
             with _bar(total, label, counts):
                 return _results(futures)
@@ -73,24 +81,22 @@ def run_shards(
 
 
 def runner(device: str) -> Callable[..., list[Any]]:
-    """What runs shards on this type of device."""
-    return run_shards if device == "cpu" else run_shards_in_turn
+    """What runs jobs on this type of device, cpu or cuda."""
+    return run_batches if device == "cpu" else run_batches_in_turn
 
 
-def run_shards_in_turn(
-    function: Callable[..., Result], calls: Sequence[dict[str, Any]], *, total: int, label: str
-) -> list[Result]:
-    """What `run_shards` gives, one call after the other in this process. Raises JsaeError if memory is short.
+def run_batches_in_turn(jobs: Sequence[Job[Result]], *, total: int, label: str) -> list[Result]:
+    """What `run_batches` gives, one job after the other in this process. Raises JsaeError if memory is short.
 
-    For a GPU, which does not survive a fork and gains nothing by more processes: a larger shard costs it hardly more
-    than a small one.
+    For a GPU, which does not survive a fork and gains nothing by more processes: a larger batch of runs costs it hardly
+    more than a small one.
     """
     with _progress_bar(total, label) as bar:
         try:
-            return [function(progress=bar.update, **call) for call in calls]
+            return [job.run(bar.update) for job in jobs]
         except Exception as error:
             if _is_lack_of_memory(error):
-                raise JsaeError(f"{label}: out of memory: lower members_per_shard (training or search)") from error
+                raise JsaeError(f"{label}: out of memory: lower runs_per_batch (training or search)") from error
             raise
 
 
@@ -149,14 +155,14 @@ def _watch(main_process: int) -> None:
 
 
 _counts: Any = None
-"""In a worker: units behind each call, shared with the main process."""
+"""In a worker: units of each job that are done, shared with the main process."""
 
 
-def _call(function: Callable[..., Result], number: int, call: dict[str, Any]) -> Result:
+def _run(number: int, job: Job[Result]) -> Result:
     def progress(units: int) -> None:
         _counts[number] += units
 
-    return function(progress=progress, **call)
+    return job.run(progress)
 
 
 def _progress_bar(total: int, label: str) -> Any:

@@ -1,5 +1,5 @@
 // What agents spend their time with, on the CPU, a member after the other and a few rows at a time, so that all between
-// inputs and gradients stays in the cache. jsae/nn/networks.py, jsae/agents/policies.py and jsae/agents say the same in batched
+// inputs and gradients stays in the cache. jsae/nn/mlp.py, jsae/nn/adam.py and jsae/agents say the same in batched
 // operations, and are what a GPU runs; tests hold the two against each other. kernels.py compiles and calls it.
 //
 // A matrix product is made of pieces of ROWS x COLUMNS sums that stay in registers. Every sum runs in an order that
@@ -388,7 +388,7 @@ struct Learner {
     void step(long member, float rate, float scale, const float* grad) {
         float *p = flat + member * net->stride, *m = first + member * net->stride, *v = second + member * net->stride;
         for (long i = 0; i < net->stride; i++) {
-            m[i] += (grad[i] - m[i]) * 0.1f;  // 1 - beta1, 1 - beta2 and epsilon are those of networks.Adam
+            m[i] += (grad[i] - m[i]) * 0.1f;  // 1 - beta1, 1 - beta2 and epsilon are those of adam.Adam
             v[i] += (grad[i] * grad[i] - v[i]) * 0.001f;
             p[i] -= rate * m[i] / (__builtin_sqrtf(v[i]) * scale + 1e-8f);
         }

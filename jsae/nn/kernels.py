@@ -130,7 +130,7 @@ def plain() -> Iterator[None]:
 
 
 def forward(shape: Shape, flat: Tensor, x: Tensor, e: Tensor | None) -> Tensor:
-    """Outputs `[P, B, outputs]` of networks.MLP at ids or floats x, and floats e beside ids; without a gradient."""
+    """Outputs `[P, B, outputs]` of mlp.MLP at ids or floats x, and floats e beside ids; without a gradient."""
     outputs = torch.empty(*x.shape[:2], shape.sizes[-1])
     _pass("forward", shape, flat, _inputs(shape, x, e), outputs)
     return outputs

@@ -1,24 +1,27 @@
-"""Fetches the sources of purchases: whole and verified, or not at all."""
+"""Fetch the sources of purchases: whole and verified, or not at all."""
 
 import contextlib
 import errno
 import http.client
 import importlib
 import importlib.util
+import json
 import os
 import shutil
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 from tqdm import tqdm
 
 from jsae.config.errors import JsaeError
-from jsae.io.files import sha256, write_atomically
+from jsae.io.files import read_json, sha256, write_atomically
 
 CHUNK = 2**20  # bytes
 TIMEOUT = 60.0  # seconds without a byte before a connection is given up
@@ -27,7 +30,7 @@ TRANSACTION_ROWS = 1_469_307
 
 @dataclass(frozen=True)
 class Expected:
-    """What a published file must be: bytes and SHA-256; None where the publisher states none and nobody measured it."""
+    """Size (bytes) and SHA-256 of a published file; None: not known."""
 
     size: int | None
     sha256: str | None
@@ -48,37 +51,136 @@ KECHINOV = {
     "2020-Mar": Expected(None, None),
     "2020-Apr": Expected(None, None),
 }
+SUFFIXES = (".csv.gz", ".csv", ".csv.zip", ".csv.xz", ".csv.bz2")  # of logs, the first that exists is taken
+MANIFEST = "manifest.json"  # in the folder of the logs: name, bytes, SHA-256 and origin of each
+LOCAL, MIRROR = "local_path", "mirror"  # origins
 
 
 def download_kechinov(
     months: Sequence[str], folder: Path, partial_folder: Path, *, mirrors: Sequence[str], local_path: str
 ) -> list[Path]:
-    """The event logs of `months` as folder/MONTH.csv.gz (or .csv), from a local folder if `local_path` names one.
+    """Put the event logs of `months` into `folder`, record them in its manifest, and remove logs recorded before.
 
-    mirrors: addresses of folders that hold MONTH.csv.gz, or `kaggle`, tried in turn. partial_folder: for unfinished
-    downloads.
-    Files from the network are checked against their known size and digest; a local file is taken as it is, because it
-    may be an excerpt on purpose.
+    Args:
+        months: like 2019-Oct, each once.
+        folder: where the logs and `MANIFEST` go. A log keeps the name that it has at its source.
+        partial_folder: for unfinished downloads.
+        mirrors: tried in turn: addresses (http, https) of folders that hold MONTH.csv.gz; folders of this machine, also
+            as file://; or `kaggle`. Files are checked against the known sizes and digests.
+        local_path: a folder of this machine that is used instead of the mirrors, "" for none. Its files are taken as
+            they are, because they may be excerpts on purpose.
+
+    Returns:
+        The paths of the logs, in the order of `months`. What is there and current is not fetched or copied again.
+
+    Raises:
+        JsaeError: an unknown month, or no source has the file; the message has the problem of each source.
     """
-    unknown = [month for month in months if month not in KECHINOV]
-    if unknown and not local_path:
-        raise JsaeError(f"data.kechinov.raw.months: no month {', '.join(unknown)} (published: {', '.join(KECHINOV)})")
-    if not local_path:
-        return [_fetch_month(month, folder, partial_folder, mirrors) for month in months]
-    return [_copy_local(Path(local_path).expanduser(), month, folder) for month in months]
+    before = _recorded(folder).values()
+    if local_path:
+        paths = [_copy_local(Path(local_path).expanduser(), month, folder) for month in months]
+    else:
+        if unknown := [month for month in months if month not in KECHINOV]:
+            raise JsaeError(
+                f"data.kechinov.raw.months: no month {', '.join(unknown)} (published: {', '.join(KECHINOV)})"
+            )
+        for entry in before:
+            if entry["origin"] == LOCAL:  # it may be an excerpt
+                (folder / entry["name"]).unlink(missing_ok=True)
+        paths = [_fetch_month(month, folder, partial_folder, mirrors) for month in months]
+    entries = [
+        {
+            "name": path.name,
+            "bytes": path.stat().st_size,
+            "sha256": sha256(path),
+            "origin": LOCAL if local_path else MIRROR,
+        }
+        for path in paths
+    ]
+    for name in {entry["name"] for entry in before} - {path.name for path in paths}:
+        (folder / name).unlink(missing_ok=True)
+    with write_atomically(folder / MANIFEST) as temporary:
+        temporary.write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
+    return paths
+
+
+def _recorded(folder: Path) -> dict[str, dict[str, Any]]:
+    """Entries of the manifest, by month."""
+    entries = read_json(folder / MANIFEST) if (folder / MANIFEST).is_file() else []
+    return {entry["name"].partition(".")[0]: entry for entry in entries}
+
+
+def recorded_logs(months: Sequence[str], folder: Path) -> list[Path]:
+    """Paths of the logs of `months` that `download_kechinov` recorded in the manifest of `folder`.
+
+    Raises JsaeError if one is not recorded, is missing, or has another size than is recorded.
+    """
+    recorded = _recorded(folder)
+    paths = []
+    for month in months:
+        path = folder / recorded[month]["name"] if month in recorded else None
+        if path is None or not path.is_file() or path.stat().st_size != recorded[month]["bytes"]:
+            raise JsaeError(f"{folder}: the log of {month} is missing or has changed: run the download stage")
+        paths.append(path)
+    return paths
+
+
+def what_changed(months: Sequence[str], folder: Path, *, local_path: str) -> list[str]:
+    """Why the logs in `folder` are not current, one message a file; empty if they are.
+
+    The files in `folder`, and those in `local_path` ("" for none) that they were copied from, are compared with the
+    manifest: name, size and SHA-256. Files on mirrors are not asked for: published logs do not change.
+    """
+    recorded = _recorded(folder)
+    messages = []
+    for month in months:
+        entry = recorded.get(month)
+        if entry is None or entry["origin"] != (LOCAL if local_path else MIRROR):
+            messages.append(f"{month}: not taken yet from {'local_path' if local_path else 'a mirror'}")
+            continue
+        places = {"the downloaded file": folder / entry["name"]}
+        if local_path:
+            source = _find(Path(local_path).expanduser(), month)
+            places["the file in local_path"] = source or Path(local_path) / entry["name"]
+        messages += [
+            f"{month}: {place}, {path}, is not the one that was recorded"
+            for place, path in places.items()
+            if path.name != entry["name"]
+            or not path.is_file()
+            or not _is_whole(path, Expected(entry["bytes"], entry["sha256"]))
+        ]
+    return messages
+
+
+def _find(folder: Path, month: str) -> Path | None:
+    """The log of `month` in `folder`: the first of `SUFFIXES` that exists; None if none does."""
+    return next((folder / f"{month}{end}" for end in SUFFIXES if (folder / f"{month}{end}").is_file()), None)
 
 
 def _fetch_month(month: str, folder: Path, partial_folder: Path, mirrors: Sequence[str]) -> Path:
-    name = f"{month}.csv.gz"
     problems = []
     for mirror in mirrors:
         try:
-            if mirror == KAGGLE:
-                return fetch_from_kaggle(f"{month}.csv", folder)
-            return fetch([f"{mirror.rstrip('/')}/{name}"], folder / name, partial_folder, KECHINOV[month])
-        except JsaeError as problem:
+            return _fetch_from(mirror, month, folder, partial_folder)
+        except (JsaeError, OSError, ValueError) as problem:  # ValueError: an address that cannot be parsed
             problems.append(str(problem))
-    raise JsaeError("\n".join(problems))
+    raise JsaeError("\n".join(problems) or "data.kechinov.raw: neither mirrors nor local_path is set: set one of them")
+
+
+def _fetch_from(mirror: str, month: str, folder: Path, partial_folder: Path) -> Path:
+    if mirror == KAGGLE:
+        return fetch_from_kaggle(f"{month}.csv", folder)
+    address = urllib.parse.urlsplit(mirror)
+    if address.scheme in ("http", "https"):
+        name = f"{month}.csv.gz"
+        return fetch([f"{mirror.rstrip('/')}/{name}"], folder / name, partial_folder, KECHINOV[month])
+    source = Path(urllib.request.url2pathname(address.path) if address.scheme == "file" else mirror).expanduser()
+    if not mirror or not source.is_dir():
+        raise JsaeError(
+            f"data.kechinov.raw.mirrors: {mirror!r} is neither an address (https://...), nor a folder of this machine, "
+            "nor kaggle: correct it"
+        )
+    return _copy_local(source, month, folder, published=True)
 
 
 def fetch_from_kaggle(name: str, folder: Path) -> Path:
@@ -97,7 +199,7 @@ def fetch_from_kaggle(name: str, folder: Path) -> Path:
     try:
         source = Path(kagglehub.dataset_download(KAGGLE_HANDLE, path=name))
     except failures as problem:
-        raise JsaeError(f"kaggle: {name} did not come ({problem}); are its credentials in ~/.kaggle?") from problem
+        raise JsaeError(f"kaggle: {name} was not fetched ({problem}); are your credentials in ~/.kaggle?") from problem
     if not _is_whole(source, KAGGLE_FILES[name]):
         raise JsaeError(
             f"{source} is not the published file ({KAGGLE_FILES[name].size:,} bytes): delete it and try again"
@@ -107,14 +209,21 @@ def fetch_from_kaggle(name: str, folder: Path) -> Path:
     return folder / name
 
 
-def _copy_local(source: Path, month: str, folder: Path) -> Path:
-    for suffix in (".csv.gz", ".csv"):
-        if (source / f"{month}{suffix}").is_file():
-            target = folder / f"{month}{suffix}"
-            with write_atomically(target) as temporary:
-                shutil.copyfile(source / f"{month}{suffix}", temporary)
-            return target
-    raise JsaeError(f"data.kechinov.raw.local_path: {source} holds neither {month}.csv.gz nor {month}.csv")
+def _copy_local(source: Path, month: str, folder: Path, *, published: bool = False) -> Path:
+    """Copy the log of `month` from `source`, if it is not in `folder` yet. published: it must be the published file."""
+    found = _find(source, month)
+    if found is None:
+        raise JsaeError(f"data.kechinov.raw: {source} holds no {month}.csv.gz (nor {', '.join(SUFFIXES[1:])})")
+    expected = {f"{month}.csv.gz": KECHINOV.get(month), **KAGGLE_FILES}.get(found.name) if published else None
+    if expected and not _is_whole(found, expected):
+        raise JsaeError(
+            f"{found} is not the published file; to use it as it is, set data.kechinov.raw.local_path to its folder"
+        )
+    target = folder / found.name
+    if not (target.is_file() and _is_whole(target, Expected(found.stat().st_size, sha256(found)))):
+        with write_atomically(target) as temporary:
+            shutil.copyfile(found, temporary)
+    return target
 
 
 def copy_completejourney(target: Path) -> Path:
@@ -150,9 +259,10 @@ def fetch(
 ) -> Path:
     """Download one file from the first address that gives it whole; what an earlier try left is resumed.
 
-    The bytes so far lie in `partial_folder` as NAME.part, beside the server's name for this version of the file (ETag
-    or Last-Modified), so that a changed file starts anew. `target` appears only when size and digest are right. Each
-    address is tried `attempts` times, with pauses of first_pause · 2^attempt seconds.
+    The bytes so far are in `partial_folder` as NAME.part. NAME.version holds the server's name for this version of the
+    file (ETag or Last-Modified), so that the download of a changed file starts again. `target` appears only when size
+    and digest are right. Each address is tried `attempts` times, with pauses of first_pause · 2^attempt seconds.
+    Raises JsaeError if no address gives the file, or the disk is full.
     """
     if target.is_file() and _is_whole(target, expected):
         return target
@@ -198,7 +308,7 @@ class _Partial:
     def receive(self, url: str) -> None:
         """Ask for what is missing and append it. Raises OSError or HTTPException if the connection ends too early."""
         have = self.path.stat().st_size if self.path.exists() else 0
-        known = self.version.read_text() if self.version.exists() else ""
+        known = self.version.read_text(encoding="utf-8") if self.version.exists() else ""
         if have and not known and self.expected.sha256 is None:
             have = 0  # nothing tells whether these bytes belong to the file of today
         if self.expected.size is not None and have == self.expected.size:
@@ -234,7 +344,7 @@ class _Partial:
             raise _Refused(f"the file has {begins + int(length):,} bytes, {self.expected.size:,} expected")
         with self.path.open("r+b" if begins else "wb") as stream:
             stream.truncate(begins)
-        self.version.write_text("" if version.startswith("W/") else version)
+        self.version.write_text("" if version.startswith("W/") else version, encoding="utf-8")
         return begins
 
     def _append(self, response: http.client.HTTPResponse, have: int) -> None:

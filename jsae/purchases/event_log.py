@@ -1,31 +1,30 @@
-"""Reader of the REES46 event logs: purchases out of tens of millions of views, in little memory.
+"""Reader of the REES46 event logs: the purchases out of tens of millions of events, in little memory.
 
-A log is a .csv or .csv.gz with one header line, sorted by time, one row an event; 1.75 % of its rows are purchases.
-Blocks of text are searched for the word before anything is parsed, so that decompression is most of the work, and every
-line keeps its number.
+A log is a text file with one header line, one row an event, sorted by time. About 1.75 % of the rows are purchases. It
+may be compressed (gzip, xz, bzip2, or zip with one file). Source: data/README.md.
+
+The file is read in chunks. polars splits each chunk into numbered lines and keeps those that may be purchases or cannot
+be read, so that every message has the number of its line.
 """
 
+import bz2
 import csv
-import ctypes
-import gzip
 import importlib
 import importlib.util
+import lzma
+import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, NamedTuple, cast
+from typing import IO, Any, BinaryIO, Literal
 
-import numpy as np
 import polars as pl
 from tqdm import tqdm
 
 from jsae.config.errors import JsaeError
-from jsae.nn import compiled
 
 # igzip decompresses three times as fast as zlib; it is not on every platform
 open_gzip = importlib.import_module("isal.igzip" if importlib.util.find_spec("isal") else "gzip").open
@@ -50,22 +49,53 @@ PURCHASE_SCHEMA: dict[str, type[pl.DataType] | pl.DataType] = {
     "price": pl.Float64,
     "time": pl.Datetime("us"),
     "row": pl.Int64,
+    "brand": pl.String,
+    "session": pl.UInt64,
 }
-PURCHASE = b",purchase,"
-CODE = Path(__file__).with_suffix(".cpp")
 EVENT_TIME = "%Y-%m-%d %H:%M:%S UTC"
-OUT_OF_ORDER = "event_time is before that of a row above it"
-CHUNK = 8 * 2**20  # bytes of text decompressed at a time: threads meet seldom
-BLOCK = 2**20  # bytes of text searched at a time: small enough to stay in the processor's cache
-BLOCKS_CHECKED = 256  # blocks whose purchases are parsed at once
-CACHED = 2**17  # bytes counted at a time
-PART_ROWS = 200_000  # purchases of a temporary file
-GZIP_ERRORS = (EOFError, zlib.error, gzip.BadGzipFile)
+DUPLICATE = "equal to a purchase before it"
+OTHER_MONTH = "not in the month of the file's name"
+CHUNK = 8 * 2**20  # bytes of text read at a time
+LONGEST_HEADER = 2**16  # bytes
+NO_SEPARATOR = "\x1f"  # a character that no log holds: a line is then one field
+# OSError: also of gzip and bz2; RuntimeError: a zip archive with a password
+DAMAGES = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, OSError, RuntimeError)
+
+
+def _open_zip(stream: BinaryIO) -> IO[bytes]:
+    archive = zipfile.ZipFile(stream)
+    if len(archive.namelist()) != 1:
+        raise JsaeError(f"{stream.name} is a zip archive of {len(archive.namelist())} files: unpack the log from it")
+    return archive.open(archive.namelist()[0])
+
+
+COMPRESSED: dict[bytes, Callable[[BinaryIO], Any]] = {
+    b"\x1f\x8b": open_gzip,
+    b"\xfd7zXZ\0": lzma.open,
+    b"BZh": bz2.open,
+    b"PK\x03\x04": _open_zip,
+}
+NOT_A_LOG = {
+    b"\xff\xfe": "UTF-16 text; save it as UTF-8",
+    b"\xfe\xff": "UTF-16 text; save it as UTF-8",
+    b"\x28\xb5\x2f\xfd": "compressed with zstd; decompress it",
+    b"7z\xbc\xaf\x27\x1c": "a 7z archive; unpack it",
+    b"PAR1": "a parquet file; write it as CSV",
+    b"<": "a web page or XML; download the log again",
+}
 
 
 @dataclass
 class Counts:
-    """What the reader saw: rows of the files, purchases among them, and what it left out, by reason."""
+    """What the reader saw.
+
+    | field | meaning |
+    |---|---|
+    | rows | lines of the files after their headers |
+    | purchases | rows of nine fields with event_type purchase |
+    | dropped | rows left out, by reason |
+    | out_of_order | purchases with an event_time before that of a purchase above them; they are kept |
+    """
 
     rows: int = 0
     purchases: int = 0
@@ -73,283 +103,211 @@ class Counts:
     out_of_order: int = 0
 
 
-def extract_purchases(path: Path, folder: Path, counts: Counts, *, bad_rows: BadRows, duplicates: Duplicates) -> None:
-    """Write the purchases of one event log to numbered parquet parts in `folder`, and count."""
-    if "cosmetics" in path.name.lower():
-        raise JsaeError(f"{path}: this is a log of the Cosmetics Shop, another store; use the multi-category store's")
-    found = _Purchases(path, folder, counts, bad_rows, duplicates)
-    for number, (first_line, block, seen) in enumerate(_blocks(path), 1):
-        counts.rows += seen.lines
-        found.search(first_line, block, seen)
-        if number % BLOCKS_CHECKED == 0:
-            found.check()
-    found.check()
-    found.write()
+def month_of(path: Path) -> datetime:
+    """First moment (UTC) of the month in a log's name, YEAR-MONTH.csv or the like: 2019-Oct.csv.gz.
 
-
-class _Purchases:
-    """Purchase rows of one log on their way to the parts: as text, then checked and typed, then written."""
-
-    def __init__(self, path: Path, folder: Path, counts: Counts, bad_rows: BadRows, duplicates: Duplicates) -> None:
-        self.path, self.folder, self.counts = path, folder, counts
-        self.strict, self.distinct = bad_rows == "error", duplicates == "drop"
-        self.rows: list[bytes] = []  # that may be purchases: UTF-8, no quotes
-        self.lines: list[int] = []  # of each, its number in the file
-        self.typed: list[pl.DataFrame] = []
-        self.latest: datetime | None = None  # event_time
-        self.this_second = pl.DataFrame(schema={"event_time": pl.String, "raw": pl.String})  # rows of the newest one
-
-    def search(self, first_line: int, block: bytes, seen: "_Seen") -> None:
-        """Note the rows of a block that may be purchases; reject those that cannot be read."""
-        if seen.regular:
-            self.rows += [block[start:end] for _, start, end in seen.rows]
-            self.lines += [first_line + line for line, _, _ in seen.rows]
-            return
-        for line, raw in _suspects(block):
-            try:
-                self.rows.append(raw if b'"' not in raw and _is_utf8(raw) else _unquoted(raw))
-                self.lines.append(first_line + line)
-            except ValueError as error:
-                if self.strict:
-                    self.check()  # a bad row above this one is told first
-                self.reject(first_line + line, raw, str(error))
-
-    def check(self) -> None:
-        """Turn text into numbers; reject rows that are none."""
-        if not self.rows:
-            return
-        typed = _typed(self.rows, self.latest)
-        complete = pl.col("fields") == len(EVENT_COLUMNS)
-        self.counts.purchases += len(typed.filter(complete))
-        if self.distinct:
-            repeated = complete & self._repeated(typed)
-            if times := len(typed.filter(repeated)):
-                self.counts.dropped["equal to a purchase before it"] += times
-                typed = typed.filter(~repeated)
-        for index, reason in typed.select("index", "reason").drop_nulls().iter_rows():
-            if reason == OUT_OF_ORDER and not self.strict:
-                self.counts.out_of_order += 1  # sorting by time mends it
-            else:
-                self.reject(self.lines[index], self.rows[index], reason)
-        usable = typed.filter(pl.col("reason").is_null() | (pl.col("reason") == OUT_OF_ORDER))
-        if not usable.is_empty():
-            newest = cast("datetime", usable["time"].max())
-            self.latest = newest if self.latest is None else max(self.latest, newest)
-            row = pl.col("index") + (self.counts.rows - len(self.rows))  # ascends, over several logs too
-            self.typed.append(usable.select("user", "item", "price", "time", row=row))
-        self.rows.clear()
-        self.lines.clear()
-        if sum(map(len, self.typed)) > PART_ROWS:
-            self.write()
-
-    def _repeated(self, typed: pl.DataFrame) -> pl.Series:
-        """Which rows equal a row before them, among those that follow each other with one event_time."""
-        seen = pl.concat([self.this_second, typed.select("event_time", "raw")])
-        seen = seen.with_columns(run=pl.col("event_time").rle_id())
-        self.this_second = seen.filter(pl.col("run") == pl.col("run").max()).select("event_time", "raw")
-        first = seen.select(pl.struct("run", "raw").is_first_distinct()).to_series()
-        return ~first.tail(len(typed))
-
-    def reject(self, line: int, raw: bytes, reason: str) -> None:
-        """Raise JsaeError with the row's place, or count it."""
-        if self.strict:
-            raise JsaeError(
-                f"{self.path}, line {line:,}: {reason}: {raw[:200].decode(errors='replace')!r}. Download the file "
-                "again, or set bad_rows to drop in section data of params.yaml to leave such rows out"
-            )
-        self.counts.dropped[reason] += 1
-
-    def write(self) -> None:
-        """Write what is typed as the next part."""
-        if self.typed:
-            pl.concat(self.typed).write_parquet(self.folder / f"{len(list(self.folder.iterdir())):06d}.parquet")
-            self.typed.clear()
-
-
-def _typed(rows: Sequence[bytes], latest: datetime | None) -> pl.DataFrame:
-    """The rows that are purchases or have too few or too many fields.
-
-    Columns index (among `rows`), raw, fields (how many), event_time as written, user, item, price, time, and reason:
-    why the row cannot be used, null where it can. latest: newest time of the file so far.
+    Raises JsaeError if the name has no month.
     """
-    raw = pl.DataFrame({"raw": b"\n".join(rows).decode().split("\n")}).with_row_index("index")
-    text = raw.select(
-        pl.col("index").cast(pl.Int64),
+    try:
+        return datetime.strptime(path.name.partition(".")[0], "%Y-%b")
+    except ValueError:
+        raise JsaeError(f"{path}: a log is named after its month, like 2019-Oct.csv.gz; rename it") from None
+
+
+def read_purchases(path: Path, counts: Counts, *, bad_rows: BadRows, duplicates: Duplicates) -> pl.DataFrame:
+    """The purchases of one event log, in the order of the file: columns of `PURCHASE_SCHEMA`.
+
+    Args:
+        path: the log; its name has the month (`month_of`).
+        counts: is added to. `row` of the result is counts.rows before the call + the row's place in the file.
+        bad_rows: a row that cannot be read, or is out of order, raises an error (`error`); or the first are left out
+            and counted, the second are kept and counted (`drop`).
+        duplicates: of purchases that are equal in every field, all count (`keep`) or only the first (`drop`).
+
+    Raises:
+        JsaeError: with file and line for a bad row; the file is missing, damaged, of another kind, of another store; or
+            most of its purchases are of another month. Single purchases of another month are left out and counted.
+    """
+    begins, above = month_of(path), counts.rows
+
+    def reject(line: int, reason: str, text: str) -> None:
+        if bad_rows == "error":
+            raise JsaeError(
+                f"{path}, line {line:,}: {reason}: {text[:200]!r}. Download the file again, or set bad_rows to drop in "
+                "section data of params.yaml to leave such rows out"
+            )
+        counts.dropped[reason] += 1
+
+    parts = [pl.DataFrame(schema={**PURCHASE_SCHEMA, "line": pl.Int64, "hash": pl.UInt64})]
+    for lines in _lines(path):
+        counts.rows += len(lines)
+        typed = _typed(_candidates(lines))
+        for line, reason, raw in typed.filter(pl.col("reason").is_not_null()).select("line", "reason", "raw").rows():
+            reject(line, reason, raw)
+        counts.purchases += int(typed["complete"].sum())
+        usable = typed.filter(pl.col("reason").is_null())
+        parts.append(usable.with_columns(row=above + pl.col("line")).select(parts[0].columns))
+    found = pl.concat(parts)
+
+    in_month = found.filter(pl.col("time").is_between(begins, pl.lit(begins).dt.offset_by("1mo"), closed="left"))
+    if (others := len(found) - len(in_month)) > len(in_month):
+        first, last = found.select(first=pl.col("time").min(), last=pl.col("time").max()).row(0)
+        raise JsaeError(
+            f"{path}: {others:,} of {len(found):,} purchases are not in {begins:%B %Y} but between {first} and {last}: "
+            "this is a file of another month or of another store; use the file that its name says"
+        )
+    if duplicates == "drop":
+        distinct = in_month.unique(["time", "user", "item", "price", "hash"], keep="first", maintain_order=True)
+    else:
+        distinct = in_month
+    counts.dropped += Counter({OTHER_MONTH: others, DUPLICATE: len(in_month) - len(distinct)})
+    late = distinct.filter(pl.col("time") < pl.col("time").cum_max())
+    if bad_rows == "error" and len(late):
+        line, time = late.select("line", "time").row(0)
+        reject(line, "event_time is before that of a purchase above it", str(time))
+    counts.out_of_order += len(late)
+    return distinct.select(PURCHASE_SCHEMA.keys())
+
+
+def _candidates(lines: pl.DataFrame) -> pl.DataFrame:
+    """Lines that may be purchases or cannot be read; columns line, raw, and text: raw without quotes, null if it fails.
+
+    Nearly all rows are views, so this, and decompression, is what a log takes.
+    """
+    raw = pl.col("raw")
+    purchase = raw.str.contains("purchase", literal=True)
+    not_utf8 = raw.str.contains("\ufffd", literal=True)
+    odd = raw.str.count_matches(",", literal=True) != len(EVENT_COLUMNS) - 1
+    kept = lines.filter(purchase | odd | not_utf8)
+    if kept["raw"].str.contains('"', literal=True).any():
+        return kept.with_columns(text=pl.Series([_unquoted(text) for text in kept["raw"]], dtype=pl.String))
+    return kept.with_columns(text="raw")
+
+
+def _unquoted(raw: str) -> str | None:
+    """A row without quotes, commas within a field replaced; None if a quote is not closed."""
+    try:
+        return ",".join(value.replace(",", ";") for value in next(csv.reader([raw], strict=True)))
+    except csv.Error:
+        return None
+
+
+def _typed(candidates: pl.DataFrame) -> pl.DataFrame:
+    """The candidates that are purchases or cannot be read.
+
+    Columns line, raw, hash (of all fields), complete (whether it is a purchase with all fields), user, item, price,
+    time, brand, session, and reason: why the row cannot be used, null where it can.
+    """
+    fields = (pl.col("text").str.count_matches(",", literal=True) + 1).fill_null(0)
+    purchase = (fields == len(EVENT_COLUMNS)) & (pl.col("event_type") == "purchase")
+    values = candidates.with_columns(
+        pl.col("text").str.split_exact(",", len(EVENT_COLUMNS) - 1).struct.rename_fields(EVENT_COLUMNS).alias("fields")
+    ).unnest("fields")
+    typed = values.select(
+        "line",
         "raw",
-        fields=pl.col("raw").str.count_matches(",", literal=True) + 1,
-        text=pl.col("raw").str.split_exact(",", len(EVENT_COLUMNS) - 1).struct.rename_fields(EVENT_COLUMNS),
-    ).unnest("text")
-    complete = pl.col("fields") == len(EVENT_COLUMNS)
-    typed = text.filter(~complete | (pl.col("event_type") == "purchase")).select(
-        "index",
-        "raw",
-        "fields",
-        "event_time",
+        "event_type",
+        hash=pl.col("text").hash(),
+        fields=fields,
+        complete=purchase.fill_null(False),
         user=pl.col("user_id").cast(pl.Int64, strict=False),
         item=pl.col("product_id").cast(pl.Int64, strict=False),
         price=pl.col("price").cast(pl.Float64, strict=False),
         time=pl.col("event_time").str.to_datetime(EVENT_TIME, time_unit="us", strict=False),
+        brand="brand",
+        session=pl.col("user_session").hash(),
     )
-    newest = pl.col("time").cum_max().shift(1)
-    newest = pl.max_horizontal(newest.forward_fill(), pl.lit(latest, dtype=pl.Datetime("us")))
-    reasons = {
+    bad_row = {
+        "not UTF-8": pl.col("raw").str.contains("\ufffd", literal=True),
+        "a quote is not closed": pl.col("fields") == 0,
+    }
+    bad_value = {
         "event_time is not a time": pl.col("time").is_null(),
         "product_id is not a positive whole number": ~(pl.col("item") > 0).fill_null(False),
         "user_id is not a positive whole number": ~(pl.col("user") > 0).fill_null(False),
         "price is not a positive number": ~(pl.col("price").is_finite() & (pl.col("price") > 0)).fill_null(False),
-        OUT_OF_ORDER: (pl.col("time") < newest).fill_null(False),
     }
-    found = pl.format("{} fields expected, {} found", pl.lit(len(EVENT_COLUMNS)), "fields")
+    number = pl.format("{} fields expected, {} found", pl.lit(len(EVENT_COLUMNS)), "fields")
     reason = pl.coalesce(
-        pl.when(~complete).then(found), *(pl.when(wrong).then(pl.lit(name)) for name, wrong in reasons.items())
+        *(pl.when(wrong).then(pl.lit(name)) for name, wrong in bad_row.items()),
+        pl.when(pl.col("fields") != len(EVENT_COLUMNS)).then(number),
+        *(pl.when(pl.col("complete") & wrong).then(pl.lit(name)) for name, wrong in bad_value.items()),
     )
-    return typed.with_columns(reason=reason)
+    return typed.with_columns(reason=reason).filter(pl.col("complete") | pl.col("reason").is_not_null())
 
 
-class _Seen(NamedTuple):
-    """What a block holds: lines, whether all may be rows without quotes, and which have the word for a purchase.
+def _lines(path: Path) -> Iterator[pl.DataFrame]:
+    """The lines after the header, some at a time: columns line (their number in the file) and raw (null if empty).
 
-    Of these, the number of lines before, and where the row starts and ends in the block.
+    Bytes that are not UTF-8 become U+FFFD. Raises JsaeError if the file is missing, damaged or not an event log.
     """
-
-    lines: int
-    regular: bool
-    rows: list[tuple[int, int, int]]
-
-
-def _look(block: bytes) -> _Seen:
-    """Look through a block. Nearly all rows are views, so this, and decompression, is what a log takes."""
-    code = compiled.library(CODE)
-    if code is None:
-        lines, commas, quoted = _count(block, b"\n"), _count(block, b","), b'"' in block
-        ascii_only, rows = block.isascii(), list(_rows_with_the_word(block))
-    else:
-        seen, places = np.empty(5, np.int64), np.empty((len(block) // len(PURCHASE) + 1, 3), np.int64)
-        addresses = (ctypes.c_void_p(array.ctypes.data) for array in (seen, places))
-        code.look(block, ctypes.c_int64(len(block)), *addresses)
-        lines, commas, quotes, not_ascii, count = seen.tolist()
-        quoted, ascii_only = bool(quotes), not not_ascii
-        rows = [(line, start, end) for line, start, end in places[:count].tolist()]
-    regular = not quoted and commas == (len(EVENT_COLUMNS) - 1) * lines and (ascii_only or _is_utf8(block))
-    return _Seen(lines, regular, rows)
-
-
-def _rows_with_the_word(block: bytes) -> Iterator[tuple[int, int, int]]:
-    line = end = 0
-    found = block.find(PURCHASE)
-    while found >= 0:
-        start = block.rfind(b"\n", 0, found) + 1
-        line += block.count(b"\n", end, start)
-        end = block.find(b"\n", found)
-        end = len(block) if end < 0 else end
-        yield line, start, end
-        found = block.find(PURCHASE, end)
-
-
-def _suspects(block: bytes) -> Iterator[tuple[int, bytes]]:
-    """Rows of an irregular block that may be purchases or cannot be read, with the number of lines before each."""
-    for line, raw in enumerate(block.split(b"\n")):
-        plain = raw.count(b",") == len(EVENT_COLUMNS) - 1 and b'"' not in raw and _is_utf8(raw)
-        if raw.strip() and (b"purchase" in raw or not plain):
-            yield line, raw
-
-
-def _is_utf8(text: bytes) -> bool:
-    if text.isascii():  # much faster
-        return True
-    try:
-        text.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _unquoted(raw: bytes) -> bytes:
-    """A row without quotes. Raises ValueError with the reason where it is not a row of an event log."""
-    try:
-        fields = next(csv.reader([raw.decode().rstrip("\r")], strict=True))
-    except UnicodeDecodeError:
-        raise ValueError("not UTF-8") from None
-    except csv.Error:
-        raise ValueError("a quote is not closed") from None
-    return ",".join(field.replace(",", "\0") for field in fields).encode()
-
-
-def _count(text: bytes, character: bytes) -> int:
-    """How often a frequent character occurs: several times as fast as bytes.count, in pieces that stay in the cache."""
-    numbers = np.frombuffer(text, np.uint8)
-    pieces = range(0, len(numbers), CACHED)
-    return sum(int(np.count_nonzero(numbers[start : start + CACHED] == ord(character))) for start in pieces)
-
-
-def _blocks(path: Path) -> Iterator[tuple[int, bytes, _Seen]]:
-    """Text of a .csv or .csv.gz after its header, in whole lines: (number of the first line, text, what it holds)."""
     if not path.is_file():
         raise JsaeError(f"{path} is missing: run the download stage")
-    line = 2
-    rest = b""
-    header = b""
+    line = 1
     with (
-        path.open("rb") as compressed,
+        path.open("rb") as stream,
         tqdm(total=path.stat().st_size, unit="B", unit_scale=True, desc=path.name, disable=None) as bar,
     ):
+        start = stream.read(8)
+        stream.seek(0)
+        opener = next((opener for magic, opener in COMPRESSED.items() if start.startswith(magic)), None)
         try:
-            for chunk in _read_ahead(compressed, bar):
-                if not header:
-                    header, newline, chunk = chunk.partition(b"\n")
-                    if not newline:
+            with opener(stream) if opener else stream as text:
+                _check_header(path, text.readline(LONGEST_HEADER))
+                while chunk := text.read(CHUNK):
+                    if line == 1 and b",remove_from_cart," in chunk:
                         raise JsaeError(
-                            f"{path}, line 1: no line ends within {len(header):,} bytes: is this a CSV file?"
+                            f"{path}: events remove_from_cart belong to the Cosmetics Shop, another store with files "
+                            "of the same name; use the multi-category store's"
                         )
-                    _check_header(path, header, chunk)
-                end = chunk.rfind(b"\n") + 1
-                if not end:
-                    rest += chunk
-                    continue
-                block = b"".join((rest, memoryview(chunk)[:end]))
-                rest = chunk[end:]
-                seen = _look(block)
-                yield line, block, seen
-                line += seen.lines
-        except GZIP_ERRORS as error:
+                    lines = _split(chunk + text.readline(), line + 1)
+                    yield lines
+                    line += len(lines)
+                    bar.update(stream.tell() - bar.n)
+        except DAMAGES as error:
             raise JsaeError(
-                f"{path}, after line {line - 1:,}: the compressed data are damaged or cut short ({error}); "
-                "delete the file and run the download stage again"
+                f"{path}, after line {line:,}: the file is damaged or cut short ({error}); delete it and run the "
+                "download stage again"
             ) from error
+
+
+def _split(text: bytes, first_line: int) -> pl.DataFrame:
+    return pl.read_csv(
+        text,
+        has_header=False,
+        separator=NO_SEPARATOR,
+        quote_char=None,
+        schema={"raw": pl.String},
+        encoding="utf8-lossy",
+        truncate_ragged_lines=True,
+        row_index_name="line",
+        row_index_offset=first_line,
+    ).cast({"line": pl.Int64})
+
+
+def _check_header(path: Path, header: bytes) -> None:
+    """Raise JsaeError with what the file is and what to do, if this first line is not that of an event log."""
     if not header:
         raise JsaeError(f"{path} is empty: delete it and run the download stage again")
-    if rest:
-        yield line, rest + b"\n", _look(rest + b"\n")
-
-
-def _read_ahead(stream: BinaryIO, bar: "tqdm[Any]") -> Iterator[bytes]:
-    """Decompressed pieces of `BLOCK` bytes at most; a thread reads the next `CHUNK` while this one is searched."""
-    compressed = stream.read(2) == b"\x1f\x8b"
-    stream.seek(0)
-    with open_gzip(stream) if compressed else nullcontext(stream) as source, ThreadPoolExecutor(1) as reader:
-        upcoming = reader.submit(source.read, CHUNK)
-        while chunk := upcoming.result():
-            bar.update(stream.tell() - bar.n)
-            upcoming = reader.submit(source.read, CHUNK)
-            for start in range(0, len(chunk), BLOCK):
-                yield chunk[start : start + BLOCK]
-
-
-def _check_header(path: Path, header: bytes, text: bytes) -> None:
-    columns = header.decode(errors="replace").removeprefix("\ufeff").rstrip("\r").split(",")
+    for magic, description in NOT_A_LOG.items():
+        if header.startswith(magic):
+            raise JsaeError(f"{path} is not an event log but {description}")
+    text = header.decode(errors="replace").removeprefix("\ufeff").rstrip("\r\n")
+    for separator, name in {";": "semicolons", "\t": "tabs", "|": "bars"}.items():
+        if text.replace('"', "").split(separator)[: len(EVENT_COLUMNS)] == list(EVENT_COLUMNS):
+            raise JsaeError(f"{path}, line 1: {name} separate the fields; write the file again with commas")
+    if not header.endswith(b"\n") or not text.isprintable():
+        raise JsaeError(f"{path} is not text with an event a line; download the log again (a .csv or .csv.gz)")
+    columns = next(csv.reader([text]))
     require_columns(path, columns, EVENT_COLUMNS)
     if tuple(columns) != EVENT_COLUMNS:
         raise JsaeError(
             f"{path}, line 1: columns {', '.join(columns)}; expected {', '.join(EVENT_COLUMNS)}, in this order"
         )
-    if b",remove_from_cart," in text:
-        raise JsaeError(
-            f"{path}: events remove_from_cart belong to the Cosmetics Shop, another store with files of the same name; "
-            "use the multi-category store's"
-        )
 
 
 def require_columns(path: Path, columns: Sequence[str], wanted: Sequence[str]) -> None:
+    """Raise JsaeError with the names of the columns that are missing, if any are."""
     missing = [name for name in wanted if name not in columns]
     if missing:
         raise JsaeError(

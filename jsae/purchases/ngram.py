@@ -6,7 +6,6 @@ item, and all rows of all orders lie in one sparse table, so that sampling any b
 array.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+import torch
+from torch import Tensor
 
 from jsae.config.errors import JsaeError
-from jsae.io.files import write_atomically
+from jsae.io import checkpoint
 
 ARRAYS = (
     "items",
@@ -30,7 +29,7 @@ ARRAYS = (
     "similar_rows",
     "similar_weights",
 )
-BACKING = 0.05  # weight of popularity beside each component when perplexity is measured
+BACKING = 0.05  # weight of popularity, mixed into each component when perplexity is measured
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -84,14 +83,19 @@ class NgramModel:
 def build(purchases: pl.DataFrame, *, n: int, window: int, similarity: bool = False) -> NgramModel:
     """Count n-grams within each user's purchases, for the contexts of 1..n items.
 
-    purchases: columns user, item, price, sorted by user and then in the order of buying. n: 1 or more.
-    window: largest number of purchases skipped between context and next item. A next item after g skipped purchases
-    counts 1/2^g ("skipping" in Shani et al., who set no limit; window 0 turns it off). Counts are sums of powers of
-    two: exact in float64, so the model does not depend on the order of summation.
-    similarity: contexts of two items or more also learn from contexts that share items with them. With
-    sim(s, t) = sum over places m = 1..k of (m + 1) · [s and t have the same item at m], the distribution given s
-    becomes 1/2 P(x | s) + 1/2 sum_t sim(s, t) P(x | t) / sum_t sim(s, t); a context never seen has the second part
-    only. As sim is a sum over places, that part is a mixture of one row for each place and item.
+    Args:
+        purchases: columns user, item, price (dollars), sorted by user and then in the order of buying.
+        n: largest number of items in a context, 1 or more.
+        window: largest number of purchases skipped between context and next item. A next item after g skipped purchases
+            counts 1/2^g ("skipping" in Shani et al., who set no limit); 0: no skipping. Counts are sums of powers of
+            two: exact in float64, so the model does not depend on the order of summation.
+        similarity: whether contexts of two items or more also learn from contexts that share items with them. With
+            sim(s, t) = sum over places m = 1..k of (m + 1) · [s and t have the same item at m], the distribution given
+            s becomes 1/2 P(x | s) + 1/2 sum_t sim(s, t) P(x | t) / sum_t sim(s, t). A context that was never seen has
+            the second part only. As sim is a sum over places, that part mixes one row for each place and item.
+
+    Raises:
+        JsaeError: n or window is out of range, there are no purchases, or the contexts do not fit 64 bits.
     """
     if n < 1 or window < 0:
         raise JsaeError(f"the n-gram model needs n >= 1 and window >= 0, got n = {n} and window = {window}")
@@ -257,13 +261,15 @@ def summary(model: NgramModel) -> dict[str, object]:
 
 
 def perplexity(purchases: pl.DataFrame, *, n: int, window: int, held_out_share: float) -> dict[str, object]:
-    """How well each component foretells the purchases of users that it has not seen: what it buys.
+    """How well each component predicts the purchases of users that were left out of the counts.
 
     Every 1/held_out_share-th user is held out; the others are counted. A component's perplexity is exp of the mean of
     -ln((1 - b) p + b q) over the held-out purchases with n purchases before them, where q is smoothed popularity and
     b = `BACKING`: maximum-likelihood n-grams give 0 to what never happened. `never_seen` is the share of purchases with
     p = 0. Components: each order alone and the mixture of orders 1..n, counted without and with skipping;
-    and the mixture with skipping and similarity.
+    and the mixture with skipping and similarity. Source: Shani et al., section 3.
+
+    purchases, n, window: see `build`. Returns a dict for JSON. Raises JsaeError if no user is held out, or all are.
     """
     users = purchases["user"].to_numpy()
     rank = np.cumsum(np.concatenate([[0], users[1:] != users[:-1]]))
@@ -318,24 +324,23 @@ def _histories(purchases: pl.DataFrame, known: pl.Series, n: int) -> tuple[Ints,
     return grams[:, :n], grams[:, n], int((one_user & ~familiar).sum())
 
 
-def save(model: NgramModel, path: Path) -> None:
-    """Write the model as one safetensors file, whole or not at all."""
+def tensors(model: NgramModel) -> dict[str, Tensor]:
+    """The fields of `NgramModel`, with keys_0, keys_1, ... for `keys`: what the recommender environment takes."""
     arrays: dict[str, npt.NDArray[np.generic]] = {name: getattr(model, name) for name in ARRAYS}
     arrays |= {f"keys_{order}": keys for order, keys in enumerate(model.keys)}
-    with write_atomically(path) as temporary:
-        save_file(
-            {name: np.ascontiguousarray(array) for name, array in arrays.items()},
-            temporary,
-            metadata={"ngram": json.dumps({"n": model.n})},
-        )
+    return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
+
+
+def save(model: NgramModel, path: Path) -> None:
+    """Write the model's tensors as one file (jsae.io.checkpoint), whole or not at all."""
+    checkpoint.save(path, tensors(model))
 
 
 def load(path: Path) -> NgramModel:
-    """Read a model that `save` wrote."""
+    """Read a model that `save` wrote. Raises JsaeError if the file is missing, damaged or no model."""
+    arrays = {name: tensor.numpy() for name, tensor in checkpoint.load(path)[0].items()}
     try:
-        with safe_open(path, framework="numpy") as stored:
-            n = json.loads(stored.metadata()["ngram"])["n"]
-            keys = tuple(stored.get_tensor(f"keys_{order}") for order in range(n + 1))
-            return NgramModel(keys=keys, **{name: stored.get_tensor(name) for name in ARRAYS})
-    except (OSError, SafetensorError, KeyError, TypeError) as error:
+        keys = tuple(arrays[f"keys_{order}"] for order in range(len(arrays) - len(ARRAYS)))
+        return NgramModel(keys=keys, **{name: arrays[name] for name in ARRAYS})
+    except KeyError as error:
         raise JsaeError(f"{path} is not an n-gram model ({error}): run the transitions stage again") from error

@@ -1,71 +1,62 @@
-"""Synthetic event logs in the schema and order of the REES46 store, calibrated to its published marginals.
+"""A synthetic event log of the REES46 store, calibrated to what is published about it.
 
-For machines that cannot have the real log, and to measure the filter at full size. What is published is approached, and
-`compare` says how nearly: purchases per user, popularity of products, prices, brands, categories, hours and days,
-sessions, carts, and repeats within a session.
+For machines that cannot have the real log. Only purchases are written: nothing in the study uses views and carts.
+Purchases per user, popularity of products, prices, brands, categories, hours, days, sessions and the figures on
+successive purchases in data/calibration are approached; `compare` says how nearly.
 
-**Not published, and therefore assumed: which product follows which.** The assumptions are the constants below: a user's
-next purchase is of the same product, else of the same cluster (id prefix and price within a factor of two), else of any
-product by popularity. Nothing learned from a synthetic log says anything about real customers' item-to-item behaviour.
+**Which product follows which is not published.** The generator assumes the following. A user repeats the last product
+with a probability of their own (`AGAIN_IN_SESSION`, `AGAIN_LATER`). Otherwise the next purchase stays, with the
+probabilities `STAY`, in the same cluster (category, brand, and price within a factor of two), in the same category and
+brand, or in the same category; else it is any product, of a price level that the user tends to. Within these limits
+products are drawn by popularity. Nothing learnt from a synthetic log says anything about real customers' item-to-item
+behaviour.
 
-The purchases (1.75 % of the rows) are drawn first and kept in memory; views and carts are made hour by hour and
-streamed. A log is a function of (rows, seed) alone. It can be written with its purchases only, the same rows: all that
-the recommender needs, in seconds where a whole log of the real size takes minutes.
+A log is a function of its number of purchases and the seed.
 """
 
 import csv
 import importlib
 import importlib.util
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-import pyarrow as pa
-from tqdm import tqdm
 
 from jsae.config.errors import JsaeError
 from jsae.io.files import write_atomically
-from jsae.purchases.event_log import EVENT_COLUMNS
+from jsae.purchases.event_log import EVENT_COLUMNS, EVENT_TIME
+from jsae.purchases.facts import PHONES, transition_facts
 
 _gzip = importlib.import_module("isal.igzip" if importlib.util.find_spec("isal") else "gzip")
 
-# Assumptions on what is not published
-REPEAT_ACROSS_SESSIONS = 0.05  # next purchase, in a later session, is of the same product
-STAY_IN_CLUSTER = 0.5  # otherwise it is of the same cluster
-PRICE_TASTE = 0.12  # rank correlation of a user's number of purchases with the price level of the clusters
-SAME_VIEW, CLUSTER_VIEW = 0.35, 0.35  # next view of a session is of the same product, of the same cluster
+# Assumptions, chosen so that the figures of data/calibration/transitions.csv come out
+# The same product again, for a user of stickiness s (uniform from 0 to 1): probability a · s^b
+AGAIN_IN_SESSION = (0.93, 1.15)
+AGAIN_LATER = (0.85, 6.5)
+STAY = (0.05, 0.2, 0.2)  # another product, of the same cluster; of the same brand and category; of the same category
+USER_TASTE = 0.85  # share of a user's own price level in that of a product from anywhere
+COUNT_TASTE = 0.12  # correlation of that price level with the user's number of purchases
 PRICE_SPREAD = 0.85  # of log prices within a category, as a share of the catalogue's: fits the quantiles of prices paid
-VIEW_EXPONENT = (
-    0.6  # views grow with purchases to this power: brands' shares of views are flatter than those of purchases
-)
+POPULAR_PURCHASES = 465_000  # of products bought 100 times or more: about 250,000 are left after the filter
+BRANDS = 20  # drawn for the products of a category that have no listed brand; with NAMELESS about 3,400 in all
+NAMELESS = 0.42  # of the products of no listed brand
 
 # Published or derived shares that are no single figure of the tables
 IN_SESSION = 113_289 / 395_731  # of a user's consecutive purchases
-SAME_IN_SESSION = 0.42  # with those equal by chance this gives the published 52,477 of 113,289
 SAME_DAY = 1 - (532_994 - 347_118) / (629_560 - 347_118)  # of a user's consecutive purchase sessions
-SLOPE, SLOPE_RANK = 0.97, 16  # log-log slope of popularity from this rank on
-DEALT = 5_000  # products that get prefix and brand one by one; the others sell so little that fixed shares do
-FIRST_DAY = np.datetime64("2019-10-01")
+CHANGED = 1 / 3  # products with another price from some day on: 57,550 of 166,794 have several prices
+PUBLISHED_RANKS = 16  # products whose purchases are published, or lie between two that are
+DEALT = 5_000  # products that get category and brand one by one; the others sell so little that fixed shares do
+FIRST_DAY = np.datetime64("2019-10-01", "us")
 FIRST_USER, USER_STEP = 512_000_000, 14
-TYPES = ("view", "cart", "purchase")
-PURCHASE = TYPES.index("purchase")
 
-EVENT: dict[str, type[pl.DataType] | pl.DataType] = {
-    "time": pl.Int64,  # seconds since the first day
-    "kind": pl.Int64,
-    "item": pl.Int64,
-    "user": pl.Int64,
-    "session": pl.String,
-}
-
-Events = Literal["purchases", "all"]
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -78,15 +69,16 @@ class Calibration:
     prefixes: list[dict[str, str]]
     categories: list[dict[str, str]]
     brands: list[dict[str, str]]
-    hours: Ints  # [24, 2]: views, purchases
-    days: Ints  # [31, 3]: sessions with a purchase, with a view, with a cart
+    hours: Ints  # [24]: purchases
+    days: Ints  # [31]: sessions with a purchase
+    transitions: dict[str, float]  # some of `transition_facts`
 
 
 def read_calibration(folder: Path) -> Calibration:
     """Read the tables of `folder`. Raises JsaeError if one is missing or has other columns."""
 
     def rows(name: str) -> list[dict[str, str]]:
-        with (folder / name).open(newline="") as stream:
+        with (folder / name).open(newline="", encoding="utf-8") as stream:
             return list(csv.DictReader(stream))
 
     try:
@@ -99,13 +91,9 @@ def read_calibration(folder: Path) -> Calibration:
             prefixes=rows("product_id_prefix_to_category.csv"),
             categories=rows("category_purchases.csv"),
             brands=rows("brand_purchases.csv"),
-            hours=np.array([[int(row["views"]), int(row["purchases"])] for row in rows("hourly_utc.csv")]),
-            days=np.array(
-                [
-                    [int(row[name]) for name in ("purchase_session", "view_session", "cart_session")]
-                    for row in rows("daily_sessions_users_utc.csv")
-                ]
-            ),
+            hours=np.array([int(row["purchases"]) for row in rows("hourly_utc.csv")]),
+            days=np.array([int(row["purchase_session"]) for row in rows("daily_sessions_users_utc.csv")]),
+            transitions={row["name"]: float(row["value"]) for row in rows("transitions.csv")},
         )
     except (OSError, KeyError, ValueError) as error:
         raise JsaeError(f"{folder}: the calibration tables are not readable ({error!r}): restore the folder") from error
@@ -113,66 +101,97 @@ def read_calibration(folder: Path) -> Calibration:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Every product: most bought first, then those that are only looked at.
+    """Every product that is bought: the popular phones, the other popular products, the others; most bought first.
 
-    All arrays have [products]; `purchases` are those expected in a log of full size. `cluster` numbers ascend with the
-    mean price of the cluster.
+    All arrays have [products]. `purchases` are those expected in a log of full size. `category`, `brand_in_category`
+    and `cluster` are nested groups; the numbers of clusters ascend with the mean price of the cluster.
     """
 
     product_id: Ints
     price: Floats
     purchases: Floats
-    views: Floats
+    category: Ints
+    brand_in_category: Ints
     cluster: Ints
     category_id: list[str]
     category_code: list[str]
     brand: list[str]
 
 
-def popularity(calibration: Calibration) -> Floats:
-    """Purchases of each bought product in October, by rank, [bought products].
+def _is_phone(product: dict[str, str]) -> bool:
+    return int(product["product_id"]) // 100_000 == PHONES
 
-    Published counts are exact; ranks between two of them lie on a line in log-log scale, from rank 16 on to the last
-    popular product (100 purchases); a steeper tail leads to as many purchases and products as the log has.
+
+def _top(calibration: Calibration) -> tuple[list[dict[str, str]], Ints]:
+    """The products of the table of the most bought ones, and the place of each in the catalogue."""
+    phone = np.array([_is_phone(row) for row in calibration.top_products])
+    others = int(calibration.transitions["popular phones"]) + np.cumsum(~phone) - 1
+    return calibration.top_products, np.where(phone, np.cumsum(phone) - 1, others)
+
+
+def popularity(calibration: Calibration) -> Floats:
+    """Purchases in October of each product of the catalogue, [products].
+
+    Published counts are exact; between two of them log counts lie on a line over log rank. From there to the last
+    popular phone, or other product (100 purchases), they lie on a parabola that gives phones, and all popular products,
+    their published purchases. A line leads on to as many purchases and products as the log has.
     """
     totals = calibration.totals
     known = {int(row["rank"]): float(row["purchases_oct"]) for row in calibration.top_products if row["purchases_oct"]}
-    last = int(totals["popular_products"])
-    known[last] = 100.0
-    ranks = np.arange(1, int(totals["bought_products"]) + 1)
-    counts = np.exp(np.interp(np.log(ranks), np.log(sorted(known)), np.log([known[rank] for rank in sorted(known)])))
-    rest = totals["purchases"] - counts[:last].sum()
-    low, high = 0.0, 5.0  # slope of the tail, by bisection
+    ranks = np.arange(1, PUBLISHED_RANKS + 1)
+    first = np.exp(np.interp(np.log(ranks), np.log(list(known)), np.log(list(known.values()))))
+    phone = np.array([_is_phone(row) for row in calibration.top_products[:PUBLISHED_RANKS]])
+    phones = int(calibration.transitions["popular phones"])
+    of_phones = calibration.transitions["share of popular phones"] * totals["purchases"]
+    popular = [
+        *_parabola(first[phone], phones, of_phones),
+        *_parabola(first[~phone], int(totals["popular_products"]) - phones, POPULAR_PURCHASES - of_phones),
+    ]
+    rest = totals["purchases"] - sum(popular)
+    beyond = np.arange(1, int(totals["bought_products"]) - len(popular) + 1) / len(popular) + 1
+
+    def tail(slope: float) -> Floats:
+        return np.clip(100 * beyond**-slope, 1, 99)
+
+    return np.concatenate([popular, tail(_bisect(lambda slope: rest - tail(slope).sum(), 0.0, 5.0))])
+
+
+def _parabola(first: Floats, last: int, total: float) -> Floats:
+    """`last` counts that begin with `first`, end with 100 and have the sum `total`: a parabola of logarithms."""
+    x = np.log(np.arange(len(first), last + 1))
+    line = np.interp(x, x[[0, -1]], np.log([first[-1], 100.0]))
+
+    def counts(bend: float) -> Floats:
+        return np.concatenate([first, np.exp(line + bend * (x - x[0]) * (x[-1] - x))[1:]])
+
+    return counts(_bisect(lambda bend: counts(bend).sum() - total, -1.0, 1.0))
+
+
+def _bisect(rising: Callable[[float], float], low: float, high: float) -> float:
+    """Where a rising function is 0."""
     for _ in range(60):
-        slope = (low + high) / 2
-        tail = np.clip(100 * (ranks[last:] / last) ** -slope, 1, 99)
-        low, high = (slope, high) if tail.sum() > rest else (low, slope)
-    counts[last:] = tail
-    return counts
+        middle = (low + high) / 2
+        low, high = (low, middle) if rising(middle) > 0 else (middle, high)
+    return low
 
 
 def make_catalogue(calibration: Calibration, generator: np.random.Generator) -> Catalogue:
     """Products whose ids, categories, brands and prices, weighted by purchases, have the published marginals."""
-    totals = calibration.totals
-    bought, products = int(totals["bought_products"]), int(totals["products"])
-    purchases = np.concatenate([popularity(calibration), np.zeros(products - bought)])
+    purchases = popularity(calibration)
     prefix = _prefixes(calibration, purchases, generator)
     ids = _product_ids(calibration, prefix, generator)
     code = [calibration.prefixes[index]["category_code"] for index in prefix.tolist()]
     price = _prices(calibration, prefix, purchases, generator)
-    brand = _brands(calibration, code, price, purchases, generator)
-    views = (purchases + 0.5) ** VIEW_EXPONENT
-    unsold = generator.permutation(np.arange(bought, products))
-    share = np.cumsum(views[unsold]) / views.sum()
-    price[unsold[share < totals["rows_of_price_0"] / totals["rows"]]] = 0.0
-    band = np.log2(np.maximum(price, 1)).astype(np.int64)
-    _, cluster = np.unique(prefix * 16 + band, return_inverse=True)
+    brand = _brands(calibration, prefix, price, purchases, generator)
+    _, brand_in_category = np.unique(prefix * 10_000 + np.unique(brand, return_inverse=True)[1], return_inverse=True)
+    _, cluster = np.unique(brand_in_category * 16 + np.log2(np.maximum(price, 1)).astype(int), return_inverse=True)
     mean = np.bincount(cluster, price) / np.bincount(cluster)
     return Catalogue(
         product_id=ids,
         price=price,
         purchases=purchases,
-        views=views,
+        category=prefix,
+        brand_in_category=brand_in_category,
         cluster=np.argsort(np.argsort(mean, kind="stable"), kind="stable")[cluster],
         category_id=[calibration.prefixes[index]["category_id"] for index in prefix.tolist()],
         category_code=code,
@@ -194,33 +213,38 @@ def _prefixes(calibration: Calibration, purchases: Floats, generator: np.random.
         target[members] = float(row["purchases"]) * size[members] / size[members].sum()
     other = target == 0
     target[other] = (calibration.totals["purchases"] - target.sum()) * size[other] / size[other].sum()
-    row_of = {row["prefix"]: index for index, row in enumerate(table)}
-    chosen = np.empty(len(purchases), np.int64)
-    for rank, row in enumerate(calibration.top_products):
-        chosen[rank] = row_of[str(int(row["product_id"]) // 100_000)]
-        target[chosen[rank]] -= purchases[rank]
+    row_of = {int(row["prefix"]): index for index, row in enumerate(table)}
+    phones, popular = (
+        int(n) for n in (calibration.transitions["popular phones"], calibration.totals["popular_products"])
+    )
+    chosen = np.full(len(purchases), -1)
+    chosen[:phones] = row_of[PHONES]
+    for row, place in zip(*_top(calibration), strict=True):
+        chosen[place] = row_of[int(row["product_id"]) // 100_000]
+    known = np.flatnonzero(chosen >= 0)
+    target -= np.bincount(chosen[known], purchases[known], len(table))
     draws = generator.random(DEALT)
-    for rank in range(len(calibration.top_products), DEALT):
-        lacking = np.cumsum(np.maximum(target - purchases[rank], 0))
-        chosen[rank] = np.searchsorted(lacking, draws[rank] * lacking[-1], side="right")
-        target[chosen[rank]] -= purchases[rank]
-    share = np.maximum(target, 0) + size  # size: prefixes that are only looked at exist too
+    for index in np.flatnonzero(chosen[:DEALT] < 0):
+        lacking = np.maximum(target - purchases[index], 0)
+        if index < popular:
+            lacking[row_of[PHONES]] = 0
+        lacking = np.cumsum(lacking)
+        chosen[index] = np.searchsorted(lacking, draws[index] * lacking[-1], side="right")
+        target[chosen[index]] -= purchases[index]
+    share = np.maximum(target, 0) + 1
     chosen[DEALT:] = generator.choice(len(table), len(purchases) - DEALT, p=share / share.sum())
     return chosen
 
 
 def _product_ids(calibration: Calibration, prefix: Ints, generator: np.random.Generator) -> Ints:
     """Distinct ids, prefix · 100,000 + number; the published ones for the most bought products: [products]."""
-    top = np.array([int(row["product_id"]) for row in calibration.top_products])
-    ids = np.empty(len(prefix), np.int64)
-    ids[: len(top)] = top
+    rows, places = _top(calibration)
+    ids = np.zeros(len(prefix), np.int64)
+    ids[places] = [int(row["product_id"]) for row in rows]
     for index, row in enumerate(calibration.prefixes):
-        base = int(row["prefix"]) * 100_000
-        members = np.flatnonzero(prefix[len(top) :] == index) + len(top)
-        free = np.ones(100_000, bool)
-        free[0] = False
-        free[top[top // 100_000 == int(row["prefix"])] - base] = False
-        ids[members] = base + generator.choice(np.flatnonzero(free), len(members), replace=False)
+        members = np.flatnonzero((prefix == index) & (ids == 0))
+        drawn = generator.choice(99_999, len(members) + len(places), replace=False) + 1 + 100_000 * int(row["prefix"])
+        ids[members] = drawn[~np.isin(drawn, ids[places])][: len(members)]
     return ids
 
 
@@ -238,25 +262,27 @@ def _prices(calibration: Calibration, prefix: Ints, purchases: Floats, generator
         if known:  # quartiles of a normal distribution are 1.349 standard deviations apart
             spread[index] = np.log(float(known["price_p75"]) / float(known["price_p25"])) / 1.349
     price = np.exp(middle[prefix] + PRICE_SPREAD * spread[prefix] * generator.standard_normal(len(prefix)))
-    top = [float(row["median_price_oct_nov"] or row["price_end_nov"]) for row in calibration.top_products]
-    highest = calibration.totals["highest_price"]
-    wanted = calibration.totals["purchase_price_mean"] * purchases.sum() - np.dot(top, purchases[: len(top)])
-    low, high = 0.1, 10.0
-    for _ in range(60):
-        factor = (low * high) ** 0.5
-        rest = np.clip(price[len(top) :] * factor, 0.77, highest)
-        low, high = (low, factor) if rest @ purchases[len(top) :] > wanted else (factor, high)
-    return np.concatenate([top, rest]).round(2)
+    rows, places = _top(calibration)
+    fixed = np.zeros(len(price), bool)
+    fixed[places] = True
+    price[places] = [float(row["median_price_oct_nov"] or row["price_end_nov"]) for row in rows]
+    wanted = calibration.totals["purchase_price_mean"] * purchases.sum()
+
+    def scaled(log_factor: float) -> Floats:
+        return np.where(fixed, price, np.clip(price * np.exp(log_factor), 0.77, calibration.totals["highest_price"]))
+
+    return scaled(_bisect(lambda log_factor: scaled(log_factor) @ purchases - wanted, -2.3, 2.3)).round(2)
 
 
 def _brands(
-    calibration: Calibration, code: list[str], price: Floats, purchases: Floats, generator: np.random.Generator
+    calibration: Calibration, prefix: Ints, price: Floats, purchases: Floats, generator: np.random.Generator
 ) -> list[str]:
     """Brand of each product, "" if it has none.
 
     As for prefixes, a brand is dealt in proportion to the purchases that it still lacks in the product's category, and
     to how well the product's price fits the brand's mean price (log-normal, a factor of two wide).
     """
+    code = [calibration.prefixes[index]["category_code"] for index in prefix.tolist()]
     lacking: dict[str, Floats] = {}
     names: dict[str, list[str]] = {}
     means: dict[str, Floats] = {}
@@ -271,11 +297,13 @@ def _brands(
         lacking[name] = np.array([*known, max(sold[name] - sum(known), 0.0)])  # the last: any other brand
         names[name] = [row["brand"] for row in rows]
         means[name] = np.log([float(row["mean_price"]) for row in rows])
-    nameless = calibration.totals["rows_without_brand"] / calibration.totals["rows"] * 2.9  # of the unlisted brands
     draws = generator.random((len(code), 2))
     group = np.array([name if name in by_code else "" for name in code])
     log_price = np.log(np.maximum(price, 1.0))
-    other = [f"brand{int(draw * 3_400):04d}" if draw >= nameless else "" for draw in draws[:, 1].tolist()]
+    other = [
+        f"brand{index:03d}{int(draw * BRANDS):02d}" if draw >= NAMELESS else ""
+        for index, draw in zip(prefix.tolist(), draws[:, 1].tolist(), strict=True)
+    ]
 
     def deal(name: str, products: Ints) -> Ints:
         """Place of each product's brand in names[name], or their number for any other brand."""
@@ -285,15 +313,17 @@ def _brands(
         chosen = (weights <= draws[products, :1] * weights[:, -1:]).sum(axis=1)
         return np.minimum(chosen, len(names[name]))
 
-    brands = [row["brand"] for row in calibration.top_products]
+    published = {place: row["brand"] for row, place in zip(*_top(calibration), strict=True)}
+    brands: list[str] = []
     for index in range(DEALT):
         name = str(group[index])
-        if index < len(brands) and brands[index]:
-            place = names[name].index(brands[index]) if brands[index] in names[name] else len(names[name])
+        brand = published.get(index)
+        if brand:
+            place = names[name].index(brand) if brand in names[name] else len(names[name])
         else:
             place = int(deal(name, np.array([index]))[0])
             brand = [*names[name], other[index]][place]
-            brands[index : index + 1] = [brand]
+        brands.append(brand)
         lacking[name][place] -= purchases[index]
     brands += other[DEALT:]
     for name in by_code:
@@ -317,22 +347,19 @@ class Orders:
     item: Ints
 
 
-def make_orders(
-    calibration: Calibration, catalogue: Catalogue, scale: float, users: int, generator: np.random.Generator
-) -> Orders:
-    """Who buys what, when. scale: share of a full log; users: number of users of the log, buyers or not."""
+def make_orders(calibration: Calibration, catalogue: Catalogue, scale: float, generator: np.random.Generator) -> Orders:
+    """Who buys what, when. scale: share of a full log."""
     published = calibration.purchases_per_user
     buyers_of = _rounded(published[:, 1].astype(np.float64) * scale, generator)
     bought = generator.permutation(np.repeat(published[:, 0], buyers_of))  # [buyers] purchases of each
-    if not len(bought) or len(bought) > users:
-        raise JsaeError("a synthetic log of so few rows has no purchases: raise data.synthetic.raw.rows to 10,000")
     buyer = np.repeat(np.arange(len(bought)), bought)  # [purchases]
     first = np.concatenate([[True], buyer[1:] != buyer[:-1]])
-    u = generator.random((4, len(buyer)))
+    u = generator.random((2, len(buyer)))
     new_session = first | (u[0] >= IN_SESSION)
-    same_product = ~first & (u[1] < np.where(new_session, REPEAT_ACROSS_SESSIONS, SAME_IN_SESSION))
-    new_cluster = first | (~same_product & (u[2] >= STAY_IN_CLUSTER))
-    item = _choose_items(catalogue, bought[buyer], same_product, new_cluster, scale, generator)
+    sticky = generator.random(len(bought))[buyer]
+    factor, power = np.where(new_session, np.array([AGAIN_LATER]).T, np.array([AGAIN_IN_SESSION]).T)
+    again = ~first & (u[1] < factor * sticky**power)
+    item = _choose_items(catalogue, buyer, first, again, scale, generator)
 
     session = np.cumsum(new_session) - 1  # [purchases]
     owner = buyer[new_session]  # [sessions]
@@ -341,8 +368,7 @@ def make_orders(
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
     by_time = np.argsort(rank[session], kind="stable")
-    who = generator.choice(users, len(bought), replace=False)
-    return Orders(start[order], who[owner[order]], rank[session][by_time], item[by_time])
+    return Orders(start[order], owner[order], rank[session][by_time], item[by_time])
 
 
 def _rounded(expected: Floats, generator: np.random.Generator) -> Ints:
@@ -352,44 +378,55 @@ def _rounded(expected: Floats, generator: np.random.Generator) -> Ints:
 
 def _session_starts(calibration: Calibration, owner: Ints, generator: np.random.Generator) -> Ints:
     """Start of each session, seconds since the first day; a buyer's sessions ascend. owner [sessions] ascending."""
-    day_weight = np.cumsum(calibration.days[:, 0] / calibration.days[:, 0].sum())
-    hour_weight = np.cumsum(calibration.hours[:, 1] / calibration.hours[:, 1].sum())
-    u = generator.random((4, len(owner)))
+    days, hours = len(calibration.days), len(calibration.hours)
     first = np.concatenate([[True], owner[1:] != owner[:-1]])
-    new_day = first | (u[0] >= SAME_DAY)
-    day = np.minimum(np.searchsorted(day_weight, u[1], side="right"), len(day_weight) - 1)
-    day = day[np.flatnonzero(new_day)[np.cumsum(new_day) - 1]]
-    hour = np.minimum(np.searchsorted(hour_weight, u[2], side="right"), 23)
-    start = day * 86_400 + hour * 3_600 + (u[3] * 3_600).astype(np.int64)
+    new_day = first | (generator.random(len(owner)) >= SAME_DAY)
+    day = generator.choice(days, len(owner), p=calibration.days / calibration.days.sum())
+    day = day[_latest(new_day)]
+    hour = generator.choice(hours, len(owner), p=calibration.hours / calibration.hours.sum())
+    start = day * 86_400 + hour * 3_600 + generator.integers(0, 3_600, len(owner))
     return start[np.lexsort((start, owner))]
 
 
+def _latest(marked: Bools) -> Ints:
+    """Place of the last marked element at or before each; the first is marked."""
+    return np.flatnonzero(marked)[np.cumsum(marked) - 1]
+
+
 def _choose_items(
-    catalogue: Catalogue,
-    bought: Ints,
-    same_product: npt.NDArray[np.bool_],
-    new_cluster: npt.NDArray[np.bool_],
-    scale: float,
-    generator: np.random.Generator,
+    catalogue: Catalogue, buyer: Ints, first: Bools, again: Bools, scale: float, generator: np.random.Generator
 ) -> Ints:
-    """Product of each purchase, [purchases]. bought: purchases of its buyer; the flags: see `make_orders`.
+    """Product of each purchase, [purchases].
 
-    Runs of a cluster draw it by popularity, coupled by rank with the buyer's number of purchases (dear clusters go to
-    those who buy much); products are then drawn within it. At last surplus purchases are handed to products that lack
-    some, so that popularity is exact.
+    buyer: of each purchase, ascending. first: it is the buyer's first. again: it is of the product before it.
+    At last surplus purchases are handed to products that lack some, so that popularity is exact.
     """
-    sampler = _ClusterSampler(catalogue.cluster, catalogue.purchases)
-    run = np.cumsum(new_cluster) - 1
-    runs = np.flatnonzero(new_cluster)
-    score = np.log(bought[runs]) + generator.random(len(runs)) * 1e-6
-    score = (np.argsort(np.argsort(score)) + 0.5) / len(runs) * 12**0.5  # uniform with unit variance
-    mixed = PRICE_TASTE * score + (1 - PRICE_TASTE**2) ** 0.5 * generator.standard_normal(len(runs))
-    level = (np.argsort(np.argsort(mixed)) + generator.random(len(runs))) / len(runs)
-    item = sampler.within(sampler.clusters(level)[run], generator.random(len(bought)))
-    head = np.flatnonzero(~same_product)
-    item = item[head[np.cumsum(~same_product) - 1]]
+    stays = generator.random(len(buyer))
+    anywhere = first | (~again & (stays >= sum(STAY)))
+    clusters = _Sampler(catalogue.cluster, catalogue.purchases)
+    heads = np.flatnonzero(anywhere)
+    score = np.log(np.bincount(buyer)[buyer[heads]]) + generator.random(len(heads)) * 1e-6
+    score = (np.argsort(np.argsort(score)) + 0.5) / len(heads) * 12**0.5  # uniform with unit variance
+    mixed = (
+        COUNT_TASTE * score
+        + USER_TASTE * generator.standard_normal(buyer[-1] + 1)[buyer[heads]]
+        + (1 - COUNT_TASTE**2 - USER_TASTE**2) ** 0.5 * generator.standard_normal(len(heads))
+    )
+    item = np.zeros(len(buyer), np.int64)
+    item[heads] = clusters.anywhere((np.argsort(np.argsort(mixed)) + generator.random(len(heads))) / len(heads))
+    fresh = anywhere  # where a product is drawn, from the widest group to the narrowest
+    for group, limit in (
+        (catalogue.category, sum(STAY[:2])),
+        (catalogue.brand_in_category, STAY[0]),
+        (catalogue.cluster, 0.0),
+    ):
+        within = group[item[_latest(fresh)]]
+        drawn = ~first & ~again & ~fresh & (stays >= limit)
+        item[drawn] = _Sampler(group, catalogue.purchases).within(within[drawn], generator.random(int(drawn.sum())))
+        fresh = fresh | drawn
+    item = item[_latest(fresh)]
 
-    single = ~same_product & ~np.append(same_product[1:], False)  # not part of a repeat, which must stay whole
+    single = ~again & ~np.append(again[1:], False)  # not part of a repeat, which must stay whole
     wanted = _rounded(catalogue.purchases * scale, generator)
     surplus = np.bincount(item, minlength=len(wanted)) - wanted
     candidates = generator.permutation(np.flatnonzero(single))
@@ -399,298 +436,135 @@ def _choose_items(
     lacking = np.repeat(np.arange(len(wanted)), np.maximum(-surplus, 0))
     size = min(len(given), len(lacking))
     given, lacking = generator.permutation(given)[:size], generator.permutation(lacking)[:size]
-    by_cluster = (
-        catalogue.cluster[item[given]].argsort(kind="stable"),
-        catalogue.cluster[lacking].argsort(kind="stable"),
-    )
-    item[given[by_cluster[0]]] = lacking[by_cluster[1]]
+    near = catalogue.brand_in_category * 2**20 + catalogue.cluster  # products of one category and brand are neighbours
+    item[given[near[item[given]].argsort(kind="stable")]] = lacking[near[lacking].argsort(kind="stable")]
     return item
 
 
-class _ClusterSampler:
-    """Draws products with given weights, from all or from a cluster, by the inverse of one distribution function."""
+class _Sampler:
+    """Draws products with given weights, from all or from a group, by the inverse of one distribution function."""
 
-    def __init__(self, cluster: Ints, weight: Floats) -> None:
-        self.by_cluster = np.argsort(cluster, kind="stable")
-        self.cumulative = np.concatenate([[0.0], np.cumsum(weight[self.by_cluster] / weight.sum())])
-        self.cluster = cluster
-        sizes = np.bincount(cluster)
-        ends = np.cumsum(sizes)
-        self.low, self.high = self.cumulative[ends - sizes], self.cumulative[ends]
-
-    def clusters(self, level: Floats) -> Ints:
-        """Cluster at each level in [0, 1) of the distribution."""
-        return self.cluster[self.anywhere(level)]
+    def __init__(self, group: Ints, weight: Floats) -> None:
+        self.by_group = np.argsort(group, kind="stable")
+        self.cumulative = np.concatenate([[0.0], np.cumsum(weight[self.by_group] / weight.sum())])
+        ends = np.cumsum(np.bincount(group))
+        self.low, self.high = self.cumulative[ends - np.bincount(group)], self.cumulative[ends]
 
     def anywhere(self, level: Floats) -> Ints:
-        """Product at each level in [0, 1) of the distribution."""
+        """Product at each level in [0, 1) of the distribution, in which groups ascend."""
         place = np.searchsorted(self.cumulative, level * self.cumulative[-1], side="right") - 1
-        return self.by_cluster[np.minimum(place, len(self.by_cluster) - 1)]
+        return self.by_group[np.minimum(place, len(self.by_group) - 1)]
 
-    def within(self, cluster: Ints, u: Floats) -> Ints:
-        """Product of a cluster, u in [0, 1)."""
-        low, high = self.low[cluster], self.high[cluster]
+    def within(self, group: Ints, u: Floats) -> Ints:
+        """Product of each group, u in [0, 1)."""
+        low, high = self.low[group], self.high[group]
         return self.anywhere((low + u * (high - low)) / self.cumulative[-1])
 
 
-class _LogWriter:
-    """The rows of a log, hour by hour, and counts of what was written."""
-
-    def __init__(self, calibration: Calibration, rows: int, seed: int, events: Events) -> None:
-        totals = calibration.totals
-        generator = np.random.default_rng(seed)
-        self.seed, self.scale = seed, rows / totals["rows"]
-        self.whole = events == "all"
-        self.catalogue = make_catalogue(calibration, generator)
-        self.users = int(totals["users"] * self.scale * 1.05) + 1  # some of them are drawn for no session
-        self.orders = make_orders(calibration, self.catalogue, self.scale, self.users, generator)
-        self.views = _ClusterSampler(self.catalogue.cluster, self.catalogue.views)
-        self.texts, self.change_day = self._product_texts(len(calibration.days), generator)
-
-        orders = self.orders
-        head = np.concatenate([[True], (np.diff(orders.session) > 0) | (np.diff(orders.item) != 0)])
-        carted = 1 - totals["purchases_without_cart"] / totals["purchases"]
-        self.views_before = np.where(head, 1 + generator.poisson(1.0, len(head)), 0)
-        self.cart_before = head & (generator.random(len(head)) < carted * len(head) / head.sum())
-        planned = int(self.views_before.sum() + self.cart_before.sum()) + len(head)
-        if planned > rows:
-            raise JsaeError(f"data.synthetic.raw.rows: {rows:,} cannot hold the {planned:,} events around purchases")
-        days = calibration.days
-        weight = np.outer(days[:, 1] / days[:, 1].sum(), calibration.hours[:, 0] / calibration.hours[:, 0].sum())
-        self.quota = _rounded(weight.ravel() * (rows - planned), generator)  # events of sessions without purchase
-        self.quota[-1] += rows - planned - self.quota.sum()
-        carts = max(totals["carts"] * self.scale - self.cart_before.sum(), 0.0) * days[:, 2] / days[:, 2].sum()
-        self.cart_share = carts / np.maximum(self.quota.reshape(-1, 24).sum(axis=1), 1)  # of a day's events
-        self.clock = pl.Series([f":{second // 60:02d}:{second % 60:02d} UTC" for second in range(3_600)])
-        self.sessions = 0
-        self.user_seen = np.zeros(self.users, bool)
-        self.written = np.zeros((24, len(TYPES)), np.int64)  # events by hour of the day and type
-        self.by_product = np.zeros((len(TYPES), len(self.catalogue.price)), np.int64)
-        self.lengths: list[Ints] = []  # of sessions without purchase
-
-    def _product_texts(self, days: int, generator: np.random.Generator) -> tuple[pl.Series, Ints]:
-        """The five product fields as text before and after a change of price, and the day of that change, if any."""
-        catalogue = self.catalogue
-        changes = generator.random(len(catalogue.price)) < 1 / 3  # 57,550 products have several prices in October
-        changed = np.where(changes, catalogue.price * generator.uniform(0.9, 1.1, len(changes)), catalogue.price)
-        frames = [
-            pl.DataFrame(
-                {
-                    "product_id": catalogue.product_id,
-                    "category_id": catalogue.category_id,
-                    "category_code": catalogue.category_code,
-                    "brand": catalogue.brand,
-                    "price": pl.Series([f"{value:.2f}" for value in price.tolist()]),
-                }
-            )
-            for price in (catalogue.price, np.minimum(changed, catalogue.price.max()))
-        ]
-        texts = pl.concat(frames).select(pl.concat_str(pl.all(), separator=",")).to_series()
-        return texts, np.where(changes, generator.integers(1, days, len(changes)), days)
-
-    def hours(self) -> Iterator[pl.DataFrame]:
-        """Rows of each hour of the month, in order of time."""
-        waiting = pl.DataFrame(schema=EVENT)
-        for hour in range(len(self.quota)):
-            generator = np.random.default_rng([self.seed, hour])
-            orders = self._orders_of(hour, generator)
-            if self.whole:
-                events = pl.concat([waiting, orders, self._visits_of(hour, generator)])
-            else:
-                events = pl.concat([waiting, orders.filter(pl.col("kind") == PURCHASE)])
-            if hour == len(self.quota) - 1:  # sessions end with the month
-                events = events.with_columns(pl.col("time").clip(upper_bound=(hour + 1) * 3_600 - 1))
-            events = events.sort("time", maintain_order=True)
-            end = int(np.searchsorted(events["time"].to_numpy(), (hour + 1) * 3_600))
-            waiting = events[end:]
-            yield self._rows(hour, events[:end])
-
-    def _orders_of(self, hour: int, generator: np.random.Generator) -> pl.DataFrame:
-        """Events of the sessions with a purchase that start in this hour: views, perhaps a cart, purchases."""
-        orders = self.orders
-        low, high = np.searchsorted(orders.start, [hour * 3_600, (hour + 1) * 3_600])
-        first, last = np.searchsorted(orders.session, [low, high])
-        session, item = orders.session[first:last], orders.item[first:last]
-        views, cart = self.views_before[first:last], self.cart_before[first:last]
-        events = views + cart + 1
-        of = np.repeat(np.arange(len(item)), events)  # the purchase that an event belongs to
-        place = np.arange(len(of)) - np.repeat(np.cumsum(events) - events, events)
-        kind = np.where(place == events[of] - 1, 2, np.where(cart[of] & (place == events[of] - 2), 1, 0))
-        similar = self.views.within(self.catalogue.cluster[item[of]], generator.random(len(of)))
-        seen = np.where((kind == 0) & (place < views[of] - 1), similar, item[of])
-        gap = 2 + generator.exponential(30.0, len(of)).astype(np.int64)
-        new = np.concatenate([[True], np.diff(session[of]) > 0])[: len(of)]
-        return self._events(orders.start[session[of]], gap, new, kind, seen, orders.user[session[of]], generator)
-
-    def _visits_of(self, hour: int, generator: np.random.Generator) -> pl.DataFrame:
-        """Events of the sessions without a purchase that start in this hour."""
-        quota = int(self.quota[hour])
-        lengths = np.maximum(np.rint(np.exp(generator.normal(0.72, 1.25, quota // 3 + 10))), 1).astype(np.int64)
-        lengths = np.minimum(lengths, 1159)  # the longest of October
-        ends = np.cumsum(lengths)
-        lengths = lengths[: np.searchsorted(ends, quota) + 1]
-        lengths[-1] -= lengths.sum() - quota
-        lengths = lengths[lengths > 0]
-        self.lengths.append(lengths)
-        visit = np.repeat(np.arange(len(lengths)), lengths)
-        new = np.concatenate([[True], np.diff(visit) > 0])[:quota]
-        u = generator.random((3, quota))
-        jump = new | (u[0] >= SAME_VIEW + CLUSTER_VIEW)
-        heads = np.flatnonzero(jump)
-        head = self.views.anywhere(u[1][heads])[np.cumsum(jump) - 1]
-        seen = np.where(jump, head, self.views.within(self.catalogue.cluster[head], u[1]))
-        same = ~jump & (u[0] < SAME_VIEW)
-        seen = seen[np.maximum.accumulate(np.where(same, 0, np.arange(quota)))]
-        kind = (u[2] < self.cart_share[hour // 24]).astype(np.int64)
-        gap = (generator.exponential(45.0, quota)).astype(np.int64)  # 0 and the same product: an event logged twice
-        start = hour * 3_600 + generator.integers(0, 3_600, len(lengths))[visit]
-        user = generator.integers(0, self.users, len(lengths))[visit]
-        return self._events(start, gap, new, kind, seen, user, generator)
-
-    def _events(
-        self,
-        start: Ints,
-        gap: Ints,
-        new: npt.NDArray[np.bool_],
-        kind: Ints,
-        item: Ints,
-        user: Ints,
-        generator: np.random.Generator,
-    ) -> pl.DataFrame:
-        """Columns of EVENT for events in the order of their sessions; `new` marks the first of each."""
-        heads = np.flatnonzero(new)
-        which = np.cumsum(new) - 1
-        self.sessions += len(heads)
-        passed = np.cumsum(gap)
-        names = _session_names(len(heads), generator)
-        return pl.DataFrame(
-            {
-                "time": start + passed - passed[heads][which],
-                "kind": kind,
-                "item": item,
-                "user": user,
-                "session": names[which],
-            },
-            schema=EVENT,
-        )
-
-    def _rows(self, hour: int, events: pl.DataFrame) -> pl.DataFrame:
-        """Events as the columns of the file, the five product fields as one column of text; counts them."""
-        kind, item, user = (events[name].to_numpy() for name in ("kind", "item", "user"))
-        np.add.at(self.by_product.reshape(-1), kind * self.by_product.shape[1] + item, 1)
-        self.written[hour % 24] += np.bincount(kind, minlength=len(TYPES))
-        self.user_seen[user] = True
-        moment = np.datetime_as_string(FIRST_DAY + np.timedelta64(hour, "h"), unit="h").replace("T", " ")
-        clock = moment + self.clock
-        after = self.change_day[item] <= hour // 24
-        return pl.DataFrame(
-            {
-                "event_time": clock[events["time"].to_numpy() - hour * 3_600],
-                "event_type": pl.Series(TYPES)[kind],
-                "product": self.texts[item + len(self.change_day) * after],
-                "user_id": FIRST_USER + user * USER_STEP + user * 7_919 % USER_STEP,
-                "user_session": events["session"],
-            }
-        )
+def _events(catalogue: Catalogue, orders: Orders, days: int, generator: np.random.Generator) -> pl.DataFrame:
+    """The rows of the log in order of time: columns of the file, of their own types, and session and item (numbers)."""
+    count, products = len(orders.item), len(catalogue.price)
+    gap = np.where(np.diff(orders.session, prepend=-1) > 0, 0, 2 + generator.exponential(60.0, count)).astype(np.int64)
+    passed = np.cumsum(gap)
+    begins = np.searchsorted(orders.session, orders.session)  # first purchase of the session
+    time = np.minimum(orders.start[orders.session] + passed - passed[begins], days * 86_400 - 1)
+    changed = generator.random(products) < CHANGED
+    new_price = np.where(changed, catalogue.price * generator.uniform(0.9, 1.1, products), catalogue.price)
+    new_price = np.minimum(new_price, catalogue.price.max()).round(2)
+    from_day = generator.integers(1, days, products)[orders.item]
+    noise = generator.bytes(16 * len(orders.start))
+    digits = pl.Series([noise[start : start + 16] for start in range(0, len(noise), 16)]).bin.encode("hex")
+    names = digits.str.replace(r"^(.{8})(.{4})(.{4})(.{4})", "$1-$2-$3-$4-")
+    user = orders.user[orders.session]
+    products_of = pl.DataFrame(
+        {name: getattr(catalogue, name) for name in ("product_id", "category_id", "category_code", "brand")}
+    )[orders.item]
+    return products_of.with_columns(
+        event_time=pl.Series(FIRST_DAY + time.astype("timedelta64[s]")),
+        event_type=pl.lit("purchase"),
+        price=np.where(time // 86_400 < from_day, catalogue.price[orders.item], new_price[orders.item]),
+        user_id=FIRST_USER + user * USER_STEP + user * 7_919 % USER_STEP,
+        user_session=names[orders.session],
+        session=orders.session,
+        item=orders.item,
+    ).sort("event_time", maintain_order=True)
 
 
-def _session_names(count: int, generator: np.random.Generator) -> pl.Series:
-    """Random identifiers in the form of a UUID."""
-    digits = np.frombuffer(b"0123456789abcdef", np.uint8)
-    drawn = generator.integers(0, 256, (count, 16), np.uint8)
-    text = np.full((count, 36), ord("-"), np.uint8)
-    places = [index for index in range(36) if index not in (8, 13, 18, 23)]
-    text[:, places[0::2]] = digits[drawn >> 4]
-    text[:, places[1::2]] = digits[drawn & 15]
-    offsets = np.arange(0, 36 * (count + 1), 36, dtype=np.int32)
-    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(text)]
-    return pl.Series(pl.from_arrow(pa.Array.from_buffers(pa.string(), count, buffers)))
+def generate(output: Path, calibration_folder: Path, *, purchases: int, seed: int) -> pl.DataFrame:
+    """Write a log of about so many purchases to `output` (.csv.gz) and return `compare`'s table.
 
-
-def generate(output: Path, calibration_folder: Path, *, rows: int, seed: int, events: Events) -> pl.DataFrame:
-    """Write a log of so many rows to `output` (.csv.gz) and return `compare`'s table: synthetic beside published.
-
-    events: `all`, or of the same log the `purchases` only.
+    Raises JsaeError for fewer than 1,000 purchases, and if a calibration table is missing or damaged.
     """
-    if rows < 10_000:
-        raise JsaeError(f"data.synthetic.raw.rows is {rows}: a log needs at least 10,000 rows to have sales every day")
+    if purchases < 1_000:
+        raise JsaeError(f"data.synthetic.raw.purchases is {purchases}: a log needs at least 1,000")
     calibration = read_calibration(calibration_folder)
-    writer = _LogWriter(calibration, rows, seed, events)
-    total = rows if writer.whole else len(writer.orders.item)
+    generator = np.random.default_rng(seed)
+    scale = purchases / calibration.totals["purchases"]
+    catalogue = make_catalogue(calibration, generator)
+    orders = make_orders(calibration, catalogue, scale, generator)
+    events = _events(catalogue, orders, len(calibration.days), generator)
+    text = events.select(pl.col("event_time").dt.to_string(EVENT_TIME), pl.col(EVENT_COLUMNS[1:])).write_csv(
+        float_precision=2, quote_style="never"
+    )
     with (
         write_atomically(output) as temporary,
         temporary.open("wb") as raw,
         # no name and no time in the header: the same log has the same bytes
         _gzip.GzipFile(filename="", mode="wb", compresslevel=1, fileobj=raw, mtime=0) as stream,
-        tqdm(total=total, unit=" rows", unit_scale=True, desc=output.name, disable=None) as bar,
     ):
-        stream.write((",".join(EVENT_COLUMNS) + "\n").encode())
-        for frame in writer.hours():
-            stream.write(frame.write_csv(include_header=False, quote_style="never").encode())
-            bar.update(len(frame))
-    return compare(calibration, writer)
+        stream.write(text.encode())
+    return compare(calibration, catalogue, events, scale)
 
 
-def compare(calibration: Calibration, writer: _LogWriter) -> pl.DataFrame:
-    """What was written beside what is published: columns measure, published, synthetic, ratio.
+def compare(calibration: Calibration, catalogue: Catalogue, events: pl.DataFrame, scale: float) -> pl.DataFrame:
+    """Compare what was written with what is published: columns measure, published, synthetic, ratio.
 
-    Counts that grow with the log are published · rows / 42,448,764; quantiles, shares and means do not. A log of
-    purchases only has nothing to say of views, carts, visits without a purchase, and missing fields.
+    Counts that grow with the log are published · scale; quantiles, shares and means do not. The published values of
+    the last measures, which `transition_facts` defines, are in data/calibration/transitions.csv with their sources.
     """
-    totals, scale, catalogue, orders = calibration.totals, writer.scale, writer.catalogue, writer.orders
-    events = writer.written.sum(axis=0)
-    user = orders.user[orders.session]
-    bought = np.bincount(user)[user]  # purchases of the buyer of each purchase
-    price = catalogue.price[orders.item]
-    sold = writer.by_product[PURCHASE]
+    totals = calibration.totals
+    found = events.select(
+        "price", "brand", "session", user="user_id", item="product_id", time="event_time", row=pl.int_range(pl.len())
+    )
+    facts = transition_facts(found, popular=max(round(100 * scale), 1))
+    per_user = found.with_columns(bought=pl.len().over("user"))
+    once = per_user.filter(pl.col("bought") == 1)["price"].to_numpy()
+    often = per_user.filter(pl.col("bought") >= 3)
+    sold = np.bincount(events["item"], minlength=len(catalogue.price))
     codes, brands = np.array(catalogue.category_code), np.array(catalogue.brand)
-    same_session = np.diff(orders.session) == 0
-    day = orders.start // 86_400
-    rows: list[tuple[str, float, float]] = [
-        ("purchases", totals["purchases"] * scale, sold.sum()),
-        ("sessions with a purchase", totals["purchase_sessions"] * scale, len(orders.start)),
-        ("buyers", totals["buyers"] * scale, len(np.unique(user))),
-        ("buyers times days", totals["buyer_days"] * scale, len(np.unique(orders.user * 32 + day))),
-        ("users with 3 purchases", totals["users_with_3_purchases"] * scale, len(np.unique(user[bought >= 3]))),
-        ("purchases of users with 3", totals["purchases_of_users_with_3"] * scale, (bought >= 3).sum()),
+    sessions = events.group_by("session").agg(pl.col("user_id").first(), day=pl.col("event_time").min().dt.day())
+    by_day = np.bincount(sessions["day"], minlength=len(calibration.days) + 1)[1:]
+    by_hour = np.bincount(events["event_time"].dt.hour(), minlength=24)
+    again = (pl.col("session") == pl.col("session").shift()) & (pl.col("item") == pl.col("item").shift())
+    rows: list[tuple[str, float, float | None]] = [
+        ("purchases", totals["purchases"] * scale, len(events)),
+        ("sessions with a purchase", totals["purchase_sessions"] * scale, len(sessions)),
+        ("buyers", totals["buyers"] * scale, found["user"].n_unique()),
+        ("buyers times days", totals["buyer_days"] * scale, sessions.select("user_id", "day").n_unique()),
+        ("users with 3 purchases", totals["users_with_3_purchases"] * scale, often["user"].n_unique()),
+        ("purchases of users with 3", totals["purchases_of_users_with_3"] * scale, len(often)),
         ("same product again in a session", totals["same_product_in_session"] * scale,
-         (same_session & (np.diff(orders.item) == 0)).sum()),
+         events.sort("session", maintain_order=True).filter(again).height),
         ("products bought", totals["bought_products"], (sold > 0).sum()),
         ("products with 100 purchases", totals["popular_products"], (sold >= 100 * scale).sum()),
-        ("mean price of a purchase", totals["purchase_price_mean"], price.mean()),
-        *((f"price of one-time buyers, quantile 0.{q}", totals[f"one_time_price_p{q}"],
-           np.quantile(price[bought == 1], q / 100)) for q in (10, 25, 50, 75, 90)),
-        ("mean price of one-time buyers", totals["one_time_price_mean"], price[bought == 1].mean()),
-        ("mean price of users with 3", totals["repeat_buyer_price_mean"], price[bought >= 3].mean()),
-        *((f"purchases of product {row['product_id']}", float(row["purchases_oct"]) * scale, sold[rank])
-          for rank, row in enumerate(calibration.top_products) if row["purchases_oct"]),
+        ("mean price of a purchase", totals["purchase_price_mean"], found["price"].to_numpy().mean()),
+        *((f"price of one-time buyers, quantile 0.{q}", totals[f"one_time_price_p{q}"], np.quantile(once, q / 100))
+          for q in (10, 25, 50, 75, 90)),
+        ("mean price of one-time buyers", totals["one_time_price_mean"], once.mean()),
+        ("mean price of users with 3", totals["repeat_buyer_price_mean"], often["price"].to_numpy().mean()),
+        *((f"purchases of product {row['product_id']}", float(row["purchases_oct"]) * scale, sold[place])
+          for row, place in zip(*_top(calibration), strict=True) if row["purchases_oct"]),
         *((f"purchases in {row['category_code']}", float(row["purchases"]) * scale,
            sold[codes == row["category_code"]].sum()) for row in calibration.categories),
         *((f"purchases of brand {brand}", _brand_total(calibration, brand) * scale, sold[brands == brand].sum())
           for brand in sorted({row["brand"] for row in calibration.brands})),
-        *((f"purchases at {hour:02d} h UTC", calibration.hours[hour, 1] * scale, writer.written[hour, PURCHASE])
-          for hour in range(24)),
-        *((f"sessions with a purchase on day {index + 1}", published * scale, count) for index, (published, count)
-          in enumerate(zip(calibration.days[:, 0], np.bincount(day, minlength=31), strict=True))),
+        *((f"purchases at {hour:02d} h UTC", published * scale, by_hour[hour])
+          for hour, published in enumerate(calibration.hours)),
+        *((f"sessions with a purchase on day {index + 1}", published * scale, by_day[index])
+          for index, published in enumerate(calibration.days)),
+        *((f"successive purchases: {name}", published, facts[name])
+          for name, published in calibration.transitions.items()),
     ]  # fmt: skip
-    if writer.whole:
-        lengths = np.concatenate(writer.lengths)
-        rows += [
-            ("rows", totals["rows"] * scale, events.sum()),
-            ("views", totals["views"] * scale, events[0]),
-            ("carts", totals["carts"] * scale, events[1]),
-            ("users", totals["users"] * scale, writer.user_seen.sum()),
-            ("sessions", totals["sessions"] * scale, writer.sessions),
-            *((f"session length, quantile 0.{q}", totals[f"session_length_p{q}"], np.quantile(lengths, q / 100))
-              for q in (50, 75, 90, 99)),
-            *((f"views at {hour:02d} h UTC", calibration.hours[hour, 0] * scale, writer.written[hour, 0])
-              for hour in range(24)),
-            ("rows without brand", totals["rows_without_brand"] * scale, writer.by_product[:, brands == ""].sum()),
-            ("rows without category", totals["rows_without_category"] * scale,
-             writer.by_product[:, codes == ""].sum()),
-            ("rows of price 0", totals["rows_of_price_0"] * scale,
-             writer.by_product[:, catalogue.price == 0].sum()),
-        ]  # fmt: skip
     table = pl.DataFrame(
         rows, schema={"measure": pl.String, "published": pl.Float64, "synthetic": pl.Float64}, orient="row"
     )

@@ -25,13 +25,14 @@ MIME = "application/vnd.jsae.block+json"
 """The media type by which a notebook's output carries a block."""
 
 
-def figures(images: Sequence[tuple[Path, str, str]], caption: str = "", name: str = "", wide: bool = False) -> Block:
-    """One figure of one or more SVG images, each (path, alternative text, caption below it).
+def prose(markdown: str) -> Block:
+    """Paragraphs and headings, as a text cell of the notebook holds them."""
+    return {"kind": "prose", "text": markdown}
 
-    wide: in print it takes both columns.
-    """
-    panels = [{"path": str(path), "alt": alt, "caption": below} for path, alt, below in images]
-    return {"kind": "figures", "panels": panels, "caption": caption, "name": name, "wide": wide}
+
+def figure(path: Path, alt: str, caption: str, name: str = "", wide: bool = False) -> Block:
+    """An SVG image with words for those who do not see it and a caption below. wide: in print it takes both columns."""
+    return {"kind": "figure", "path": str(path), "alt": alt, "caption": caption, "name": name, "wide": wide}
 
 
 def table(
@@ -63,17 +64,7 @@ def table(
     }
 
 
-def equation(latex: str, number: str = "") -> Block:
-    """A displayed formula with the number that the paper gives it."""
-    return {"kind": "equation", "latex": latex, "number": number}
-
-
-def heading(text: str, level: int) -> Block:
-    """A heading whose words are known only when the notebook runs."""
-    return {"kind": "heading", "text": text, "level": level}
-
-
-def values(**named: object) -> Block:
+def values(named: Mapping[str, object]) -> Block:
     """Values that prose anywhere in the notebook may name."""
     return {"kind": "values", "values": {name: str(value) for name, value in named.items()}}
 
@@ -130,11 +121,16 @@ class _Page(HTMLRenderer):
     def inline_math(self, text: str) -> str:
         return formulas.mathml(text)
 
+    def block_math(self, text: str) -> str:
+        latex, number = formulas.numbered(text)
+        shown = f'<span class="number">({number})</span>' if number else ""
+        return f'<div class="equation">{formulas.mathml(latex, display=True)}{shown}</div>\n'
+
     def heading(self, text: str, level: int, **attributes: Any) -> str:
         return f'<h{level} id="{anchor(text)}">{text}</h{level}>\n'
 
 
-_markdown = mistune.create_markdown(renderer=_Page(escape=True), plugins=["math", "table"])
+_markdown = mistune.create_markdown(renderer=_Page(escape=True), plugins=["math"])
 
 
 def anchor(heading: str) -> str:
@@ -158,44 +154,34 @@ def block_html(block: Block, known: Mapping[str, str]) -> str:
     match block["kind"]:
         case "values":
             return ""
-        case "heading":
-            return to_html(f"{'#' * block['level']} {fill(block['text'], known)}")
-        case "equation":
-            number = f'<span class="number">({block["number"]})</span>' if block["number"] else ""
-            return f'<div class="equation">{formulas.mathml(block["latex"], display=True)}{number}</div>\n'
+        case "prose":
+            return to_html(fill(block["text"], known))
         case "note":
             return f'<div class="note {block["style"]}">{to_html(fill(block["text"], known))}</div>\n'
         case "frame":
             title, target = html.escape(block["title"]), html.escape(block["target"])
             inside = to_html(fill(block["fallback"], known))
             return f'<object class="beside" type="text/html" data="{target}" title="{title}">{inside}</object>\n'
-        case "figures":
-            return _figures_html(block, known)
+        case "figure":
+            return _figure_html(block, known)
         case "table":
             return _table_html(block, known)
         case kind:
             raise JsaeError(f"the report has a block of the unknown kind {kind!r}")
 
 
-def image_html(svg: bytes, alt: str) -> str:
-    """An SVG image inside the page, so wide that all figures have letters of one size."""
-    content = base64.b64encode(svg).decode()
-    width = re.search(rb'<svg [^>]*?width="([\d.]+)pt"', svg)
-    style = f' style="width: {float(width[1]) / 10:.1f}rem"' if width else ""
-    return f'<img alt="{html.escape(alt, quote=True)}"{style} src="data:image/svg+xml;base64,{content}">'
-
-
-def _figures_html(block: Block, known: Mapping[str, str]) -> str:
-    panels = []
-    for panel in block["panels"]:
-        below = f"<figcaption>{inline_html(fill(panel['caption'], known))}</figcaption>" if panel["caption"] else ""
-        picture = image_html(Path(panel["path"]).read_bytes(), fill(panel["alt"], known))
-        panels.append(f'<figure class="panel">{picture}{below}</figure>')
-    caption = f"<figcaption>{inline_html(fill(block['caption'], known))}</figcaption>" if block["caption"] else ""
+def _figure_html(block: Block, known: Mapping[str, str]) -> str:
+    """The image lies inside the page; it is so wide that the letters of all figures have one size."""
+    svg = Path(block["path"]).read_bytes()
+    points = re.search(rb'<svg [^>]*?width="([\d.]+)pt"', svg)
+    width = f' style="width: {float(points[1]) / 10:.1f}rem"' if points else ""
+    alt, source = html.escape(fill(block["alt"], known)), f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
     name = f' id="{block["name"]}"' if block["name"] else ""
-    inside = "\n".join(panels)
-    kind = "panels wide" if block["wide"] else "panels"
-    return f'<figure class="{kind}"{name}><div class="grid count-{len(panels)}">{inside}</div>{caption}</figure>\n'
+    return (
+        f'<figure class="panels{" wide" * block["wide"]}"{name}><div class="grid count-1"><figure class="panel">'
+        f'<img alt="{alt}"{width} src="{source}"></figure></div>'
+        f"<figcaption>{inline_html(fill(block['caption'], known))}</figcaption></figure>\n"
+    )
 
 
 def _table_html(block: Block, known: Mapping[str, str]) -> str:
@@ -227,84 +213,67 @@ def _table_html(block: Block, known: Mapping[str, str]) -> str:
 
 Node = dict[str, Any]
 """A piece of the printed paper, as report/paper.typ reads it: {"kind": …, …}."""
+PRINTED = {"block_text", "codespan", "emphasis", "heading", "link", "list", "list_item", "paragraph", "strong", "text"}
+"""What report/paper.typ knows of Markdown besides formulas, by the names of mistune."""
 
-_tree = mistune.create_markdown(renderer="ast", plugins=["math", "table"])
+_tree = mistune.create_markdown(renderer="ast", plugins=["math"])
 
 
 def to_nodes(markdown: str) -> list[Node]:
     """Prose as nodes for print."""
-    return [node for token in _tree(markdown) for node in _node(token)]
+    tokens: Any = _tree(markdown)
+    return [_node(token) for token in tokens if token["type"] != "blank_line"]
 
 
 def inline_nodes(markdown: str) -> list[Node]:
     """One paragraph of prose as nodes without the paragraph around them."""
-    nodes = to_nodes(markdown)
-    return [child for node in nodes for child in node.get("children", [])]
+    return [child for node in to_nodes(markdown) for child in node.get("children", [])]
 
 
-def _node(token: Any) -> list[Node]:
-    children = [node for child in token.get("children", []) for node in _node(child)]
-    match token["type"]:
-        case "blank_line":
-            return []
-        case "text":
-            return [{"kind": "text", "text": token["raw"]}]
+def _node(token: Any) -> Node:
+    kind = token["type"]
+    match kind:
         case "softbreak" | "linebreak":
-            return [{"kind": "text", "text": " "}]
-        case "codespan":
-            return [{"kind": "code", "text": token["raw"]}]
-        case "block_code":
-            return [{"kind": "listing", "text": token["raw"].rstrip()}]
+            return {"kind": "text", "text": " "}
         case "inline_math":
-            return [{"kind": "math", "text": formulas.typst(token["raw"])}]
-        case "heading":
-            return [{"kind": "heading", "level": token["attrs"]["level"], "children": children}]
-        case "link":
-            return [{"kind": "link", "target": token["attrs"]["url"], "children": children}]
-        case "list":
-            return [{"kind": "list", "ordered": token["attrs"]["ordered"], "children": children}]
-        case "paragraph" | "block_text":
-            return [{"kind": "paragraph", "children": children}]
-        case "block_quote":
-            return [{"kind": "quote", "children": children}]
-        case "emphasis" | "strong" | "list_item" as kind:
-            return [{"kind": kind, "children": children}]
-        case kind:
+            return {"kind": "math", "text": formulas.typst(token["raw"])}
+        case "block_math":
+            latex, number = formulas.numbered(token["raw"])
+            return {"kind": "equation", "text": formulas.typst(latex), "number": number}
+        case _ if kind in PRINTED:
+            inside = {"text": token["raw"]} if "raw" in token else {"children": list(map(_node, token["children"]))}
+            return {"kind": kind, **token.get("attrs", {}), **inside}
+        case _:
             raise JsaeError(f"the report's prose has a {kind}, which the printed paper does not know")
 
 
 def block_nodes(block: Block, known: Mapping[str, str]) -> list[Node]:
     """A block as nodes for print; `known` are the values of all blocks."""
 
-    def prose(text: str) -> list[Node]:
+    def inline(text: str) -> list[Node]:
         return inline_nodes(fill(text, known)) if text else []
 
     match block["kind"]:
         case "values" | "frame":
             return []
-        case "heading":
-            return to_nodes(f"{'#' * block['level']} {fill(block['text'], known)}")
-        case "equation":
-            return [{"kind": "equation", "text": formulas.typst(block["latex"]), "number": block["number"]}]
+        case "prose":
+            return to_nodes(fill(block["text"], known))
         case "note":
             return [{"kind": "note", "style": block["style"], "children": to_nodes(fill(block["text"], known))}]
-        case "figures":
-            panels = [
-                {"path": panel["path"], "alt": fill(panel["alt"], known), "caption": prose(panel["caption"])}
-                for panel in block["panels"]
-            ]
-            return [{"kind": "figures", "panels": panels, "caption": prose(block["caption"]), "wide": block["wide"]}]
+        case "figure":
+            alt, caption = fill(block["alt"], known), inline(block["caption"])
+            return [{"kind": "figure", "path": block["path"], "alt": alt, "caption": caption, "wide": block["wide"]}]
         case "table":
             rows = [
                 [
-                    prose(cell) if column in block["prose"] else [{"kind": "text", "text": cell}]
+                    inline(cell) if column in block["prose"] else [{"kind": "text", "text": cell}]
                     for column, cell in zip(block["columns"], row, strict=len(row) > 1)
                 ]
                 for row in block["rows"]
             ]
             numbers = [column in block["numbers"] for column in block["columns"]]
-            head = [prose(column) for column in block["columns"]]
+            head = [inline(column) for column in block["columns"]]
             table = {"kind": "table", "columns": head, "rows": rows, "numbers": numbers, "wide": block["wide"]}
-            return [{**table, "caption": prose(block["caption"])}]
+            return [{**table, "caption": inline(block["caption"])}]
         case kind:
             raise JsaeError(f"the report has a block of the unknown kind {kind!r}")

@@ -1,10 +1,9 @@
 """From the report's executed notebook to pages: collect its blocks, lay them out."""
 
-import html
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,13 @@ Notebook = nbformat.NotebookNode
 
 
 def blocks(notebook: Notebook) -> Iterator[document.Block]:
-    """Every block that the notebook shows, in order."""
-    for cell in notebook.cells:
+    """What the notebook says and shows, in order: its text and the blocks that its code hands to the report.
+
+    The first cell speaks to those who edit the notebook and is left out.
+    """
+    for cell in notebook.cells[1:]:
+        if cell.cell_type == "markdown":
+            yield document.prose(cell.source)
         for output in cell.get("outputs", []):
             if document.MIME in output.get("data", {}):
                 yield output.data[document.MIME]
@@ -29,46 +33,24 @@ def blocks(notebook: Notebook) -> Iterator[document.Block]:
 
 def known_values(notebook: Notebook) -> dict[str, str]:
     """All values that the notebook gives to its prose."""
-    known: dict[str, str] = {}
-    for block in blocks(notebook):
-        if block["kind"] == "values":
-            known.update(block["values"])
-    return known
+    given = [block["values"] for block in blocks(notebook) if block["kind"] == "values"]
+    return {name: value for values in given for name, value in values.items()}
 
 
 def to_html(notebook: Notebook, sources: Path, stamp: tuple[str, str] = ("", "")) -> str:
     """One self-contained page. sources: folder of style.css and template/. stamp: a word and a sentence on top."""
     known = known_values(notebook)
-    shown = nbformat.v4.new_notebook()
-    headings: list[tuple[str, str]] = []
-    title = ""
-    for cell in notebook.cells[1:]:
-        if cell.cell_type == "markdown":
-            text = document.fill(cell.source, known)
-            new = nbformat.v4.new_markdown_cell(cell.source, metadata={"html": document.to_html(text)})
-            headings += [
-                (document.anchor(name), html.escape(name)) for name in re.findall(r"^## (.+)$", text, re.MULTILINE)
-            ]
-            title = title or "".join(re.findall(r"^# (.+)$", text, re.MULTILINE)[:1])
-            shown.cells.append(new)
-        elif cell.cell_type == "code":
-            outputs = [
-                nbformat.v4.new_output(
-                    "display_data", {"text/html": document.block_html(output.data[document.MIME], known)}
-                )
-                for output in cell.outputs
-                if document.MIME in output.get("data", {})
-            ]
-            shown.cells.append(nbformat.v4.new_code_cell("", outputs=outputs))
-    exporter = HTMLExporter(template_name="template", extra_template_basedirs=[str(sources)])
+    shown = list(blocks(notebook))
+    prose = "\n".join(document.fill(block["text"], known) for block in shown if block["kind"] == "prose")
     resources = {
-        "title": title,
+        "title": re.findall(r"^# (.+)$", prose, re.MULTILINE)[0],
         "style": (sources / "style.css").read_text(),
-        "stamp": stamp[0],
-        "stamp_text": stamp[1],
-        "contents": headings,
+        "stamp": stamp,
+        "contents": [(document.anchor(words), words) for words in re.findall(r"^## (.+)$", prose, re.MULTILINE)],
+        "content": "".join(document.block_html(block, known) for block in shown),
     }
-    page, _ = exporter.from_notebook_node(shown, resources=resources)
+    exporter = HTMLExporter(template_name="template", extra_template_basedirs=[str(sources)])
+    page, _ = exporter.from_notebook_node(nbformat.v4.new_notebook(), resources=resources)
     return str(page)
 
 
@@ -78,21 +60,10 @@ def to_print(notebook: Notebook, stamp: str = "") -> dict[str, Any]:
     The paths of its images are those that the notebook named.
     """
     known = known_values(notebook)
-    nodes: list[document.Node] = []
-    for cell in notebook.cells[1:]:
-        if cell.cell_type == "markdown":
-            nodes += document.to_nodes(document.fill(cell.source, known))
-        else:
-            for output in cell.outputs:
-                if document.MIME in output.get("data", {}):
-                    nodes += document.block_nodes(output.data[document.MIME], known)
-    return {"stamp": stamp, "nodes": nodes}
-
-
-def image_paths(nodes: Iterable[document.Node]) -> Iterator[str]:
-    """The paths of all images of nodes."""
-    for node in nodes:
-        yield from (panel["path"] for panel in node.get("panels", []))
+    return {
+        "stamp": stamp,
+        "nodes": [node for block in blocks(notebook) for node in document.block_nodes(block, known)],
+    }
 
 
 def runs_html(
@@ -164,8 +135,8 @@ def training_hours(records: Mapping[str, Mapping[str, Any]]) -> dict[Cell, float
     return hours
 
 
-def provenance_html(records: Mapping[str, Mapping[str, Any]], sources: Path, picture: bytes | None = None) -> str:
-    """A small page with the provenance records, by name. picture: SVG of the hours of each cell."""
+def provenance_html(records: Mapping[str, Mapping[str, Any]], sources: Path, picture: Path | None = None) -> str:
+    """A small page with the provenance records, by name. picture: drawing of the hours of each cell."""
     rows = []
     for name, record in records.items():
         commit = (record["commit"] or "no git")[:12] + (" (changed)" if record["changed"] else "")
@@ -179,11 +150,9 @@ def provenance_html(records: Mapping[str, Mapping[str, Any]], sources: Path, pic
     body = document.block_html(document.table(columns, rows, "What this machine did.", numbers=["Hours"]), {})
     if picture is not None:
         said = "; ".join(f"{cell}: {took:.3g} hours" for cell, took in training_hours(records).items())
-        image = document.image_html(picture, f"Hours of training, a bar a cell: {said}.")
-        words = (
-            "<figcaption><b>Hours of training</b> of each cell, all its seeds together, on this machine.</figcaption>"
-        )
-        body = f'<figure class="panels wide"><div class="panel">{image}</div>{words}</figure>{body}'
+        alt = f"Hours of training, a bar a cell: {said}."
+        caption = "**Hours of training** of each cell, all its seeds together, on this machine."
+        body = document.block_html(document.figure(picture, alt, caption, wide=True), {}) + body
     style = (sources / "style.css").read_text()
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><meta name="color-scheme" content="light dark">'

@@ -1,23 +1,19 @@
 """Pre-training of embeddings on transitions of the random policy (section 4.3.1, appendix A.4.2)."""
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from jsae.config.errors import JsaeError
-from jsae.embeddings.learning import Embedding, Learner, embed, transfer
-from jsae.experience.rollout import Transitions, build
-from jsae.experience.samples import load_samples
-from jsae.io import checkpoint
-from jsae.nn.randomness import Streams
+from jsae.embeddings.base import Embedding
+from jsae.embeddings.learner import Learner
+from jsae.experience.trajectories import Transitions
 
 
 @torch.no_grad()
 def evaluate(embedding: Embedding, data: Transitions, batch_size: int) -> Tensor:
-    """Each member's mean loss over `data`, `[P]`."""
+    """Each run's mean loss over `data`, `[P]`."""
     length = data.observation.shape[1]
     total = torch.zeros(len(data.observation), device=data.observation.device)
     for start in range(0, length, batch_size):
@@ -26,99 +22,78 @@ def evaluate(embedding: Embedding, data: Transitions, batch_size: int) -> Tensor
     return total / length
 
 
+def levelled_off(losses: Tensor, window: int, minimum_improvement: float) -> Tensor:
+    """Whether each run's loss has stopped falling, `[P]` bool.
+
+    It has if the lowest loss of the last `window` epochs is not lower than the lowest one before them by more than the
+    share `minimum_improvement` of the latter.
+
+    Args:
+        losses: `[P, 1 + epochs]`, at least 0: before learning, then after every epoch. None has levelled off before
+            `window` epochs are behind it.
+    """
+    if losses.shape[1] <= window:
+        return torch.zeros(len(losses), dtype=torch.bool, device=losses.device)
+    before, recent = losses[:, :-window].amin(1), losses[:, -window:].amin(1)
+    return recent >= (1 - minimum_improvement) * before
+
+
 def pretrain(
     embedding: Embedding,
     data: Transitions,
     learner: Learner,
     *,
-    passes: int,
+    epochs: int,
     batch_size: int,
     validation_share: float,
-    patience: int,
-    progress: Callable[[int], None] = lambda number: None,
-) -> list[tuple[Tensor, Tensor]]:
-    """Fit until the held-out loss is flat: a member stops after `patience` passes without a better one.
+    window: int,
+    minimum_improvement: float = 0.0,
+    progress: Callable[[int], None] = lambda units: None,
+) -> tuple[Tensor, Tensor]:
+    """Fit until the held-out loss is flat: a run stops once it has levelled off (see `levelled_off`).
 
-    The last `validation_share` of each member's transitions is held out. Every member ends with the parameters of its
-    best pass. Returns (training loss, held-out loss), `[P]` each, for every pass; a member that has stopped goes on
-    repeating its best. Raises JsaeError if a loss is not a number.
+    The last `validation_share` of each run's transitions is held out. Every run ends with the parameters of its best
+    epoch. A run that has stopped repeats the losses of its best epoch until the last run stops.
+
+    Args:
+        data: `[P, B, ...]` transitions, each run's own.
+        learner: of `embedding`.
+        epochs: passes over the transitions at most.
+        batch_size: transitions of a step.
+        window, minimum_improvement: of `levelled_off`; with 0, a run stops after `window` epochs without a lower loss.
+        progress: called with 1 after every epoch.
+
+    Returns:
+        Training and held-out loss of every epoch, `[P, epochs]` each: nats, or squared error where states are vectors.
+
+    Raises JsaeError if a loss is not a number.
     """
     held_out = round(validation_share * data.observation.shape[1])
     training = Transitions(*(field[:, :-held_out] for field in data))
     validation = Transitions(*(field[:, -held_out:] for field in data))
     best_loss = evaluate(embedding, validation, batch_size)
     best = {name: parameter.detach().clone() for name, parameter in embedding.parameters.items()}
-    best_training, waited = torch.full_like(best_loss, torch.nan), torch.zeros_like(best_loss, dtype=torch.int64)
-    history = []
-    for number in range(1, passes + 1):
-        training_loss = learner.one_pass(training, batch_size)
+    best_training, stopped = torch.full_like(best_loss, torch.nan), torch.zeros_like(best_loss, dtype=torch.bool)
+    losses, history = best_loss[:, None], []
+    for epoch in range(1, epochs + 1):
+        training_loss = learner.one_epoch(training, batch_size)
         loss = evaluate(embedding, validation, batch_size)
         if not (torch.isfinite(loss).all() and torch.isfinite(training_loss).all()):
-            raise JsaeError(f"pre-training: loss is {loss.tolist()} in pass {number}; lower embeddings.learning_rate")
-        better = (loss < best_loss) & (waited < patience)
-        waited = torch.where(better, 0, waited + 1)
+            raise JsaeError(f"pre-training: loss is {loss.tolist()} in epoch {epoch}; lower embeddings.learning_rate")
+        better = (loss < best_loss) & ~stopped
         best_loss = torch.where(better, loss, best_loss)
         best_training = torch.where(better, training_loss, best_training)
         for name, parameter in embedding.parameters.items():
-            chosen = better.view(-1, *(1,) * (parameter.dim() - 1))
-            best[name] = torch.where(chosen, parameter.detach(), best[name])
-        stopped = waited >= patience
+            improved = better.view(-1, *(1,) * (parameter.dim() - 1))
+            best[name] = torch.where(improved, parameter.detach(), best[name])
+        losses = torch.cat([losses, loss[:, None]], 1)
+        stopped = stopped | levelled_off(losses, window, minimum_improvement)
         history.append((torch.where(stopped, best_training, training_loss), torch.where(stopped, best_loss, loss)))
-        progress(number)
+        progress(1)
         if bool(stopped.all()):
             break
     for name, parameter in embedding.parameters.items():
         parameter.detach().copy_(best[name])
     embedding.refresh()
-    return history
-
-
-def pretrain_shard(
-    *,
-    module: str,
-    dynamics: dict[str, Any],
-    embedding: str,
-    sizes: tuple[int, int],
-    samples: Path,
-    source: Path | None,
-    rows: list[int],
-    seeds: Sequence[int],
-    learning_rate: float,
-    weight_decay: float,
-    passes: int,
-    batch_size: int,
-    validation_share: float,
-    patience: int,
-    device: torch.device,
-    progress: Callable[[int], None],
-) -> tuple[dict[str, Tensor], list[tuple[list[float], list[float]]]]:
-    """Pre-train one shard's embeddings on `rows` of the file `samples`, one row a member.
-
-    The same rows of the file `source` hold the embeddings that parts are taken over from, where any are.
-    Returns parameters `[P, ...]` and, for each pass, the members' training and held-out losses.
-    """
-    built = embed(embedding, build(module, dynamics, device), seeds, *sizes)
-    if not built.parameters:
-        return {}, []
-    if source is not None:
-        transfer(built, {name: parameter[rows] for name, parameter in checkpoint.load(source)[0].items()})
-    data = Transitions(*(field[rows].to(device) for field in load_samples(samples)))
-    learner = Learner(
-        built,
-        Streams(seeds, "pre-training", device),
-        learning_rate=learning_rate,
-        weight_decay=weight_decay,
-        members=len(seeds),
-    )
-    history = pretrain(
-        built,
-        data,
-        learner,
-        passes=passes,
-        batch_size=batch_size,
-        validation_share=validation_share,
-        patience=patience,
-        progress=lambda number: progress(1),
-    )
-    losses = [(training.tolist(), held_out.tolist()) for training, held_out in history]
-    return {name: parameter.detach() for name, parameter in built.parameters.items()}, losses
+    training_losses, held_out_losses = (torch.stack(column, 1) for column in zip(*history, strict=True))
+    return training_losses, held_out_losses

@@ -10,23 +10,36 @@
 """
 
 import math
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
+import polars as pl
 import torch
 from scipy import stats
 from torch import Tensor
 
-from jsae.embeddings import jsae, learning
+from jsae.embeddings import base, jsae
 from jsae.embeddings.action_map import ActionNetwork
-from jsae.environments.gridworld import Gridworld
-from jsae.environments.recommender import Recommender
-from jsae.experience.rollout import Environment, Transitions, transitions
+from jsae.experience.environment import Environment
 from jsae.experience.samples import random_trajectories
+from jsae.experience.trajectories import Transitions, transitions
+from jsae.io.table import Column, Table
 from jsae.nn.randomness import Streams
+from jsae.training.columns import CELL, SEED
 
 ENOUGH_VISITS = 30
 """Bins of a gridworld with fewer visits tell too little about where in them the agent stands; they are left out."""
+
+
+@runtime_checkable
+class KnownProbabilities(Protocol):
+    """What an environment has that can say how probable each next item is: the recommender."""
+
+    boost: float
+    bonus: float
+
+    def probabilities(self, state: Tensor) -> Tensor: ...
 
 
 class HeldOut(NamedTuple):
@@ -36,23 +49,29 @@ class HeldOut(NamedTuple):
     |---|---|
     | data | [1, B, ...] each |
     | least_loss | mean loss of the best possible T: the entropy of the next state given observation and action |
-    | guess | loss of a T that knows neither: ln of the number of classes, or the variance |
+    | chance_loss | loss of a T that knows neither: ln of the number of classes, or the variance |
     | unit | nats, or squared error |
     """
 
     data: Transitions
     least_loss: float
-    guess: float
+    chance_loss: float
     unit: str
 
 
 def held_out(environment: Environment, samples: int, visits: int, draws: int) -> HeldOut:
-    """`samples` transitions of random episodes, and the least loss on them.
+    """Transitions of random episodes, and the least loss on them.
 
-    It is exact for the recommender, whose probabilities are known, and 0 for an environment that moves on without
-    chance from what is observed. In the discrete gridworld chance is where in its bin the agent stands: the entropy of
-    the next bin is estimated from `visits` visited positions, `draws` of them for each transition
-    (`next_bin_entropy`). The half-cheetah's observation lacks what its solver remembers, which counts as nothing here.
+    The least loss is exact for the recommender, whose probabilities are known. It is 0 for an environment whose next
+    observation follows from the present one and the action. A discrete gridworld hides where in its bin the agent is:
+    `next_bin_entropy` estimates the entropy of the next bin. The half-cheetah's observation lacks what its solver
+    remembers; this counts as nothing here.
+
+    Args:
+        environment: on the CPU.
+        samples: transitions.
+        visits: positions in a gridworld that tell where in its bin an agent stands.
+        draws: of these, for each transition whose entropy is estimated.
     """
     streams = Streams([0], "held-out random policy")
     trajectories = random_trajectories(environment, streams, -(-samples // environment.episode_length))
@@ -61,10 +80,10 @@ def held_out(environment: Environment, samples: int, visits: int, draws: int) ->
         variance = data.target.double().var(1, correction=0).mean()
         return HeldOut(data, 0.0, float(variance), "squared error")
     least_loss = 0.0
-    if isinstance(environment, Recommender):
+    if isinstance(environment, KnownProbabilities):
         state = trajectories.state.transpose(1, 2).flatten(1, 2)[:, :samples]
         least_loss = next_item_entropy(environment, state, data.action)
-    elif isinstance(environment, Gridworld):
+    elif environment.grid is not None:
         episodes = -(-visits // environment.episode_length)
         positions = random_trajectories(environment, streams, episodes).state.flatten(1, 2)[0]
         rows, entropy = next_bin_entropy(environment, positions, data, draws, streams)
@@ -72,8 +91,8 @@ def held_out(environment: Environment, samples: int, visits: int, draws: int) ->
     return HeldOut(data, least_loss, math.log(environment.n_targets), "nats")
 
 
-def next_item_entropy(environment: Recommender, state: Tensor, action: Tensor) -> float:
-    """Mean entropy in nats of the next item after states [P, B, n] and recommendations [P, B]."""
+def next_item_entropy(environment: KnownProbabilities, state: Tensor, action: Tensor) -> float:
+    """Mean entropy in nats of the next item after states `[P, B, n]` and recommendations `[P, B]`."""
     p = environment.probabilities(state)
     recommended = p.gather(2, action[..., None])
     p.scatter_(2, action[..., None], environment.boost * recommended + environment.bonus)
@@ -81,7 +100,7 @@ def next_item_entropy(environment: Recommender, state: Tensor, action: Tensor) -
 
 
 def next_bin_entropy(
-    environment: Gridworld, positions: Tensor, data: Transitions, draws: int, streams: Streams
+    environment: Environment, positions: Tensor, data: Transitions, draws: int, streams: Streams
 ) -> tuple[Tensor, Tensor]:
     """Entropy in nats of the next bin, given bin and action, for transitions of `data` [1, B, ...].
 
@@ -101,7 +120,8 @@ def next_bin_entropy(
         here = observation[rows[chunk], None]
         visit = by_bin[first[here] + (uniforms[chunk] * visits[here]).long()]
         action = data.action[0, rows[chunk], None].expand(-1, draws)
-        reached = environment.target(environment.step(positions[visit], action)[0])
+        uniforms_of_step = positions.new_zeros(*action.shape, environment.step_noise)
+        reached = environment.target(environment.step(positions[visit], action, uniforms_of_step)[0])
         frequency = (reached[:, :, None] == reached[:, None, :]).float().mean(2)
         different = (1 / frequency).mean(1)  # each bin reached counts once: its share of the draws x 1 / that share
         entropies.append(-frequency.log().mean(1) + (different - 1) / (2 * draws))
@@ -109,7 +129,7 @@ def next_bin_entropy(
 
 
 class Losses(NamedTuple):
-    """Losses on held-out transitions of each member, `[P]`; NaN where an embedding lacks T or the network f.
+    """Losses on held-out transitions of each run, `[P]`; NaN where an embedding lacks T or the network f.
 
     | field | what |
     |---|---|
@@ -124,18 +144,18 @@ class Losses(NamedTuple):
 
 
 @torch.no_grad()
-def model_losses(embedding: learning.Embedding, held: HeldOut) -> Losses:
-    """What a pre-trained embedding is worth on held-out transitions; the random policy's actions are independent."""
-    members = len(next(iter(embedding.parameters.values())))
-    nothing = torch.full((members,), torch.nan)
+def model_losses(embedding: base.Embedding, held: HeldOut) -> Losses:
+    """Losses of a pre-trained embedding on held-out transitions; the random policy's actions are independent."""
+    runs = len(next(iter(embedding.parameters.values())))
+    nothing = torch.full((runs,), torch.nan)
     if not isinstance(embedding, jsae.Embedding):
         return Losses(nothing, nothing, nothing)
     length = held.data.observation.shape[1]
-    model, shuffled, action_map = torch.zeros(3, members)
+    model, shuffled, action_map = torch.zeros(3, runs)
     others = held.data.action.roll(1, dims=1)
     for start in range(0, length, 500):
         part = (field[:, start : start + 500] for field in (*held.data, others))
-        *fields, other = (field.expand(members, *field.shape[1:]).contiguous() for field in part)
+        *fields, other = (field.expand(runs, *field.shape[1:]).contiguous() for field in part)
         batch = Transitions(*fields)
         share = batch.observation.shape[1] / length
         x, e = embedding.phi(batch.observation), embedding.embed_action(batch.action)
@@ -153,34 +173,149 @@ def model_losses(embedding: learning.Embedding, held: HeldOut) -> Losses:
 
 
 @torch.no_grad()
-def spread(embedding: learning.Embedding, held: HeldOut) -> Tensor:
+def spread(embedding: base.Embedding, held: HeldOut) -> Tensor:
     """Standard deviation of a coordinate of g(a) over actions, root mean square of all coordinates, `[P]`.
 
     Over all actions where they are discrete, else over those held out; NaN where the policy acts without g.
     """
-    members = len(next(iter(embedding.parameters.values())))
-    points = embedding.action_table()
-    if points is None and embedding.choice_size and isinstance(embedding, jsae.Embedding):
-        points = embedding.embed_action(held.data.action.expand(members, -1, -1).contiguous())
-    if points is None:
-        return torch.full((members,), torch.nan)
-    return points.var(1, correction=0).mean(1).sqrt()
+    runs = len(next(iter(embedding.parameters.values())))
+    vectors = embedding.action_table()
+    if vectors is None and embedding.latent_size and isinstance(embedding, jsae.Embedding):
+        vectors = embedding.embed_action(held.data.action.expand(runs, -1, -1).contiguous())
+    if vectors is None:
+        return torch.full((runs,), torch.nan)
+    return vectors.var(1, correction=0).mean(1).sqrt()
 
 
 def pairs_of(actions: int, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Pairs of different actions: all of them, or `count` drawn once for all if there are more."""
     first, second = np.triu_indices(actions, 1)
     if len(first) > count:
-        chosen = np.random.default_rng(0).choice(len(first), count, replace=False, shuffle=False)
-        first, second = first[chosen], second[chosen]
+        kept = np.random.default_rng(0).choice(len(first), count, replace=False, shuffle=False)
+        first, second = first[kept], second[kept]
     return first, second
 
 
 def rank_correlation(embeddings: np.ndarray, displacements: np.ndarray, pairs: tuple[np.ndarray, np.ndarray]) -> float:
     """Spearman's ρ between two kinds of distance over pairs of actions.
 
-    The distances of embeddings [actions, d] and of true displacements [actions, k].
+    Args:
+        embeddings: `[actions, d]`.
+        displacements: true motions, `[actions, k]`.
+        pairs: numbers of the first and of the second action of each pair.
     """
     first, second = pairs
-    distances = [np.linalg.norm(points[first] - points[second], axis=1) for points in (embeddings, displacements)]
+    distances = [np.linalg.norm(vectors[first] - vectors[second], axis=1) for vectors in (embeddings, displacements)]
     return float(stats.spearmanr(*distances).statistic)
+
+
+class Probe(NamedTuple):
+    """Measures of one run's embedding; NaN where there is nothing to measure.
+
+    | field | what |
+    |---|---|
+    | seed | of the run |
+    | rank_correlation | Spearman's ρ of distances between action embeddings and between the actions' motions |
+    | loss, least_loss, chance_loss | held-out Eq. (5), the least that is possible, and that of knowing nothing |
+    | unit | of these: nats, or squared error |
+    | action_gain | see Losses |
+    | action_error | held-out Eq. (6), squared error |
+    | spread | see `spread` |
+    """
+
+    seed: int
+    rank_correlation: float
+    loss: float
+    least_loss: float
+    chance_loss: float
+    unit: str
+    action_gain: float
+    action_error: float
+    spread: float
+
+
+def probe(
+    environment: Environment, embedding: base.Embedding, seeds: Sequence[int], held: HeldOut, pairs: int
+) -> list[Probe]:
+    """All measures of a pre-trained embedding, one row a run.
+
+    Args:
+        embedding: of the P runs, with its pre-trained parameters, on the CPU.
+        seeds: one a run.
+        held: of `held_out`, of the same environment.
+        pairs: pairs of actions that rank correlations are over, at most.
+    """
+    losses, spreads = model_losses(embedding, held), spread(embedding, held)
+    table, motions = embedding.action_table(), environment.action_effects()
+    rows = []
+    for run, seed in enumerate(seeds):
+        correlation = math.nan
+        if table is not None and motions is not None:
+            correlation = rank_correlation(table[run].detach().numpy(), motions, pairs_of(len(motions), pairs))
+        measured = (losses.action_gain[run], losses.action_map[run], spreads[run])
+        rows.append(
+            Probe(seed, correlation, float(losses.model[run]), held.least_loss, held.chance_loss, held.unit,
+                  *(float(value) for value in measured))
+        )  # fmt: skip
+    return rows
+
+
+class ActionVector(NamedTuple):
+    """An action's place in E beside what it does.
+
+    | field | what |
+    |---|---|
+    | action | its id |
+    | e1, e2 | the first two coordinates of its embedding |
+    | direction | of its motion, radians |
+    | length | of its motion; the longest has length 1 |
+    """
+
+    action: int
+    e1: float
+    e2: float
+    direction: float
+    length: float
+
+
+def action_vectors(environment: Environment, embedding: base.Embedding, run: int) -> list[ActionVector]:
+    """Every action of one run; none where actions are no motions or have no embedding."""
+    table, motions = embedding.action_table(), environment.action_effects()
+    if table is None or motions is None:
+        return []
+    return [
+        ActionVector(action, float(e[0]), float(e[1]), math.atan2(motion[1], motion[0]), math.hypot(*motion))
+        for action, (e, motion) in enumerate(zip(table[run].detach().numpy(), motions, strict=True))
+    ]
+
+
+PROBES = Table(
+    "probes",
+    {
+        "environment": CELL["environment"],
+        "embedding": CELL["embedding"],
+        "reading": CELL["reading"],
+        **SEED,
+        "rank_correlation": Column(pl.Float64, "", "Spearman's ρ of distances in E and of true motions"),
+        "loss": Column(pl.Float64, "nats or squared error", "held-out Eq. (5)"),
+        "least_loss": Column(pl.Float64, "nats or squared error", "of the best possible model"),
+        "chance_loss": Column(pl.Float64, "nats or squared error", "of a model that knows nothing"),
+        "unit": Column(pl.String, "", "of the losses"),
+        "action_gain": Column(pl.Float64, "nats or squared error", "how much the loss rises with another action"),
+        "action_error": Column(pl.Float64, "squared error", "held-out Eq. (6)"),
+        "spread": Column(pl.Float64, "units of E", "standard deviation of action embeddings, a coordinate"),
+    },
+)
+ACTIONS = Table(
+    "actions",
+    {
+        "environment": CELL["environment"],
+        "embedding": CELL["embedding"],
+        **SEED,
+        "action": Column(pl.Int64, "", "its number"),
+        "e1": Column(pl.Float64, "units of E", "first coordinate of its embedding"),
+        "e2": Column(pl.Float64, "units of E", "second coordinate"),
+        "direction": Column(pl.Float64, "radians", "of its motion"),
+        "length": Column(pl.Float64, "largest motion = 1", "of its motion"),
+    },
+)

@@ -1,70 +1,91 @@
-"""Algorithm 1: joint training of state-action embeddings and the internal policy, for a population of seeds."""
+"""Algorithm 1: joint training of state-action embeddings and the internal policy, for a batch of runs."""
 
-import importlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from jsae.agents.policies import Choices
+from jsae.agents.policies import ActionSpec
 from jsae.agents.returns import first_episode_returns
 from jsae.config.errors import JsaeError
-from jsae.embeddings.learning import Embedding, Learner, embed, restore
-from jsae.experience.rollout import Environment, Experience, Trajectories, build, collect, transitions
+from jsae.config.registry import load
+from jsae.embeddings.base import Embedding, restore
+from jsae.embeddings.learner import Learner
+from jsae.experience.environment import Environment
+from jsae.experience.rollout import collect
+from jsae.experience.trajectories import Experience, Trajectories, transitions
 from jsae.io import checkpoint
 from jsae.nn.randomness import Streams
 
 CHECKPOINT_SECONDS = 20.0
 CHECKPOINT_SHARE = 0.01
-"""Of the time of a training, what checkpoints may take."""
+"""Share of a training's time that writing checkpoints may take."""
 EPISODES_SHOWN = 10
 """Figure 2: "all results are the average return over 10 episodes"."""
 
-METRICS = ("mean_return", "epoch_return", "episodes", "policy_loss", "critic_loss", "entropy", "kl", "policy_steps",
+METRICS = ("mean_return", "epoch_return", "episodes", "policy_loss", "critic_loss", "entropy", "kl", "pi_iters",
            "embedding_loss")  # fmt: skip
 """Columns of the curves; NaN in the epochs in which there was nothing to measure."""
 
 
-class Settings(NamedTuple):
-    """Hyper-parameters of a training; one number a member where a search varies it.
+@dataclass(frozen=True, kw_only=True)
+class Continual:
+    """How an embedding goes on learning while the policy does: after each epoch, from that epoch's transitions.
 
     | field | what |
     |---|---|
-    | lanes | N, episodes side by side; an epoch is N × episode_length environment steps |
-    | hidden_sizes | of actor and critic |
-    | initial_standard_deviations, actor_learning_rates, critic_learning_rates | one number a member |
-    | agent | the other arguments of the agent's constructor |
-    | reward_scale | rewards are multiplied by it for learning |
-    | continual | None: embeddings are frozen; else (passes, batch size, learning rate, weight decay) of each epoch |
+    | epochs | passes over the transitions |
+    | batch_size | transitions of a step |
+    | learning_rate, weight_decay | Adam's |
     """
 
-    lanes: int
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Hyper-parameters of a training; one number a run where the search varies it within a batch of runs.
+
+    | field | what |
+    |---|---|
+    | num_envs | N, parallel episodes of a run; an epoch is N × episode_length environment steps |
+    | hidden_sizes | hidden units of each layer of actor and critic |
+    | initial_standard_deviations, actor_learning_rates, critic_learning_rates | P numbers, one a run |
+    | agent_parameters | the other arguments of the agent's constructor |
+    | reward_scale | rewards are multiplied by it for learning; metrics have them as they are |
+    | continual | None: the embedding stays as it is |
+    """
+
+    num_envs: int
     hidden_sizes: Sequence[int]
     initial_standard_deviations: Sequence[float]
     actor_learning_rates: Sequence[float]
     critic_learning_rates: Sequence[float]
-    agent: dict[str, Any]
+    agent_parameters: Mapping[str, Any]
     reward_scale: float
-    continual: tuple[int, int, float, float] | None
-
-
-def load_modules(environment: str, agent: str, embedding: str) -> None:
-    """Import the modules that a training with these names uses. Raises JsaeError if one does not exist."""
-    for kind, name in (("environments", environment), ("agents", agent), ("embeddings", embedding)):
-        try:
-            importlib.import_module(f"jsae.{kind}.{name}")
-        except ModuleNotFoundError:
-            raise JsaeError(f"there is no jsae/{kind}/{name}.py: write it, or mend the name in params.yaml") from None
+    continual: Continual | None
 
 
 class Trainer:
     """The state of a training, epoch by epoch; `tensors` and `load` make it resumable bit for bit.
 
-    It all is where the environment is, but for the history and the random generators, which are on the CPU.
-    strict: a number that stops being finite is an error; else that member goes on in vain, with NaN as its mean_return.
+    All of it is on the environment's device, except the history and the random generators, which are on the CPU.
+
+    Args:
+        environment, embedding: what the P runs share, and their embedding.
+        agent: name of a file of jsae/agents.
+        seeds: one a run.
+        settings: hyper-parameters.
+        strict: a number that stops being finite is an error; else its run goes on, with NaN as its mean_return.
+
+    Raises JsaeError if there is no such agent.
     """
 
     def __init__(
@@ -79,25 +100,27 @@ class Trainer:
     ):
         self.environment, self.embedding, self.seeds, self.settings = environment, embedding, seeds, settings
         self._strict = strict
-        members = len(seeds)
-        self.agent = getattr(importlib.import_module(f"jsae.agents.{agent}"), agent.upper()).build(
+        runs = len(seeds)
+        self.agent = load("agents", agent).build(
             seeds,
             embedding.input_size,
-            Choices(embedding.choice_size or environment.action_size, environment.n_actions or 0),
+            ActionSpec(embedding.latent_size or environment.action_size, environment.n_actions or 0),
             settings.hidden_sizes,
             torch.tensor(settings.initial_standard_deviations),
             environment.device,
             actor_learning_rates=torch.tensor(settings.actor_learning_rates),
             critic_learning_rates=torch.tensor(settings.critic_learning_rates),
-            **settings.agent,
+            **settings.agent_parameters,
         )
         self._learner: Learner | None = None
         if settings.continual and embedding.parameters:
-            self._passes, self._batch_size, rate, decay = settings.continual
-            streams = Streams(seeds, "continual embedding", environment.device)
-            self._learner = Learner(embedding, streams, learning_rate=rate, weight_decay=decay, members=members)
+            rates = {
+                "learning_rate": settings.continual.learning_rate,
+                "weight_decay": settings.continual.weight_decay,
+            }
+            self._learner = Learner(embedding, Streams(seeds, "continual embedding", environment.device), **rates)
         self._streams = {purpose: Streams(seeds, purpose, environment.device) for purpose in ("policy", "environment")}
-        self._recent = torch.full((members, EPISODES_SHOWN), torch.nan, device=environment.device)
+        self._recent = torch.full((runs, EPISODES_SHOWN), torch.nan, device=environment.device)
         self._history: dict[str, list[Tensor]] = {metric: [] for metric in METRICS}
 
     @property
@@ -106,7 +129,10 @@ class Trainer:
         return len(self._history["mean_return"])
 
     def start_from(self, weights: dict[str, Tensor]) -> None:
-        """Give the agent the weights that another training ended with (section 5.4, Figure 2f)."""
+        """Give the agent the weights that another training ended with (section 5.4, Figure 2f).
+
+        Raises JsaeError if they have other shapes than the agent's own.
+        """
         for name, weight in self.agent.weights().items():
             if weight.shape != weights[name].shape:
                 raise JsaeError(
@@ -116,9 +142,9 @@ class Trainer:
             weight.copy_(weights[name])
 
     def run_epoch(self) -> None:
-        """One pass through the body of Algorithm 1. Raises JsaeError if a number stops being finite."""
-        environment, lanes = self.environment, self.settings.lanes
-        noise = self.agent.draw(self._streams["policy"], environment.episode_length, lanes)
+        """The body of Algorithm 1, once. Raises JsaeError if a number stops being finite, unless strict is off."""
+        environment, num_envs = self.environment, self.settings.num_envs
+        noise = self.agent.draw(self._streams["policy"], environment.episode_length, num_envs)
         trajectories = collect(environment, self._act, noise, self._streams["environment"])
         metrics = self.agent.update(self._experience(trajectories), self.embedding.represent)
         metrics |= self._update_embedding(trajectories)
@@ -131,10 +157,10 @@ class Trainer:
         self._record(metrics)
 
     def _act(self, state: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """X_t = φ(S_t), E_t ∼ π_i(· | X_t), A_t = f(E_t)."""
+        """X_t = φ(S_t), E_t ∼ π_i(· | X_t), A_t = f(E_t); returns E_t and A_t, `[P, N, ...]`."""
         x = self.embedding.represent(self.environment.observe(state))
-        choice = self.agent.choose(x, noise)
-        return choice, self.embedding.to_action(choice)
+        latent = self.agent.sample(x, noise)
+        return latent, self.embedding.to_action(latent)
 
     def _experience(self, trajectories: Trajectories) -> Experience:
         observation = self.environment.observe(trajectories.state.flatten(1, 2))
@@ -148,10 +174,11 @@ class Trainer:
 
     def _update_embedding(self, trajectories: Trajectories) -> dict[str, Tensor]:
         """Update φ, g and T on Eq. (5) with the epoch's own transitions, where that is wanted."""
-        if self._learner is None:
+        learner, continual = self._learner, self.settings.continual
+        if learner is None or continual is None:
             return {}
         data = transitions(self.environment, trajectories)
-        losses = [self._learner.one_pass(data, self._batch_size) for _ in range(self._passes)]
+        losses = [learner.one_epoch(data, continual.batch_size) for _ in range(continual.epochs)]
         return {"embedding_loss": losses[-1]}
 
     def _record(self, metrics: dict[str, Tensor]) -> None:
@@ -162,10 +189,10 @@ class Trainer:
         if not self._strict:
             found["mean_return"] = found["mean_return"].where(sound.all(0), torch.nan)
         elif not bool(sound.all()):
-            number, member = (~sound).nonzero()[0].tolist()
+            number, run = (~sound).nonzero()[0].tolist()
             raise JsaeError(
-                f"seed {self.seeds[member]}, epoch {self.epoch + 1}: {list(metrics)[number]} is "
-                f"{float(measured[number, member])}; "
+                f"seed {self.seeds[run]}, epoch {self.epoch + 1}: {list(metrics)[number]} is "
+                f"{float(measured[number, run])}; "
                 "lower actor_learning_rate or critic_learning_rate (search/best.yaml where it has them, else "
                 "agents.common in params.yaml) or the environment's reward_scale"
             )
@@ -183,7 +210,7 @@ class Trainer:
         return {**self.agent.weights(), **checkpoint.prefixed("embedding", learnt)}
 
     def tensors(self) -> dict[str, Tensor]:
-        """The whole state; the members are the first axis of every tensor, as checkpoint.rows needs it."""
+        """The whole state; the runs are the first axis of every tensor, as checkpoint.rows needs it."""
         state = {"recent": self._recent, **checkpoint.prefixed("history", self.history())}
         state |= checkpoint.prefixed("weights", self.weights())
         state |= checkpoint.prefixed("agent", self.agent.tensors())
@@ -233,38 +260,3 @@ def train(
             written = time.monotonic()
             pause = max(checkpoint_seconds, (written - now) / CHECKPOINT_SHARE) if checkpoint_seconds else 0.0
     return trainer
-
-
-def train_shard(
-    *,
-    module: str,
-    dynamics: dict[str, Any],
-    embedding: str,
-    sizes: tuple[int, int],
-    pretrained: Path,
-    rows: list[int],
-    agent: str,
-    seeds: Sequence[int],
-    settings: Settings,
-    epochs: int,
-    device: torch.device,
-    saved: Path,
-    source: Path | None,
-    progress: Callable[[int], None],
-    strict: bool = True,
-    checkpoint_seconds: float = CHECKPOINT_SECONDS,
-) -> None:
-    """Train one shard, whose members' embeddings are `rows` of the file `pretrained`, up to `epochs`.
-
-    Its agents start from the same rows of the file `source`, if there is one: the weights of another training.
-    The finished state stands in `saved`. Raises JsaeError naming the seed and epoch if a number stops being finite,
-    unless `strict` is off.
-    """
-    environment = build(module, dynamics, device)
-    built = embed(embedding, environment, seeds, *sizes)
-    parameters, _ = checkpoint.load(pretrained)
-    restore(built, {name: parameter[rows] for name, parameter in parameters.items()})
-    trainer = Trainer(environment, built, agent, seeds, settings, strict=strict)
-    if source is not None:
-        trainer.start_from({name: weight[rows] for name, weight in checkpoint.load(source)[0].items()})
-    train(trainer, epochs, saved, progress, checkpoint_seconds)

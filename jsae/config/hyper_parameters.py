@@ -1,0 +1,85 @@
+"""What a cell is trained with: params.yaml, what its reading changes, and over both what the search found."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jsae.config import layout, registry
+from jsae.config.errors import JsaeError
+from jsae.config.schema import Parameters, read_yaml
+from jsae.config.study import Cell
+
+Values = dict[str, Any]
+"""Hyper-parameters by name."""
+SIZES = ("state_embedding_size", "action_embedding_size")
+
+
+class Best(NamedTuple):
+    """What the search chose under one reading: of embeddings by (environment, embedding), of agents by primary cell."""
+
+    embeddings: dict[tuple[str, str], Values]
+    agents: dict[Cell, Values]
+
+
+NOTHING_FOUND = Best({}, {})
+Found = Mapping[str, Best]
+"""What the search chose, by reading; a reading that was not searched takes what the primary one has."""
+
+
+def values(parameters: Parameters, cell: Cell, found: Found) -> Values:
+    """Every hyper-parameter that a search may vary, and the agent's others, as `cell` is trained with."""
+    environment = parameters.environment(cell.environment, cell.reading)
+    common = parameters.agents.common.model_dump()
+    stated = common | {"hidden_sizes": environment.hidden_sizes} | parameters.agent(cell.agent, cell.reading)
+    stated |= {size: getattr(environment, size) for size in SIZES}
+    return stated | chosen(parameters, cell, found)
+
+
+def chosen(parameters: Parameters, cell: Cell, found: Found) -> Values:
+    """Those hyper-parameters of a cell that the search chose.
+
+    A variant of JSAE (an ablation, a transfer) takes JSAE's, an environment of search.same_as those of the other.
+    """
+    best = found.get(cell.reading, found.get("", NOTHING_FOUND))
+    environment, embedding = _looked_at(parameters, cell.environment, cell.embedding)
+    agents = best.agents.get(Cell(environment, cell.agent, embedding), {})
+    return best.embeddings.get((environment, embedding), {}) | agents
+
+
+def sizes(parameters: Parameters, environment: str, embedding: str, reading: str, found: Found) -> tuple[int, int]:
+    """Dimensions (m, d) of state and action embeddings, whatever agent learns with them."""
+    section = parameters.environment(environment, reading)
+    best = found.get(reading, found.get("", NOTHING_FOUND))
+    over = best.embeddings.get(_looked_at(parameters, environment, embedding), {})
+    state, action = (int(over.get(size, getattr(section, size))) for size in SIZES)
+    return state, action
+
+
+def _looked_at(parameters: Parameters, environment: str, embedding: str) -> tuple[str, str]:
+    """The environment and the embedding whose outcome of the search these two take."""
+    while environment in parameters.search.same_as:
+        environment = parameters.search.same_as[environment]
+    return environment, registry.load("embeddings", embedding).searched_as
+
+
+def read_found(parameters: Parameters) -> Found:
+    """What search/best holds, by reading. Raises JsaeError if a file cannot be that."""
+    places = {reading: layout.best(reading) for reading in ("", *parameters.readings)}
+    return {reading: read_best(path) for reading, path in places.items() if path.exists()}
+
+
+def read_best(path: Path) -> Best:
+    """What `write_best` wrote. Raises JsaeError if it cannot be that."""
+    try:
+        content = read_yaml(path) or {}
+        return Best(
+            {(e, x): dict(found) for e, by in content.pop("embeddings", {}).items() for x, found in by.items()},
+            {
+                Cell(e, a, x): dict(found)
+                for e, agents in content.pop("agents", {}).items()
+                for a, embeddings in agents.items()
+                for x, found in embeddings.items()
+            },
+        )
+    except (AttributeError, TypeError, ValueError) as error:
+        raise JsaeError(f"{path} is not what `make choose` writes ({error}): git checkout {path}") from None

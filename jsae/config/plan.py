@@ -1,0 +1,152 @@
+"""What runs: the stages that dvc.yaml repeats, as one entry a stage. `python -m tools.runs SCALE` writes them down.
+
+DVC can repeat a stage over a table but cannot make the table: which scale, which cells, which blocks of seeds. What two
+readings share (an environment, samples, pre-trained embeddings) is made once, under the name of the first that has it.
+"""
+
+import json
+from typing import Any, Literal
+
+from jsae.config import hyper_parameters, layout, registry
+from jsae.config.hyper_parameters import Found
+from jsae.config.schema import Parameters
+from jsae.config.study import Cell, named
+
+Entries = dict[str, dict[str, Any]]
+
+
+def plan(parameters: Parameters, found: Found, scale: str, panel: str = "") -> dict[str, Any]:
+    """The content of workflow/runs.yaml, under the key `runs`.
+
+    | key | entries |
+    |---|---|
+    | scale, panel | what was asked for |
+    | purchases | data sets |
+    | environments | by name: environment and reading; model, the file that it is made from |
+    | collect | by environment and seeds; world, the name of the environment's file |
+    | pretrain | by environment, embedding and seeds; samples; source, the embeddings that a transfer starts from |
+    | train | by cell and seeds; pretrained; source, the weights that a transfer of the agent starts from |
+    | samples, search | see `search_plan` |
+
+    A file that an entry does not need is named by that of its environment, which every entry needs: DVC's lists of
+    dependencies have one length. Raises JsaeError if there is no such scale or panel.
+    """
+    parts = Parts(parameters, found)
+    environments: Entries = {}
+    collect: Entries = {}
+    pretrain: Entries = {}
+    train: Entries = {}
+    for cell, blocks in parameters.runs(scale, panel).items():
+        reading = parts.reading_of("environment", cell)
+        world = named(cell.environment, reading)
+        purchases = parameters.environment(cell.environment, reading).purchases
+        model = layout.transitions(purchases) if purchases else layout.settings(f"environment@{world}")
+        environments[world] = {"environment": cell.environment, "reading": reading, "model": model.as_posix()}
+        unused = layout.environment(world).as_posix()
+        old = parameters.source_of(cell)
+        for seeds in blocks:
+            pretrained = source = unused
+            if needs_pretraining(cell):
+                samples, learnt = parts.samples(cell, seeds), parts.embeddings(cell, seeds)
+                made = {"environment": cell.environment, "reading": parts.reading_of("samples", cell)}
+                collect[samples] = {**made, "world": world, "seeds": seeds}
+                made = {"environment": cell.environment, "embedding": cell.embedding}
+                made |= {"reading": parts.reading_of("embeddings", cell), "world": world, "samples": samples}
+                start = layout.embeddings(scale, parts.embeddings(old, seeds)).as_posix() if old else unused
+                pretrain[learnt] = {**made, "source": start, "seeds": seeds}
+                pretrained = layout.embeddings(scale, learnt).as_posix()
+                if old and registry.load("embeddings", cell.embedding).transfers_agent:
+                    source = layout.weights(scale, f"{old}-{seeds}").as_posix()
+            paths = {"world": world, "pretrained": pretrained, "source": source}
+            train[f"{cell}-{seeds}"] = {**vars(cell), **paths, "seeds": seeds}
+    sections = [parameters.environment(entry["environment"], entry["reading"]) for entry in environments.values()]
+    return {
+        "scale": scale,
+        "panel": panel,
+        "purchases": sorted({section.purchases for section in sections if section.purchases}),
+        "environments": environments,
+        "collect": collect,
+        "pretrain": pretrain,
+        "train": train,
+        **search_plan(parameters, environments),
+    }
+
+
+def search_plan(parameters: Parameters, environments: Entries) -> dict[str, Entries]:
+    """The entries of search/dvc.yaml: `samples`, random transitions of the seeds that choose, and `search`, by cell.
+
+    Cells of environments that the present scale and panel leave out are left out.
+    """
+    seeds = parameters.search.seeds
+    search = {
+        str(cell): {**vars(cell), "world": cell.environment, "samples": f"{cell.environment}-{seeds}", "seeds": seeds}
+        for cell in searched_cells(parameters)
+        if cell.environment in environments
+    }
+    return {"samples": {entry["samples"]: dict(entry) for entry in search.values()}, "search": search}
+
+
+def searched_cells(parameters: Parameters) -> list[Cell]:
+    """The cells whose hyper-parameters are searched: under the primary reading, and not those that take others'."""
+    cells = [cell for group in parameters.search.cells for cell in parameters.cells_of(group)]
+    own = (cell for cell in cells if cell == cell.primary and cell.environment not in parameters.search.same_as)
+    return list(dict.fromkeys(own))
+
+
+def needs_pretraining(cell: Cell) -> bool:
+    """Whether the cell's embedding has anything to learn."""
+    return bool(registry.load("embeddings", cell.embedding).learnt)
+
+
+class Parts:
+    """What cells under different readings share: a part is named after a reading only if the reading changes it."""
+
+    def __init__(self, parameters: Parameters, found: Found):
+        self._parameters, self._found = parameters, found
+
+    def reading_of(self, part: Literal["environment", "samples", "embeddings"], cell: Cell) -> str:
+        """The cell's reading if it changes this part; "" if the part is that of the primary reading."""
+        content = {"environment": self._environment, "samples": self._samples, "embeddings": self._embeddings}[part]
+        return "" if content(cell) == content(cell.primary) else cell.reading
+
+    def samples(self, cell: Cell, seeds: str) -> str:
+        """The name of the cell's random transitions."""
+        return f"{named(cell.environment, self.reading_of('samples', cell))}-{seeds}"
+
+    def embeddings(self, cell: Cell, seeds: str) -> str:
+        """The name of the cell's pre-trained embeddings."""
+        return f"{named(f'{cell.environment}-{cell.embedding}', self.reading_of('embeddings', cell))}-{seeds}"
+
+    def _environment(self, cell: Cell) -> Any:
+        section = self._parameters.environment(cell.environment, cell.reading)
+        return section.module, section.dynamics, section.purchases
+
+    def _samples(self, cell: Cell) -> Any:
+        section = self._parameters.environment(cell.environment, cell.reading)
+        return self._environment(cell), section.pretraining_samples
+
+    def _embeddings(self, cell: Cell) -> Any:
+        section = self._parameters.environment(cell.environment, cell.reading)
+        learning = self._parameters.embedding(cell.reading)
+        sizes = hyper_parameters.sizes(self._parameters, cell.environment, cell.embedding, cell.reading, self._found)
+        continual = {"continual_epochs", "continual_batch_size"}
+        return self._samples(cell), section.pretraining_epochs, learning.model_dump(exclude=continual), sizes
+
+
+def text(planned: dict[str, Any]) -> str:
+    """workflow/runs.yaml: one line a stage."""
+    lines = [
+        "# What dvc.yaml runs, one line a stage. Do not edit: `python -m tools.runs SCALE` writes it from params.yaml.",
+        "runs:",
+        f"  scale: {planned['scale']}",
+        f"  panel: {json.dumps(planned['panel'])}",
+        f"  purchases: {json.dumps(planned['purchases'])}",
+    ]
+    for kind in ("environments", "collect", "pretrain", "train", "samples", "search"):
+        lines.append(f"  {kind}:" + ("" if planned[kind] else " {}"))
+        lines += [f"    {name}: {_line(entry)}" for name, entry in planned[kind].items()]
+    return "\n".join([*lines, ""])
+
+
+def _line(entry: dict[str, str]) -> str:
+    return "{" + ", ".join(f"{name}: {json.dumps(value)}" for name, value in entry.items()) + "}"

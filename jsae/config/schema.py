@@ -1,0 +1,617 @@
+"""The schema of params.yaml: every number of the study with its meaning, its range and its source.
+
+There are no defaults: a parameter that is not in params.yaml is an error. The file, with what the search found
+(search/best), is the whole truth about a study. What an environment or an agent is made with stands in its own file, in
+the signature of its constructor (jsae.config.doc). A source named "public re-implementation" is the code at
+github.com/micxael/rl-jepa, commit 952de80, which calls itself adapted from the paper's; none of it is used.
+`python -m jsae.config.schema` prints the table that `make params` shows.
+"""
+
+import inspect
+import math
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from jsae.config import doc, messages, registry
+from jsae.config.errors import JsaeError
+from jsae.config.study import Cell, seeds_of
+
+Scale = Literal["smoke", "preview", "paper"]
+SCALES: tuple[Scale, ...] = get_args(Scale)
+Source = Literal["completejourney", "kechinov", "synthetic"]
+PANELS = ("2a", "2b", "2c", "2d", "2e", "2f")
+NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+def parameter(meaning: str, source: str, **limits: Any) -> Any:
+    """A field of params.yaml: what it is, and the section of the paper (or the reason) that its value comes from."""
+    return Field(..., description=meaning, json_schema_extra={"source": source}, **limits)
+
+
+class Section(BaseModel):
+    """A section of params.yaml: frozen; a key that it does not know is refused, and so is an infinite number."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class ByScale(Section):
+    """A budget that each scale of the study sets."""
+
+    smoke: int = parameter("in the smoke test", "not in the paper: as little as runs", ge=1)
+    preview: int = parameter("in the preview", "not in the paper: what ends within minutes", ge=1)
+    paper: int = parameter("at the paper's scale", "A.4.2", ge=1)
+
+    def at(self, scale: str) -> int:
+        """The budget of `scale`."""
+        return int(getattr(self, scale))
+
+
+def _name(text: str) -> str:
+    if not NAME.fullmatch(text):
+        raise ValueError(f"{text!r} is no name: use small letters, digits and single hyphens")
+    return text
+
+
+def _seeds(text: str) -> str:
+    seeds_of(text)
+    return text
+
+
+Name = Annotated[str, AfterValidator(_name)]
+SeedBlock = Annotated[str, AfterValidator(_seeds)]
+PositiveInt = Annotated[int, Field(ge=1)]
+
+
+class EventLog(Section):
+    """How purchases are taken from an event log."""
+
+    minimum_item_purchases: int = parameter("items bought less often are dropped", "A.4.1", ge=1)
+    minimum_user_purchases: int = parameter("users with fewer purchases are dropped", "A.4.1", ge=1)
+    counting: Literal["all-purchases", "items-first", "users-first"] = parameter(
+        "what the two thresholds count", "not stated: all purchases reproduces 835 items and about 250,000 rows best"
+    )
+    duplicates: Literal["keep", "drop"] = parameter(
+        "purchases equal in every field", "not stated: equal rows of one second look like one purchase logged twice"
+    )
+    bad_rows: Literal["error", "drop"] = parameter(
+        "rows that cannot be read: stop with file and line, or count and leave out", "this project"
+    )
+
+
+class KechinovFiles(Section):
+    months: list[str] = parameter("months of the log, one file each", "A.4.1: October 2019", min_length=1)
+    mirrors: list[str] = parameter(
+        "folders that hold MONTH.csv.gz, tried in turn; kaggle: the publisher's page there",
+        "the publisher's",
+        min_length=1,
+    )
+    local_path: str = parameter("folder that already holds the .csv.gz files; empty: download them", "convenience")
+
+    @model_validator(mode="after")
+    def _each_once(self) -> "KechinovFiles":
+        for month in self.months:
+            if self.months.count(month) > 1:
+                raise ValueError(f"months: {month} is listed twice: its purchases would count twice")
+        return self
+
+
+class Kechinov(EventLog):
+    raw: KechinovFiles
+
+
+class SyntheticLog(Section):
+    purchases: int = parameter("purchases of the log, about", "742,849 in October 2019", ge=1_000, le=100_000_000)
+    seed: int = parameter("of the generator", "this project", ge=0)
+
+
+class Synthetic(EventLog):
+    raw: SyntheticLog
+
+
+class InstalledPackage(Section):
+    """Nothing to choose: requirements/compute.lock names the version."""
+
+
+class CompleteJourney(Section):
+    raw: InstalledPackage
+    most_bought_items: int = parameter("the items kept", "A.4.1: as many items as in the paper", ge=2)
+    minimum_user_purchases: int = parameter("households with fewer purchases are dropped", "A.4.1", ge=1)
+
+
+class Transitions(Section):
+    order: int = parameter("n: items that the state holds", "A.4.1", ge=1, le=4)
+    skip_window: int = parameter(
+        "how far ahead a purchase still counts, with weight 1/2^gap", "Shani et al.: no end; here 1/1024", ge=0, le=50
+    )
+    similarity: bool = parameter(
+        "histories also learn from those that share items with them", "Shani et al.; not stated whether the paper does"
+    )
+    held_out_share: float = parameter(
+        "share of users left out of the counts while the perplexity is measured, and only then",
+        "this project",
+        ge=0.01,
+        le=0.9,
+    )
+
+
+class Data(Section):
+    """A section a data set: `raw` is what its files are made from, the rest is what the filter does with them."""
+
+    kechinov: Kechinov
+    completejourney: CompleteJourney
+    synthetic: Synthetic
+    transitions: Transitions
+
+
+class Environment(Section):
+    """What every environment of the study has."""
+
+    module: str = parameter("file of jsae/environments", "this project")
+    label: str = parameter("what figures and prose call it", "this project", min_length=1)
+    panel: Literal["", "2a", "2b", "2c", "2d", "2e", "2f"] = parameter("its panel of Figure 2", "Figure 2")
+    purchases: Source | None = parameter(
+        "data set that a recommender draws from; null: none",
+        "A.4.1 uses kechinov; completejourney is real and needs no download",
+    )
+    dynamics: dict[str, Any] = parameter("arguments of the environment's class", "its file")
+    steps_per_epoch: int = parameter("environment steps an epoch; a multiple of the episode length", "A.4.2", ge=1)
+    epochs: ByScale
+    reward_scale: float = parameter(
+        "rewards are multiplied by it for learning, and reported raw",
+        "1: as they are; for the synthetic data set 7.37 / 2,526, the standard deviations of the random policy's "
+        "return in The Complete Journey and there, to one digit",
+        gt=0,
+    )
+    hidden_sizes: list[PositiveInt] = parameter("hidden units of actor and critic", "A.4.2", min_length=1)
+    state_embedding_size: int = parameter("m: dimension of a state embedding", "A.4.2", ge=1, le=4096)
+    action_embedding_size: int = parameter("d: dimension of an action embedding", "A.4.2", ge=1, le=4096)
+    pretraining_samples: int = parameter(
+        "transitions of the random policy to pre-train on", "A.4.2", ge=10, le=100_000_000
+    )
+    pretraining_epochs: ByScale
+    continual: bool = parameter("embeddings go on learning after pre-training", "A.4.2: the recommender's only")
+
+    @property
+    def num_envs(self) -> int:
+        """N: episodes that run side by side in an epoch."""
+        return self.steps_per_epoch // int(self.dynamics["episode_length"])
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Environment":
+        try:
+            environment = registry.load("environments", self.module)
+        except JsaeError as error:
+            raise ValueError(f"module: {error}") from None
+        needs = "model" in inspect.signature(environment).parameters  # an n-gram model of purchases
+        if needs != (self.purchases is not None):
+            raise ValueError(f"purchases: {self.module} needs {'a data set' if needs else 'none: write null'}")
+        messages.check(f"dynamics of {self.module}", schema_of(environment), self.dynamics)
+        length = int(self.dynamics["episode_length"])
+        if self.steps_per_epoch % length:
+            raise ValueError(f"steps_per_epoch must be a multiple of dynamics.episode_length ({length})")
+        return self
+
+
+class Embeddings(Section):
+    learning_rate: float = parameter("Adam's learning rate for embeddings", "A.4.2", gt=0, le=1)
+    weight_decay: float = parameter("Adam's weight decay for embeddings", "public re-implementation", ge=0, le=1)
+    batch_size: int = parameter(
+        "samples of a pre-training step", "not stated: public re-implementation's largest", ge=1
+    )
+    validation_share: float = parameter("samples held out to tell when to stop", "not stated: chosen", ge=0.01, le=0.9)
+    patience: int = parameter(
+        "epochs without a better held-out loss before a run stops",
+        "not stated: chosen longer than RA's first plateau in the discrete gridworld, about 25 epochs",
+        ge=1,
+    )
+    continual_epochs: int = parameter("epochs over an epoch's transitions", "public re-implementation: 1 to 5", ge=1)
+    continual_batch_size: int = parameter("samples of a continual step", "public re-implementation: 64 to 512", ge=1)
+
+
+class CommonAgent(Section):
+    discount: float = parameter("γ: reward discount", "A.4.2", ge=0, lt=1)
+    initial_standard_deviation: float = parameter(
+        "σ of the actor's Gaussian at the start",
+        "A.4.2: searched over 0.3, 0.6, 0.8; the middle, where the search has not varied it",
+        gt=0,
+        le=100,
+    )
+    actor_learning_rate: float = parameter(
+        "Adam's", "A.4.2: searched; the largest, where the search has not varied it", gt=0, le=1
+    )
+    critic_learning_rate: float = parameter(
+        "Adam's", "A.4.2: searched; the largest, where the search has not varied it", gt=0, le=1
+    )
+
+
+class Agents(BaseModel):
+    """`common`, and a section an agent with what its class is made with."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+    common: CommonAgent
+
+    @model_validator(mode="after")
+    def _known(self) -> "Agents":
+        for name, section in (self.__pydantic_extra__ or {}).items():
+            try:
+                agent = registry.load("agents", name)
+            except JsaeError as error:
+                raise ValueError(f"{name}: {error}") from None
+            messages.check(name, schema_of(agent), section)
+        return self
+
+    def of(self, name: str) -> dict[str, Any]:
+        """The section of an agent. Raises JsaeError if there is none."""
+        try:
+            return dict((self.__pydantic_extra__ or {})[name])
+        except KeyError:
+            raise JsaeError(f"agents.{name} is missing: every agent of `cells` has a section") from None
+
+
+class Training(Section):
+    device: Literal["auto", "cpu", "cuda"] = parameter(
+        "where embeddings and agents learn: cpu; cuda, a GPU, whose numbers differ from the CPU's, and from one run to "
+        "the next, by rounding, which training magnifies; auto: cuda where there is one",
+        "this project",
+    )
+    runs_per_batch: ByScale
+
+
+class Probes(Section):
+    samples: int = parameter("fresh transitions to measure an embedding on", "this project", ge=100, le=10_000_000)
+    visits: int = parameter(
+        "positions that tell where in its bin an agent is", "this project", ge=1_000, le=100_000_000
+    )
+    draws: int = parameter("of them, for each transition whose entropy is estimated", "this project", ge=10)
+    pairs: int = parameter("pairs of actions to compare distances over", "this project", ge=100, le=100_000_000)
+
+
+class ValueMaps(Section):
+    episodes: int = parameter("episodes of each seed whose visits a map of the gridworld counts", "this project", ge=1)
+
+
+class Transfer(Section):
+    environment: str = parameter("the old environment, which the transfers start from", "5.4: 512 actions")
+    embedding: Literal["jsae"] = parameter("its embedding", "5.4")
+
+
+class Theory(Section):
+    problems: int = parameter("random decision processes that the lemmas are checked on", "this project", ge=1)
+    states: int = parameter(
+        "states of each", "this project: even, so that all can collide in pairs", ge=2, le=1000, multiple_of=2
+    )
+    actions: int = parameter("actions of each", "this project", ge=2, le=1000)
+    cells_per_action: int = parameter(
+        "intervals of E that f maps to one action", "this project: f is many-to-one", ge=1, le=100
+    )
+    tolerance: float = parameter(
+        "relative differences below it count as equal", "float64; finite differences reach about 1e-10", gt=0, lt=1
+    )
+    near: float = parameter("embeddings nearer than it are counted as nearly equal", "this project", gt=0, le=1)
+    sampled_states: int = parameter(
+        "states whose nearest neighbour is measured where measuring all takes too long", "this project", ge=1
+    )
+
+
+class Reading(Section):
+    """One way to fill in what the paper leaves open: what it sets otherwise than the primary reading."""
+
+    meaning: str = parameter("what it changes, in one sentence", "this project", min_length=1)
+    environment: dict[str, Any] = Field(default_factory=dict, description="of the environment's section")
+    agents: dict[str, dict[str, Any]] = Field(default_factory=dict, description="of the sections of agents")
+    embeddings: dict[str, Any] = Field(default_factory=dict, description="of the section embeddings")
+
+
+class Product(Section):
+    """Cells: every environment × agent × embedding × reading of the lists."""
+
+    environments: list[str] = parameter("names of `environments`", "Figure 2", min_length=1)
+    agents: list[str] = parameter("agents to train", "Figure 2", min_length=1)
+    embeddings: list[str] = parameter("representations to train with", "Figure 2", min_length=1)
+    readings: list[str] = Field(default=[""], description="names of `readings`; left out: the primary reading")
+
+
+class Group(Section):
+    """A group of `cells` with the seeds that a scale gives it."""
+
+    cells: str = parameter("a group of `cells`", "this project")
+    seeds: list[SeedBlock] = parameter("blocks of seeds, first-last; one stage trains one block", "A.4.2: 5 runs")
+
+
+Searchable = Literal[
+    "actor_learning_rate",
+    "critic_learning_rate",
+    "initial_standard_deviation",
+    "hidden_sizes",
+    "state_embedding_size",
+    "action_embedding_size",
+    "entropy_weight",
+    "train_pi_iters",
+    "update_steps",
+]
+"""Hyper-parameters that a search can vary."""
+
+Values = Annotated[list[Any], Field(min_length=1)]
+Grid = dict[Searchable, Values]
+
+
+class Search(Section):
+    seeds: SeedBlock = parameter("seeds that choose, and that no run of the study uses", "this project")
+    cells: list[str] = parameter("groups of `cells` that are searched", "this project", min_length=1)
+    vary: list[Searchable] = parameter("hyper-parameters that are tried in all values of their grids", "this project")
+    share_of_epochs: float = parameter(
+        "how long the settings that go on to the end are trained, as a share of the paper's epochs",
+        "not stated: 1 is the whole training",
+        gt=0,
+        le=1,
+    )
+    rungs: int = parameter("how often settings are compared; 1: all are trained to the end", "this project", ge=1, le=6)
+    factor: int = parameter(
+        "of the settings, one in so many goes on from a rung to the next", "this project", ge=2, le=100
+    )
+    runs_per_batch: int = parameter(
+        "settings × seeds of the same shapes that one process trains as one tensor", "this project", ge=1
+    )
+    same_as: dict[str, str] = parameter("environments that take what was found in another", "this project")
+    grid: Grid = parameter("values of each hyper-parameter", "A.4.2; steps an epoch are not stated")
+    grids: dict[str, Grid] = parameter("values that environments of one module set otherwise, by module", "A.4.2")
+
+
+class Parameters(Section):
+    scales: dict[Scale, list[Group]] = parameter("which groups of cells each scale runs, with which seeds", "A.4.2")
+    cells: dict[Name, list[Product]] = parameter("what runs: groups of cells", "Figure 2")
+    readings: dict[Name, Reading] = parameter("ways to fill in what the paper leaves open", "this project")
+    data: Data
+    environments: dict[Name, Environment]
+    embeddings: Embeddings
+    agents: Agents
+    training: Training
+    transfer: Transfer
+    probes: Probes
+    value_maps: ValueMaps
+    theory: Theory
+    search: Search
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Parameters":
+        groups = {group.cells for scale in self.scales.values() for group in scale} | set(self.search.cells)
+        for name in groups - set(self.cells):
+            raise ValueError(messages.unknown("scales, search.cells", name, self.cells))
+        for place, product in ((f"cells.{name}", one) for name, products in self.cells.items() for one in products):
+            for kind, names, known in (
+                ("environments", product.environments, self.environments),
+                ("agents", product.agents, self.agents.__pydantic_extra__ or {}),
+                ("embeddings", product.embeddings, registry.names("embeddings")),
+                ("readings", [name for name in product.readings if name], self.readings),
+            ):
+                for name in names:
+                    if name not in known:
+                        raise ValueError(messages.unknown(f"{place}.{kind}", name, known))
+        if self.transfer.environment not in self.environments:
+            raise ValueError(messages.unknown("transfer.environment", self.transfer.environment, self.environments))
+        self._check_seeds()
+        self._check_search()
+        return self
+
+    def _check_seeds(self) -> None:
+        choosing = set(seeds_of(self.search.seeds))
+        for scale, groups in self.scales.items():
+            for group in groups:
+                seeds = [seed for block in group.seeds for seed in seeds_of(block)]
+                if len(seeds) != len(set(seeds)):
+                    raise ValueError(f"scales.{scale}, {group.cells}: a seed is in two blocks")
+                if choosing & set(seeds):
+                    raise ValueError(f"search.seeds: scales.{scale} uses them too; what chooses must not be reported")
+
+    def _check_search(self) -> None:
+        for name in (name for pair in self.search.same_as.items() for name in pair):
+            if name not in self.environments:
+                raise ValueError(messages.unknown("search.same_as", name, self.environments))
+            seen = [name]
+            while (following := self.search.same_as.get(seen[-1])) is not None:
+                if following in seen:
+                    raise ValueError(f"search.same_as: {' → '.join([*seen, following])} is a circle")
+                seen.append(following)
+        for place, grid in (
+            ("search.grid", self.search.grid),
+            *((f"search.grids.{m}", g) for m, g in self.search.grids.items()),
+        ):
+            for name, values in grid.items():
+                for value in values:
+                    messages.check(place, _searchable(self), {name: value})
+
+    # -- what a reading changes ----------------------------------------------------------------------------------------
+
+    def environment(self, name: str, reading: str = "") -> Environment:
+        """The section of an environment under a reading. Raises JsaeError."""
+        section = self.environments[name]
+        changes = self.readings[reading].environment if reading else {}
+        return _changed(f"readings.{reading}.environment", section, changes) if changes else section
+
+    def agent(self, name: str, reading: str = "") -> dict[str, Any]:
+        """Parameters of an agent under a reading. Raises JsaeError."""
+        stated = self.agents.of(name)
+        changes = self.readings[reading].agents.get(name, {}) if reading else {}
+        with messages.raised(f"readings.{reading}.agents"):
+            messages.check(name, schema_of(registry.load("agents", name)), stated | changes)
+        return stated | changes
+
+    def embedding(self, reading: str = "") -> Embeddings:
+        """The section embeddings under a reading. Raises JsaeError."""
+        changes = self.readings[reading].embeddings if reading else {}
+        return _changed(f"readings.{reading}.embeddings", self.embeddings, changes) if changes else self.embeddings
+
+    # -- cells ---------------------------------------------------------------------------------------------------------
+
+    def cells_of(self, group: str) -> list[Cell]:
+        """Every cell of a group, each once."""
+        return list(
+            dict.fromkeys(
+                Cell(environment, agent, embedding, reading)
+                for product in self.cells[group]
+                for reading in product.readings
+                for environment in product.environments
+                for agent in product.agents
+                for embedding in product.embeddings
+            )
+        )
+
+    def runs(self, scale: str, panel: str = "") -> dict[Cell, list[str]]:
+        """The cells of a scale, each with its blocks of seeds; of one panel only, where one is named.
+
+        Raises JsaeError if there is no such scale or panel, or if a transfer lacks the cell that it starts from.
+        """
+        if scale not in self.scales:
+            raise JsaeError(f"there is no scale {scale!r}: choose one of {', '.join(self.scales)}")
+        if panel and panel not in PANELS:
+            raise JsaeError(f"there is no panel {panel!r}: choose one of {', '.join(PANELS)}")
+        found: dict[Cell, list[str]] = {}
+        for group in self.scales[scale]:
+            for cell in self.cells_of(group.cells):
+                blocks = found.setdefault(cell, [])
+                blocks += [block for block in group.seeds if block not in blocks]
+        for cell, blocks in found.items():
+            seeds = [seed for block in blocks for seed in seeds_of(block)]
+            if len(seeds) != len(set(seeds)):
+                raise JsaeError(f"scales.{scale}: {cell} has a seed in two blocks ({', '.join(blocks)})")
+            source = self.source_of(cell)
+            if source is not None and not set(blocks) <= set(found.get(source, [])):
+                raise JsaeError(f"scales.{scale}: {cell} starts from {source}, which must run with the same seeds")
+        if panel:
+            wanted = {cell for cell in found if self.environments[cell.environment].panel == panel}
+            wanted |= {source for cell in wanted if (source := self.source_of(cell)) is not None}
+            found = {cell: blocks for cell, blocks in found.items() if cell in wanted}
+        if not found:
+            raise JsaeError(f"scales.{scale} has no cell" + (f" of panel {panel}" if panel else ""))
+        return found
+
+    def source_of(self, cell: Cell) -> Cell | None:
+        """The cell that a transfer starts from; None for every other cell."""
+        if not registry.load("embeddings", cell.embedding).transferred:
+            return None
+        return Cell(self.transfer.environment, cell.agent, self.transfer.embedding, cell.reading)
+
+
+def _changed(place: str, section: Any, changes: Mapping[str, Any]) -> Any:
+    """A section with changes put over it, key by key. Raises JsaeError that names `place`."""
+    with messages.raised(place):
+        return messages.validated(type(section), _over(section.model_dump(), changes))
+
+
+def _over(content: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(content)
+    for name, value in changes.items():
+        old = merged.get(name)
+        merged[name] = _over(old, value) if isinstance(old, dict) and isinstance(value, Mapping) else value
+    return merged
+
+
+@cache
+def schema_of(cls: type) -> type[BaseModel]:
+    """What params.yaml must hold for a class: the arguments of its constructor that have a Doc."""
+    fields: dict[str, Any] = {}
+    for name, hint in doc.parameters_of(cls).items():
+        note = next(note for note in hint.__metadata__ if isinstance(note, doc.Doc))
+        fields[name] = (hint, parameter(note.meaning, note.source))
+    return create_model(cls.__name__, __base__=Section, **fields)
+
+
+def _searchable(parameters: Parameters) -> type[BaseModel]:
+    """The schema of every hyper-parameter that a search may vary: that of the place where it stands otherwise."""
+    places: dict[str, Any] = dict(CommonAgent.model_fields) | dict(Environment.model_fields)
+    for name in parameters.agents.__pydantic_extra__ or {}:
+        places |= schema_of(registry.load("agents", name)).model_fields
+    fields: dict[str, Any] = {}
+    for name in get_args(Searchable):
+        if name in places:
+            field = places[name]
+            fields[name] = (Annotated[(field.annotation, *field.metadata)], None)
+    return create_model("grid", __base__=Section, **fields)
+
+
+def load(path: Path) -> Parameters:
+    """Read and check params.yaml. Raises JsaeError with one line for each wrong place."""
+    content = read_yaml(path)
+    if not isinstance(content, dict):
+        raise JsaeError(f"{path} is empty or no list of parameters: restore it from git")
+    try:
+        return Parameters.model_validate(content)
+    except ValidationError as error:
+        raise JsaeError("\n".join(f"{path}: {line}" for line in messages.lines(Parameters, content, error))) from None
+
+
+def read_yaml(path: Path) -> Any:
+    """What a YAML file holds. Raises JsaeError if it is missing or no YAML."""
+    try:
+        return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise JsaeError(f"{path} is missing: run from the project's folder") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise JsaeError(f"{path} cannot be read ({error}): restore it from git") from None
+    except YAMLError as error:
+        raise JsaeError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+
+
+def table(parameters: Parameters) -> list[tuple[str, str, str, str]]:
+    """Rows (name, value, meaning, source) of every parameter."""
+    return list(_rows(parameters, ""))
+
+
+def _rows(section: Any, prefix: str) -> Iterator[tuple[str, str, str, str]]:
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        if isinstance(value, BaseModel):
+            yield from _rows(value, f"{prefix}{name}.")
+        elif isinstance(value, dict) and any(isinstance(item, BaseModel) for item in value.values()):
+            for item, content in value.items():
+                yield from _rows(content, f"{prefix}{name}.{item}.")
+        elif isinstance(section, Environment) and name == "dynamics":
+            kind = schema_of(registry.load("environments", section.module))
+            yield from _rows(kind.model_validate(value), f"{prefix}{name}.")
+        else:
+            yield _row(prefix + name, value, field)
+    for name, value in (getattr(section, "__pydantic_extra__", None) or {}).items():
+        yield from _rows(schema_of(registry.load("agents", name)).model_validate(value), f"{prefix}{name}.")
+
+
+def _row(key: str, value: Any, field: Any) -> tuple[str, str, str, str]:
+    extra = field.json_schema_extra
+    return key, _text(value), field.description or "", str(extra["source"]) if isinstance(extra, dict) else ""
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_text, value)) if all(isinstance(item, BaseModel) for item in value) else str(value)
+    if isinstance(value, BaseModel):
+        return str(value.model_dump())
+    return (
+        f"{value:g}" if isinstance(value, float) and math.isfinite(value) and value != round(value, 12) else str(value)
+    )
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Print every parameter as a table: name, value, meaning, source."""
+    from rich.console import Console
+    from rich.table import Table
+
+    path = Path(arguments[0]) if arguments else Path("params.yaml")
+    shown = Table("name", "value", "meaning", "source", title=str(path))
+    for row in table(load(path)):
+        shown.add_row(*row)
+    console = Console()
+    Console(width=console.width if console.is_terminal else 200).print(shown)
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except JsaeError as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,119 @@
+"""Which files a program runs, and digests of what they do.
+
+Comments, docstrings, formatting and the words of error messages do not count: they can be improved after a study
+without training anything again.
+"""
+
+import ast
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from jsae.config.errors import JsaeError
+
+
+class CodeFiles:
+    """The project's files as they are now, each read once. Paths are relative to the present folder, the root."""
+
+    def __init__(self) -> None:
+        self._imports: dict[Path, list[Path]] = {}
+        self._digests: dict[Path, str] = {}
+
+    def of(self, scripts: Iterable[Path], others: Iterable[Path] = ()) -> dict[str, str]:
+        """Digests, by path, of every file that importing `scripts` can run, and of `others`.
+
+        Imports inside functions count. A C++ file with the name of a module belongs to it.
+        """
+        seen: set[Path] = set()
+        todo = list(scripts)
+        while todo:
+            path = todo.pop()
+            if path not in seen:
+                seen.add(path)
+                todo += self._imported_by(path)
+        compiled = {source for path in seen if (source := path.with_suffix(".cpp")).is_file()}
+        return {path.as_posix(): self._digest(path) for path in sorted({*seen, *compiled, *others})}
+
+    def _imported_by(self, path: Path) -> list[Path]:
+        if path not in self._imports:
+            self._imports[path] = [file for module in _imported(path) for file in _files_of(module)]
+        return self._imports[path]
+
+    def _digest(self, path: Path) -> str:
+        if path not in self._digests:
+            self._digests[path] = digest(path)
+        return self._digests[path]
+
+
+def _imported(path: Path) -> Iterator[str]:
+    todo: list[ast.AST] = [_parsed(path)]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            todo += node.orelse  # the rest never runs
+            continue
+        todo += ast.iter_child_nodes(node)
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _files_of(module: str) -> Iterator[Path]:
+    """The files that importing `module` runs: those of its packages too."""
+    parts = module.split(".")
+    for length in range(1, len(parts) + 1):
+        base = Path(*parts[:length])
+        yield from (path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file())
+
+
+def digest(path: Path) -> str:
+    """32 hexadecimal digits that change with what a file does. Raises JsaeError if it is missing or no Python."""
+    match path.suffix:
+        case ".py":
+            content = ast.dump(_Meaning().visit(_parsed(path)))
+        case ".cpp":
+            content = without_comments(_text(path))
+        case _:
+            content = _text(path)
+    return hashlib.sha256(content.encode()).hexdigest()[:32]
+
+
+class _Meaning(ast.NodeTransformer):
+    """Leaves out what changes no result: docstrings, bare strings, and what an error says."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            return None
+        return self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        if isinstance(node.func, ast.Name) and node.func.id == JsaeError.__name__:
+            return ast.Call(node.func, [], [])
+        return self.generic_visit(node)
+
+
+def without_comments(source: str) -> str:
+    """C++ without comments, and with one space for any white space outside strings."""
+    tokens = re.findall(
+        r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|//[^\n]*|/\*.*?\*/|\s+|[^\s"\'/]+|.', source, re.DOTALL
+    )
+    kept = (" " if token.isspace() or token.startswith(("//", "/*")) else token for token in tokens)
+    return re.sub(r" +", " ", "".join(kept)).strip()
+
+
+def _parsed(path: Path) -> ast.Module:
+    try:
+        return ast.parse(_text(path))
+    except SyntaxError as error:
+        raise JsaeError(f"{path}, line {error.lineno}: {error.msg}") from None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise JsaeError(f"{path} is missing: restore it from git") from None
+    except UnicodeDecodeError as error:
+        raise JsaeError(f"{path} is not UTF-8 ({error}): restore it from git") from None

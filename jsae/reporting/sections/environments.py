@@ -1,0 +1,89 @@
+"""The environments of the study and what an agent can return in them."""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator
+
+import polars as pl
+
+from jsae.config import labels as names
+from jsae.config.parameters import AnyEnvironment
+from jsae.reporting import document
+from jsae.reporting.context import Context
+from jsae.reporting.document import number
+
+
+def sizes(environment: AnyEnvironment, items: int | None, order: int) -> tuple[str, str]:
+    """How many states and actions an environment has, in words.
+
+    Args:
+        environment: its section of params.yaml.
+        items: of the store that it draws from; None where this is not known.
+        order: purchases that a recommender system's state holds.
+    """
+    match environment.module:
+        case "gridworld":
+            world = environment.dynamics
+            return f"{world.bins**2:,} bins" if world.discrete else "coordinates", f"{2**world.actuators:,}"
+        case "slot_machine":
+            reels = environment.dynamics.reels
+            return f"{math.prod(map(len, reels)):,}", f"{environment.dynamics.moves ** len(reels):,}"
+        case "recommender":
+            return (f"{items**order:,}", f"{items:,}") if items else ("not known", "not known")
+        case _:
+            return "continuous", "continuous"
+
+
+def reference_return(final: pl.DataFrame, environment: str, column: str) -> str:
+    """Expected return of a reference policy, one value of all rows of an environment; "not known" without a row.
+
+    column: random_return or optimal_return.
+    """
+    found = final.filter(pl.col("environment") == environment)[column].drop_nans().unique()
+    return number(found[0], 4) if len(found) == 1 else "not known"
+
+
+def overview(study: Context) -> Iterator[document.Block]:
+    """A table with a row for each environment."""
+    order = study.settings.data.transitions.order
+    items = {name: (study.models[store] or {}).get("items") for name, store in study.stores.items()}
+    yield document.table(
+        ["Environment", "States", "Actions", "Steps", "Random", "Optimal"],
+        [
+            (
+                names.environment(name),
+                *sizes(environment, items.get(name), order),
+                environment.dynamics.episode_length,
+                reference_return(study.final, name, "random_return"),
+                reference_return(study.final, name, "optimal_return"),
+            )
+            for name, environment in study.settings.environments.items()
+        ],
+        "Environments of this study. Random and optimal: expected return of an episode under the uniform random and "
+        "the best policy, by search, closed form or dynamic programming.",
+        numbers=["States", "Actions", "Steps", "Random", "Optimal"],
+        wide=True,
+    )
+
+
+def gridworld(study: Context) -> Iterator[document.Block]:
+    """Figure 4 of the paper, and what an agent returns that learns not to collide and never meets the goal."""
+    if study.figure("figure_4").exists():
+        yield document.figure(
+            study.figure("figure_4"),
+            "The gridworld: a unit square with a red agent at the lower left, a blue goal at the upper left, "
+            "and two grey walls between them that form a corner.",
+            "**Figure 4.** The gridworld: goal blue, agent red with the directions of its actuators, obstacles grey.",
+        )
+    idlers: dict[float, list[str]] = defaultdict(list)
+    for name, environment in study.settings.environments.items():
+        ends = study.final.filter((pl.col("environment") == name) & pl.col("fraction").is_finite())
+        if environment.module == "gridworld" and len(ends):
+            idle = environment.dynamics.episode_length * environment.dynamics.step_reward
+            random, optimal = ends[0, "random_return"], ends[0, "optimal_return"]
+            idlers[idle].append(f"{number((idle - random) / (optimal - random))} ({names.environment(name)})")
+    for idle, fractions in idlers.items():
+        yield document.note(
+            f"In a gridworld, an agent that has learnt not to collide and never meets the goal returns {number(idle)}. "
+            f"Of the way from random to optimal, this is {'; '.join(fractions)}."
+        )

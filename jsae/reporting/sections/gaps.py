@@ -1,0 +1,53 @@
+"""What this study leaves out and does otherwise: untested claims, missing runs, deviations."""
+
+from collections.abc import Iterator
+
+from jsae.config import labels as names
+from jsae.reporting import document
+from jsae.reporting.context import Context
+
+
+def untested_claims(study: Context) -> Iterator[document.Block]:
+    """Claims that the runs cannot judge, with the reason."""
+    untested = [claim for claim in study.verdicts if claim["verdict"] == "not tested"]
+    if not untested:
+        yield document.note("Every claim was tested.")
+        return
+    yield document.table(
+        ["Section", "Figure", "Claim", "Why it is not tested"],
+        [(claim["section"], claim["figure"], claim["aspect"], claim["reason"]) for claim in untested],
+        "Claims of the paper that these runs cannot judge.",
+        wide=True,
+    )
+
+
+def missing_runs(study: Context) -> Iterator[document.Block]:
+    """Cells and panels without a run."""
+    if study.missing:
+        yield document.table(
+            ["Environment", "Agent", "Representation", "Seeds"],
+            [
+                (row["environment"], row["agent"], row["embedding"], ", ".join(map(str, row["seeds"])))
+                for row in study.missing
+            ],
+            "Cells that params.yaml lists and that have no run.",
+        )
+    else:
+        yield document.note("Every cell that params.yaml lists has run with every seed.")
+    absent = [name.removeprefix("figure_") for name in names.PANELS if name not in study.drawn]
+    if absent:
+        yield document.note(f"Panels of the paper's Figure 2 that have no run here: {', '.join(absent)}.")
+
+
+def deviations(study: Context) -> Iterator[document.Block]:
+    """Where the paper does not say, or where this study does something else: report/deviations.yaml."""
+    yield document.table(
+        ["Topic", "Paper", "This study", "Why", "Effect"],
+        [
+            (f"{row['topic']} ({row['section']})", row["paper"], row["ours"], row["why"], row["effect"])
+            for row in study.deviations
+        ],
+        "Where the paper does not say, or where this study does something else.",
+        prose=["This study", "Effect"],
+        wide=True,
+    )

@@ -1,0 +1,1 @@
+"""Programs for people that are no stage of the graph."""

@@ -1,0 +1,82 @@
+"""Choose the best settings that the search has tried, for git: what every training from now on starts from.
+
+    python -m tools.choose
+
+inputs   results/search/CELL.parquet of each cell that has been searched, and its record;
+         search/settings.csv and search/times.csv
+outputs  search/settings.csv, every setting with its score; search/best/primary.yaml, the best of each cell; and
+         search/times.csv, the seconds that a cell's search took (one worker; the run that finished it)
+
+Where one embedding of an environment's agent has not been searched here, all rows of that agent in search/*.csv stay as
+they are, with a message: what embeddings share is chosen over all of them.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from jsae.analysis import search
+from jsae.config import layout, plan, schema
+from jsae.config.errors import JsaeError
+from jsae.config.study import Cell
+from jsae.io.files import read_json, write_atomically
+
+TIMES: dict[str, Any] = {
+    **dict.fromkeys(("environment", "agent", "embedding"), pl.String),
+    "seconds": pl.Float64,
+    "kernels": pl.String,
+}
+"""Columns of search/times.csv; kernels: compiled or plain."""
+
+
+def main() -> None:
+    cells = plan.searched_cells(schema.load(layout.PARAMETERS))
+    lacking = [cell for cell in cells if not layout.searched(str(cell)).exists()]
+    for cell in lacking:
+        print(f"not searched yet: {cell}", file=sys.stderr)
+    unready = {(cell.environment, cell.agent) for cell in lacking}
+    new = {
+        cell: pl.read_parquet(layout.searched(str(cell)))
+        for cell in cells
+        if (cell.environment, cell.agent) not in unready
+    }
+    if not new:
+        raise JsaeError(
+            "nothing to choose from: no agent has been searched here with all of its embeddings (`make search`)"
+        )
+    outcome = joined(layout.SEARCH, search.OUTCOME, new, cells)
+    took = joined(layout.SEARCH_TIMES, TIMES, {cell: time_of(cell) for cell in new}, cells)
+    best = search.choose(outcome)
+    for path, table in ((layout.SEARCH, outcome), (layout.SEARCH_TIMES, took)):
+        with write_atomically(path) as temporary:
+            table.write_csv(temporary)
+    with write_atomically(layout.best("")) as temporary:
+        search.write_best(temporary, best)
+    print(f"{len(new)} of {len(cells)} cells: {layout.SEARCH} and {layout.best('')} are written; look, then git commit")
+
+
+def joined(path: Path, schema: dict[str, Any], new: dict[Cell, pl.DataFrame], cells: list[Cell]) -> pl.DataFrame:
+    """The table in `path`, in the order of `cells`, with the rows of those in `new` replaced."""
+    kept = pl.read_csv(path, schema=schema) if path.exists() else pl.DataFrame(schema=schema)
+    return pl.concat(
+        [
+            new.get(cell, kept.filter(environment=cell.environment, agent=cell.agent, embedding=cell.embedding))
+            for cell in cells
+        ]
+    )
+
+
+def time_of(cell: Cell) -> pl.DataFrame:
+    """A row with the seconds that the search of a cell took, by its record."""
+    record = read_json(layout.record(f"search@{cell}", "search"))
+    row = (cell.environment, cell.agent, cell.embedding, record["wall_seconds"], record["kernels"])
+    return pl.DataFrame([row], schema=TIMES, orient="row")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except JsaeError as error:
+        sys.exit(f"error: {error}")
