@@ -44,13 +44,13 @@ CORES = os.cpu_count() or 1
 LOCAL = ("snakemake", "--profile", "workflow/profiles/local", "--cores", str(CORES))
 SLURM = (*two_nodes.SNAKEMAKE, "--cores", str(max(CORES // 2, 1)))
 ENGINES = {"dvc repro": ("dvc", "repro"), f"Snakemake, {CORES} cores": LOCAL, "Slurm, 2 nodes": SLURM}
-MAIN = "        main(sys.argv[1:])\n"
-MEASURED = """
-        import resource, time
-        start = time.process_time()
-        main(sys.argv[1:])
-        with open(".seconds", "a") as stream:
-            print(time.process_time() - start + sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2]), file=stream)
+MAIN = "            facts |= main(declared) or {}\n"
+MEASURED = f"""
+            import resource, time
+            start = time.process_time()
+{MAIN}
+            with open(".seconds", "a") as stream:
+                print(time.process_time() - start + sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2]), file=stream)
 """
 """What stages/_main.py does, and what it does here."""
 

@@ -184,7 +184,8 @@ def test_two_runs_in_one_folder_and_an_edit_during_a_run(toy: Study) -> None:
 def test_status_tells_how_long_the_rest_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(status.os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
-    Path("params.yaml").write_text("scale: paper\n")
+    Path("workflow").mkdir()
+    status.RUNS.write_text("# a remark\nruns:\n  scale: paper\n")
     records = {
         "paper/provenance/train/maze/vpg-ra/0-4.json": '{"wall_seconds": 100}',
         "paper/provenance/train/maze/sac-ra/0-4.json": '{"wall_seconds": 300}',

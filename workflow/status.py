@@ -31,7 +31,6 @@ from rich.table import Table
 from workflow.bridge import (
     AFTER,
     FAILED,
-    PARAMETERS,
     PLAN,
     SHOWN,
     BridgeError,
@@ -47,6 +46,8 @@ from workflow.bridge import (
 
 STEPS = ("collect", "pretrain", "train")
 """The columns of the table: stages that a run goes through."""
+RUNS = Path("workflow/runs.yaml")
+"""Names the scale, by which records of earlier runs are kept apart."""
 COLOURS = {"fresh": "green", "done": "green", "running": "cyan", "to do": "cyan", "failed": "red"}
 
 
@@ -130,7 +131,7 @@ def runs_for(stage: str, state: State) -> float:
 def remaining(stages: Mapping[str, float]) -> str:
     """How long these stages take on all cores, in words; each with the seconds that it has run already."""
     seconds = defaultdict(list)
-    scale = re.search(r"^scale: *(\w+)", Path(PARAMETERS).read_text(), re.MULTILINE)
+    scale = re.search(r"^ *scale: *(\w+)", RUNS.read_text() if RUNS.exists() else "", re.MULTILINE)
     for folder in ("shared", scale[1] if scale else "*"):
         for record in Path("results").glob(f"{folder}/provenance/*/**/*.json"):
             step, *item = record.with_suffix("").parts[3:]
