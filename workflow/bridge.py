@@ -385,15 +385,17 @@ def run(stage: str) -> int:
     Path(log(stage)).parent.mkdir(exist_ok=True)
     with Path(log(stage)).open("w") as stream:
         try:
-            _run(stage, read_plan()[stage], stream)
+            now = _run(stage, read_plan()[stage], stream)
+            print(f"done in {time.monotonic() - start:.1f} s", file=stream, flush=True)
+            _write(Path(fingerprint(stage)), now)
         except (BridgeError, OSError) as error:
             print(f"{FAILED}{error}", file=stream)
             return 1
-        print(f"done in {time.monotonic() - start:.1f} s", file=stream)
     return 0
 
 
-def _run(stage: str, entry: dict[str, Any], stream: TextIO) -> None:
+def _run(stage: str, entry: dict[str, Any], stream: TextIO) -> str:
+    """Returns the fingerprint. Raises BridgeError if the stage fails, or if what it reads has been edited."""
     read = _read(entry, entry["fixed"], "after this run had started")
     now = digest(entry["cmd"], entry["params"], read, entry["outs"])
     if now == entry["recorded"]:
@@ -409,7 +411,7 @@ def _run(stage: str, entry: dict[str, Any], stream: TextIO) -> None:
     _read(entry, read, "while this stage ran")
     for need in entry["needs"]:  # Snakemake fails a job whose output is older than its input: a clock may jump back
         os.utime(fingerprint(need), (0, 0))
-    _write(Path(fingerprint(stage)), now)
+    return now
 
 
 def _read(entry: dict[str, Any], expected: dict[str, str], when: str) -> dict[str, str]:

@@ -39,7 +39,7 @@ class Progress(threading.Thread):
         self._told = time.monotonic()
 
     def run(self) -> None:
-        while not self._ended.wait(1.0):
+        while not self._ended.wait(2.0 if self._live else 1.0):
             with contextlib.suppress(OSError):  # somebody removes logs
                 self.tell()
 
@@ -68,12 +68,13 @@ class Progress(threading.Thread):
                     self._print(
                         f"error: {name}: {state.reason}", *(f"    {line}" for line in lines[-TAIL - 1 : -1]), sep="\n"
                     )
-        running = [name for name, state in found.items() if state.word == "running"]
-        now = f"{done}/{len(found)} done, {len(running)} running: {', '.join(running)} ({self._times(found)})"
-        if self._live:
-            self._print(now[: shutil.get_terminal_size().columns - 1], end="")
-        elif time.monotonic() - self._told > SILENCE:
-            self._print(now)
+        if self._live or time.monotonic() - self._told > SILENCE:
+            running = [name for name, state in found.items() if state.word == "running"]
+            now = f"{done}/{len(found)} done, {len(running)} running: {', '.join(running)} ({self._times(found)})"
+            if self._live:
+                self._print(now[: shutil.get_terminal_size().columns - 1], end="")
+            else:
+                self._print(now)
 
     def _times(self, found: dict[str, State]) -> str:
         left = {name: runs_for(name, state) for name, state in found.items() if state.word in ("running", "to do")}
