@@ -69,20 +69,26 @@ def main() -> None:
         kind = stage.name.partition("@")[0]
         script = Path("stages") / f"{SCRIPTS.get(kind, kind)}.py"
         modules = [registry.files(*module) for module in stage.modules]
-        content = {
-            "stage": stage.name,
-            "inputs": stage.inputs,
-            "outputs": stage.outputs,
-            "record": layout.record(stage.name, stage.scale),
-            "scratch": layout.scratch(stage.name, stage.scale),
-            "values": stage.values,
-            "code": code.of([script, *modules], map(Path, stage.locks)),
-        }
         with write_atomically(layout.settings(stage.name)) as temporary:
-            temporary.write_text(json.dumps(content, indent=1, default=_text, allow_nan=False) + "\n", encoding="utf-8")
+            declared = text(stage, code.of([script, *modules], map(Path, stage.locks)))
+            temporary.write_text(declared, encoding="utf-8")
     if digests() != before:
         shutil.rmtree(layout.SETTINGS)
         raise JsaeError("a parameter or a source file changed while the settings were written: run again")
+
+
+def text(stage: Stage, code: Mapping[str, str]) -> str:
+    """The settings file of a stage; code: digests by path."""
+    content = {
+        "stage": stage.name,
+        "inputs": stage.inputs,
+        "outputs": stage.outputs,
+        "record": layout.record(stage.name, stage.scale),
+        "scratch": layout.scratch(stage.name, stage.scale),
+        "values": stage.values,
+        "code": code,
+    }
+    return json.dumps(content, indent=1, default=_text, allow_nan=False) + "\n"
 
 
 def _text(value: Any) -> str:

@@ -33,9 +33,9 @@ def differences(study: Context) -> Iterator[document.Block]:
         yield differences_table(
             study,
             own,
-            "What sets ablations, controls and transfers apart from what they vary: differences of final return and "
-            f"of mean return over training, with {study.confidence} intervals (Welch), not adjusted. The paper makes "
-            "no claim on most of them, so there is no verdict.",
+            "What sets ablations, controls and transfers apart from what they vary: differences with their "
+            f"{study.confidence} intervals (Welch), not adjusted. The paper makes no claim on most of them, so there "
+            "is no verdict.",
             "ablations",
         )
     lost = [tuple(row[name] for name in KEYS) for row in study.missing if row["embedding"] in beyond]
@@ -46,14 +46,15 @@ def differences(study: Context) -> Iterator[document.Block]:
 
 def differences_table(study: Context, records: Sequence[Record], caption: str, name: str) -> document.Block:
     """A row for each pair of cells: the first, the second, and the differences of both measures."""
+    ends = ["At the end"] if study.judged else []  # short runs say nothing about final performance
     return document.table(
-        ["Environment", "Agent", "Representation", "Minus", "n", "At the end", "Mean over training"],
+        ["Environment", "Agent", "Representation", "Minus", "n", *ends, "Mean over training"],
         [
             (
                 *wording.cell(study.looks, record["first"]),
                 other(study, record),
                 wording.seeds(record),
-                wording.difference(record["final"]),
+                *(wording.difference(record["final"]) for _ in ends),
                 wording.difference(record["over_training"]),
             )
             for record in records

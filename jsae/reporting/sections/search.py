@@ -46,7 +46,7 @@ def outcome(study: Context) -> Iterator[document.Block]:
                 minutes(of_cell(study.took, row)),
                 f"{row['epochs']:,}",
                 number(row["score"]),
-                after(of_cell(study.curves.filter(pl.col("reading") == ""), row), row["epochs"]),
+                after(trained(study, row), row["epochs"]),
             )
             for row in best
         ],
@@ -54,8 +54,8 @@ def outcome(study: Context) -> Iterator[document.Block]:
         "representation with a Gaussian policy has a standard deviation to try besides. Minutes: of one worker, "
         f"all settings together; {minutes(study.took)} in all, of which "
         f"{minutes(study.took.filter(kernels='plain')) or 0} without compiled code. Steps an epoch are one value for "
-        "all representations, sizes of embeddings one for all agents. Study: final return of the study's seeds, had "
-        "they ended at that epoch.",
+        "all representations, sizes of embeddings one for all agents. Study: final return of the study's runs "
+        "with that setting, had they ended at that epoch.",
         numbers=columns,
         wide=True,
     )
@@ -64,6 +64,14 @@ def outcome(study: Context) -> Iterator[document.Block]:
 def of_cell(table: pl.DataFrame, row: Record) -> pl.DataFrame:
     """Rows of any table that belong to the cell of `row`."""
     return table.filter(pl.all_horizontal(pl.col(name) == row[name] for name in CELL))
+
+
+def trained(study: Context, row: Record) -> pl.DataFrame:
+    """The curves of the cell that is trained with what the search found for the cell of `row`; maybe none."""
+    cells = [cell for cell in study.values["cells"] if cell["found"] and all(cell[key] == row[key] for key in CELL)]
+    reading = min((cell["reading"] for cell in cells), default=None)
+    here = of_cell(study.curves, row)
+    return here.clear() if reading is None else here.filter(pl.col("reading") == reading)
 
 
 def after(curves: pl.DataFrame, epochs: int) -> str:
