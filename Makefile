@@ -58,7 +58,7 @@ publish: environment  ## copy what a reader of the study needs without computing
 render: environment  ## make the published report again from its tables, without training, and compare the bytes (UPDATE=1: keep it)
 	@python -m tools.render $(if $(UPDATE),--update)
 
-readme: environment  ## rewrite README's table of verdicts from the study at the paper's scale
+readme: environment  ## write docs/results.md, the table of verdicts, from published/
 	@python -m tools.readme
 
 status: environment  ## the matrix of runs: what is fresh, what would run and why, what failed
