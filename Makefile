@@ -15,8 +15,10 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 # C++ is compiled first: later, each worker would wait for it and record it as its own time.
 # $(call run_stages,GRAPH)
-run_stages = { python -m jsae.nn.compiled >/dev/null && snakemake --profile "workflow/profiles/$$PROFILE" --config graph=$(1) \
-	$$(test "$$PROFILE" = local && echo --cores) $$(test "$$PROFILE" = local && printf %s "$$JOBS" | tr -cd 'a-z0-9-') $$(test -t 2 && echo --logger rich); }
+run_stages = { echo "$$JOBS" | grep -qxE 'all|[1-9][0-9]{0,3}' || { echo "error: JOBS=$$JOBS: give a number of cores, 1 or more, or all" >&2; exit 2; }; \
+	python -m jsae.nn.compiled >/dev/null && \
+	if [ "$$PROFILE" = local ]; then set -- --cores "$$JOBS"; fi && \
+	snakemake --profile "workflow/profiles/$$PROFILE" --config graph=$(1) "$$@"; }
 
 .DEFAULT_GOAL := help
 .PHONY: help setup environment runs reproduce smoke preview paper search choose publish render readme status params test test-slurm check format lock peers benchmark crosscheck audit clean clean-all
@@ -56,11 +58,11 @@ publish: environment  ## copy what a reader of the study needs without computing
 render: environment  ## make the published report again from its tables, without training, and compare the bytes (UPDATE=1: keep it)
 	@python -m tools.render $(if $(UPDATE),--update)
 
-readme: environment  ## rewrite README's table of verdicts from the study at the paper's scale
+readme: environment  ## write docs/results.md, the table of verdicts, from published/
 	@python -m tools.readme
 
 status: environment  ## the matrix of runs: what is fresh, what would run and why, what failed
-	@python -m workflow.status || test $$? -eq 1
+	@python -m workflow.status
 
 params: environment  ## print every parameter: name, value, meaning, source
 	@python -m jsae.config.schema

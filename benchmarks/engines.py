@@ -1,19 +1,27 @@
-"""Wall times of the engines on one graph: from scratch, with nothing left to do, and what a stage costs by itself.
+"""What the engines cost on one graph: wall time from scratch and with nothing left to do, and overhead per stage.
 
     python -m benchmarks.engines                      # the study of params.yaml, once with each engine
     python -m benchmarks.engines --parameters FILE    # another study, a tiny one for a trial
 
 Each engine gets a fresh clone of the last commit and an empty cache. Their dvc.lock, which holds the digest of every
 output, must be the same. Slurm runs on two nodes that are made for it on this machine, with half of its cores each; its
-client looks every 3 seconds, not 40, whether a job has ended. What a stage costs by itself is measured on stages that
-do nothing. Prints a table and writes benchmarks/results/engines.csv; the exit status is 1 if an output differs.
+client looks every 3 seconds, not 40, whether a job has ended.
+
+The overhead is user and system time of the whole process tree of the first run, minus the time inside the stages' main
+functions (their worker processes included), divided by the number of stages. It consists of the engine itself, the
+start of each stage's process with its imports, and that process's end. The clones' stages/_main.py measures main. The
+jobs of Slurm are not in the tree: they have no figure.
+
+Prints a table and writes benchmarks/results/engines.csv; the exit status is 1 if an output differs.
 """
 
 import argparse
 import contextlib
 import hashlib
 import json
+import math
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -36,26 +44,24 @@ CORES = os.cpu_count() or 1
 LOCAL = ("snakemake", "--profile", "workflow/profiles/local", "--cores", str(CORES))
 SLURM = (*two_nodes.SNAKEMAKE, "--cores", str(max(CORES // 2, 1)))
 ENGINES = {"dvc repro": ("dvc", "repro"), f"Snakemake, {CORES} cores": LOCAL, "Slurm, 2 nodes": SLURM}
-STAGES = 24
-NOTHING = f"""
-stages:
-  nothing:
-    matrix:
-      number: {list(range(STAGES))}
-    cmd: touch results/${{item.number}}
-    outs:
-      - results/${{item.number}}
+MAIN = "            facts |= main(declared) or {}\n"
+MEASURED = f"""
+            import resource, time
+            start = time.process_time()
+{MAIN}
+            with open(".seconds", "a") as stream:
+                print(time.process_time() - start + sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2]), file=stream)
 """
-"""A graph of stages that do nothing."""
+"""What stages/_main.py does, and what it does here."""
 
 
 class Row(NamedTuple):
-    """What an engine took, in seconds; its dvc.lock."""
+    """What an engine took, in seconds: wall, wall, of a core per stage; its dvc.lock."""
 
     engine: str
     from_scratch: float
     nothing_to_do: float
-    each_stage: float
+    overhead: float
     dvc_lock: str
 
 
@@ -73,7 +79,7 @@ def main() -> int:
             print(*rows[-1], flush=True)
     table = Table(*(name.replace("_", " ") for name in Row._fields))
     for row in rows:
-        table.add_row(*(f"{value:,.1f} s" if isinstance(value, float) else value for value in row))
+        table.add_row(*(f"{value:,.2f} s" if isinstance(value, float) else value for value in row))
     Console().print(table)
     pl.DataFrame(rows, schema=list(Row._fields), orient="row").write_csv(RESULTS, float_precision=3)
     same = len({row.dvc_lock for row in rows}) == 1
@@ -86,13 +92,22 @@ def measure(engine: str, folder: Path, parameters: Path) -> Row:
     with slurm(folder / "slurm") if engine.startswith("Slurm") else contextlib.nullcontext({}) as environment:
         study = clone(folder / "study")
         shutil.copy(parameters, study / "params.yaml")
-        times = [run(ENGINES[engine], study, environment) for _ in range(2)]
-        empty = clone(folder / "empty")
-        (empty / "dvc.yaml").write_text(NOTHING)
-        (empty / "results").mkdir()
-        first, second = (run(ENGINES[engine], empty, environment) for _ in range(2))
+        text = (study / "stages/_main.py").read_text()
+        assert MAIN in text
+        (study / "stages/_main.py").write_text(text.replace(MAIN, MEASURED))
+        before = core_seconds()
+        first = run(ENGINES[engine], study, environment)
+        spent = core_seconds() - before
+        second = run(ENGINES[engine], study, environment)
+    inside = [float(line) for line in (study / ".seconds").read_text().split()]
+    overhead = math.nan if environment else (spent - sum(inside)) / len(inside)
     recorded = json.dumps(YAML(typ="safe").load(study / "dvc.lock"), sort_keys=True)  # whatever the order of stages
-    return Row(engine, *times, (first - second) / STAGES, hashlib.sha256(recorded.encode()).hexdigest())
+    return Row(engine, first, second, overhead, hashlib.sha256(recorded.encode()).hexdigest())
+
+
+def core_seconds() -> float:
+    """User and system time of all processes that this one has started and that have ended."""
+    return sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
 
 
 @contextlib.contextmanager

@@ -1,86 +1,104 @@
 """Draw the figures of the study from its tables.
 
-inputs   params.yaml, results/SCALE/claims.json, results/SCALE/quality, results/SCALE/maps.parquet, search/settings.csv,
-         results/SCALE/tables/{curves,final,aggregates,profiles}.parquet, results/SCALE/tables/missing.json
-outputs  results/SCALE/figures/FIGURE.{svg,pdf,png}; each of the preview's is stamped PREVIEW
+inputs   tables of the study, verdicts, probes, value maps, search/settings.csv
+outputs  FIGURE.{svg,pdf,png}; those of the smoke test and of the preview are stamped
 
 A panel is drawn as soon as one of its cells has run; its other cells are named as missing.
 """
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import polars as pl
-from jsae.analysis.curves import Cell
 from matplotlib.figure import Figure
 from polars.exceptions import PolarsError
 
-from jsae.config import labels as names
-from jsae.config import parameters
+from jsae.analysis.schema import AGGREGATES, CELLS, FINAL, PROFILES
 from jsae.config.errors import JsaeError
-from jsae.io import provenance
+from jsae.config.study import Cell
+from jsae.io.declared import Declared
 from jsae.io.files import read_json, read_table
+from jsae.io.table import read
 from jsae.reporting import plots
-from stages import _main, paths
+from jsae.reporting.looks import SEARCHED, Looks
+from jsae.training.columns import CURVES, KEYS
+from stages import _main
 
 
-def main(arguments: Sequence[str]) -> None:
-    scale = _main.parser(__doc__, "scale").parse_args(arguments).scale
-    with provenance.recorded(paths.record("figures", scale=scale), "figures"):
-        stamp = "PREVIEW" if scale == "preview" else ""
-        shutil.rmtree(paths.figures(scale), ignore_errors=True)
-        for name, figure in drawn(scale, parameters.load(paths.PARAMETERS), stamp):
-            plots.save(figure, paths.figures(scale) / name)
+def main(declared: Declared) -> None:
+    folder = declared.outputs["folder"]
+    made = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(made, ignore_errors=True)
+    for name, figure in drawn(declared):
+        plots.save(figure, made / name)
+    shutil.rmtree(folder, ignore_errors=True)
+    made.rename(folder)
 
 
-def drawn(scale: str, settings: parameters.Parameters, stamp: str) -> Iterator[tuple[str, Figure]]:
-    """Base name and figure of everything that the tables of `scale` allow."""
-    tables = paths.tables(scale)
-    curves, final = read_table(tables / "curves.parquet"), read_table(tables / "final.parquet")
+def drawn(declared: Declared) -> Iterator[tuple[str, Figure]]:
+    """Base name and figure of everything that the tables allow."""
+    values, tables = declared.values, declared.input("tables")
+    stamp: str = values["stamp"]
+    curves, final = read(CURVES, tables / "curves.parquet"), read(FINAL, tables / "final.parquet")
+    looks = Looks.of(read(CELLS, tables / "cells.parquet"))
     missing = missing_cells(tables / "missing.json", curves)
-    for name, environment in names.PANELS.items():
-        if environment in set(curves["environment"]):
-            yield name, plots.panel(name, curves, final, missing, stamp)
-    for variant in names.VARIANTS:
-        if variant in set(curves["environment"]):
-            yield f"figure_variant_{variant}", plots.learning_curves(variant, curves, final, missing, stamp)
+    ran = [Cell(*words) for words in curves.select(KEYS).unique(maintain_order=True).iter_rows()]
+    for panel in looks.panels:
+        if any(cell in ran for cell in looks.cells_of(panel)):
+            yield f"figure_{panel}", plots.learning_curves(looks.cells_of(panel), curves, final, looks, missing, stamp)
+    for reading in looks.readings:
+        cells = looks.cells_under(reading)
+        if any(cell in ran for cell in cells):
+            yield f"figure_reading_{reading}", plots.learning_curves(cells, curves, final, looks, missing, stamp)
     yield "figure_1", plots.figure_1(stamp)
     yield "figure_3", plots.figure_3(stamp)
-    world = getattr(settings.environments.get("gridworld-discrete"), "dynamics", None)
-    if isinstance(world, parameters.GridworldDynamics):
-        reach = world.sub_steps * world.sub_step_length
-        yield "figure_4", plots.figure_4(world.walls, world.goal, world.start, world.actuators, reach, stamp)
-    yield from drawn_maps(paths.maps(scale), settings, stamp)
-    search = read_search(paths.SEARCH)
-    if not search.is_empty():
-        yield "figure_sensitivity", plots.figure_sensitivity(search, stamp)
-    verdicts = read_json(paths.claims(scale))
-    if any(record["low"] is not None for record in verdicts):
-        yield "figure_claims", plots.figure_claims(verdicts, stamp)
-    if not set(final["embedding"]) <= {*names.PAPER, *names.TRANSFER}:
-        yield "figure_ablations", plots.figure_ablations(final, missing, stamp)
-    if (paths.quality(scale) / "actions.parquet").exists():
-        actions, measured = (read_table(paths.quality(scale) / f"{n}.parquet") for n in ("actions", "embeddings"))
-        here = actions.filter(pl.col("environment") == "gridworld-discrete")
-        if not here.is_empty():
-            yield "figure_embeddings", plots.figure_embeddings(here, measured, stamp)
-    aggregates = read_table(tables / "aggregates.parquet")
-    if not aggregates.is_empty():
+    for world in list(values["gridworlds"].values())[:1]:
+        reach = world["sub_steps"] * world["sub_step_length"]
         yield (
-            "figure_aggregates",
-            plots.figure_aggregates(aggregates, read_table(tables / "profiles.parquet"), stamp),
+            "figure_4",
+            plots.figure_4(world["walls"], world["goal"], world["start"], world["actuators"], reach, stamp),
         )
+    yield from drawn_maps(read_table(declared.input("value_maps")), values["gridworlds"], looks, stamp)
+    search = searched(read_search(declared.input("search")), looks.cells)
+    if not search.is_empty():
+        yield "figure_sensitivity", plots.figure_sensitivity(search, looks, stamp)
+    verdicts = read_json(declared.input("claims"))
+    if values["scale"] == "paper" and any(record["low"] is not None for record in verdicts):
+        yield "figure_claims", plots.figure_claims(verdicts, stamp)
+    if any(looks.roles[cell.embedding] in ("ablation", "control") and not cell.reading for cell in ran):
+        yield "figure_ablations", plots.figure_ablations(final, looks, missing, stamp)
+    actions, measured = (read_table(declared.input("probes") / f"{name}.parquet") for name in ("actions", "embeddings"))
+    for environment in shown_actions(actions, values["gridworlds"]):
+        here = actions.filter(environment=environment)
+        yield "figure_embeddings", plots.figure_embeddings(here, measured.filter(reading=""), looks, stamp)
+    aggregates = read(AGGREGATES, tables / "aggregates.parquet")
+    if not aggregates.is_empty():
+        profiles = read(PROFILES, tables / "profiles.parquet")
+        yield "figure_aggregates", plots.figure_aggregates(aggregates, profiles, looks, stamp)
 
 
-def drawn_maps(path: Path, settings: parameters.Parameters, stamp: str) -> Iterator[tuple[str, Figure]]:
+def drawn_maps(
+    table: pl.DataFrame, gridworlds: Mapping[str, Any], looks: Looks, stamp: str
+) -> Iterator[tuple[str, Figure]]:
     """A figure of the maps of each gridworld and agent that has any."""
-    if path.exists():
-        for (environment, agent), maps in read_table(path).group_by("environment", "agent", maintain_order=True):
-            world = settings.environments[str(environment)].dynamics
-            if isinstance(world, parameters.GridworldDynamics):
-                figure = plots.figure_maps(maps, world.walls, world.goal, world.start, stamp)
-                yield f"figure_maps_{environment}-{agent}", figure
+    for (environment, agent), maps in table.group_by("environment", "agent", maintain_order=True):
+        world = gridworlds[str(environment)]
+        figure = plots.figure_maps(maps, world["walls"], world["goal"], world["start"], looks, stamp)
+        yield f"figure_maps_{environment}-{agent}", figure
+
+
+def shown_actions(actions: pl.DataFrame, gridworlds: Mapping[str, Any]) -> list[str]:
+    """The gridworld whose action embeddings are drawn: one with discrete states, if any has been measured."""
+    measured = set(actions["environment"])
+    known = [name for name in gridworlds if name in measured]
+    return sorted(known, key=lambda name: not gridworlds[name]["discrete"])[:1]
+
+
+def searched(search: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFrame:
+    """The rows of the search on cells of this study."""
+    return search.join(cells, on=KEYS[:3], how="semi", maintain_order="left")
 
 
 def read_search(path: Path) -> pl.DataFrame:
@@ -89,18 +107,17 @@ def read_search(path: Path) -> pl.DataFrame:
         search = pl.read_csv(path, infer_schema_length=None)
     except (OSError, PolarsError) as error:
         raise JsaeError(f"{path} is no readable table ({str(error).splitlines()[0]}): restore it from git") from None
-    lacking = {"environment", "agent", "embedding", "epochs", "score", *names.SEARCHED} - set(search.columns)
+    lacking = {"environment", "agent", "embedding", "epochs", "score", *SEARCHED} - set(search.columns)
     if lacking:
         raise JsaeError(f"{path} lacks the column {min(lacking)}: restore it from git")
     return search
 
 
 def missing_cells(path: Path, curves: pl.DataFrame) -> list[Cell]:
-    """Cells of missing.json none of whose cohorts has run, each once."""
-    keys = ("environment", "agent", "embedding")
-    ran = set(curves.select(keys).unique().iter_rows())
-    lost = dict.fromkeys(tuple(row[key] for key in keys) for row in read_json(path))
-    return [Cell(*names) for names in lost if names not in ran]
+    """Cells of missing.json none of whose blocks of seeds has run, each once."""
+    ran = {Cell(*words) for words in curves.select(KEYS).unique().iter_rows()}
+    lost = dict.fromkeys(Cell(*(row[key] for key in KEYS)) for row in read_json(path))
+    return [cell for cell in lost if cell not in ran]
 
 
 if __name__ == "__main__":

@@ -1,10 +1,9 @@
 """Make the report: run the notebook, turn what it shows into pages.
 
-inputs   params.yaml, results/SCALE/{tables,figures,quality,maps.parquet,claims.json,theory.json}, search/settings.csv,
-         search/times.csv, search/best.yaml, data/processed/STORE/{purchases,transitions}.json, report/*,
-         requirements/*.lock
-outputs  report/SCALE/report.html, report/SCALE/paper.pdf, report/SCALE/runs.html
-beside   report/SCALE/provenance.html, which is no output of the stage
+inputs   tables, figures, probes, value maps, verdicts, checks of the theory; search/settings.csv, search/times.csv;
+         summaries of the data sets; files of the folder report
+outputs  the report and the printed paper; a page to browse every run
+beside   provenance.html, the page of what this machine did before this stage, which is no output
 
 The pages hold no time, no path and no fact about this machine: the same inputs give the same bytes.
 """
@@ -12,7 +11,7 @@ The pages hold no time, no path and no fact about this machine: the same inputs 
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,86 +19,72 @@ import jupytext
 import nbformat
 import papermill
 import typst
-from jsae.analysis.curves import Cell
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
-from jsae.analysis import search
-from jsae.config import parameters
 from jsae.config.errors import JsaeError
+from jsae.config.study import Cell
 from jsae.io import provenance
-from jsae.io.files import read_table, write_atomically
-from jsae.reporting import pages, plots, sections, values  # noqa: F401 (the notebook imports these: see stages.code)
-from stages import _main, paths
+from jsae.io.declared import Declared
+from jsae.io.files import write_atomically
+from jsae.reporting import context, pages, plots, sections, values  # noqa: F401 (the notebook imports these)
+from stages import _main
 
-SOURCES = Path("report")
-LOCKS = ("compute", "torch-cpu", "study")
+STAMPED = {
+    "smoke": "everything ran, nothing was learnt: not a result",
+    "preview": "the first epochs only: not a result",
+}
+"""What stands beside the stamp on top of a page."""
 _LOCAL = Config({"AsyncKernelManager": {"transport": "ipc"}, "KernelManager": {"transport": "ipc"}})
 """The kernel is reached by a socket file: no port of the machine is opened."""
 
 
-def main(arguments: Sequence[str]) -> None:
-    scale = _main.parser(__doc__, "scale").parse_args(arguments).scale
-    with provenance.recorded(paths.record("report", scale=scale), "report"):
-        make(scale)
-    write_provenance(scale)
-
-
-def make(scale: str) -> None:
-    """Write the report, the printed paper and the page of runs of `scale`."""
-    settings = parameters.load(paths.PARAMETERS)
-    commands = {Cell(*names): cell_commands(scale, settings, Cell(*names)) for names in settings.cells()}
-    notebook = run_notebook(SOURCES / "notebook.py", notebook_inputs(scale, commands))
-    stamp = ("PREVIEW", "a fraction of the paper's budget: not a result") if scale == "preview" else ("", "")
-    page = pages.to_html(notebook, SOURCES, stamp)
-    with write_atomically(paths.report(scale)) as temporary:
-        temporary.write_text(page)
-    with write_atomically(paths.paper(scale)) as temporary:
-        temporary.write_bytes(print_paper(pages.to_print(notebook, stamp[0]), SOURCES / "paper.typ"))
-
-    curves, final = (read_table(paths.tables(scale) / f"{name}.parquet") for name in ("curves", "final"))
-    best = search.read_best(paths.BEST)
-    trained_with = {cell: hyper_parameters(settings, cell, best) for cell in commands}
-    rows = parameters.table(settings)
-    text = pages.runs_html(list(commands), curves, final, commands, trained_with, rows, SOURCES, " ".join(stamp))
-    with write_atomically(paths.run_browser(scale)) as temporary:
-        temporary.write_text(text)
-
-
-def notebook_inputs(scale: str, commands: Mapping[Cell, Sequence[str]]) -> dict[str, Any]:
-    """What the notebook hands to `jsae.reporting.context.read`: places, and what only a stage knows."""
-    return {
-        "scale": scale,
-        "results": str(paths.tables(scale).parent),
-        "data": str(paths.DATA),
-        "search": str(paths.SEARCH.parent),
-        "parameters_file": str(paths.PARAMETERS),
-        "sources": str(SOURCES),
-        "commands": [[str(cell), command] for cell, own in commands.items() for command in own],
-        "locks": [str(lock) for lock in locks()],
-    }
-
-
-def hyper_parameters(settings: parameters.Parameters, cell: Cell, best: search.Best) -> list[tuple[str, str, str]]:
-    """What a cell is trained with: rows (name, value, where it comes from)."""
-    stated, found = search.values(settings, cell), search.found(settings, cell, best)
-    return [
-        (name, str(found.get(name, value)), f"the search ({value} in params.yaml)" if name in found else "params.yaml")
-        for name, value in stated.items()
-    ]
-
-
-def cell_commands(scale: str, settings: parameters.Parameters, cell: Cell) -> list[str]:
-    """The commands that make a cell's runs and all that they need, one a cohort."""
-    family = next(
-        name
-        for name, content in settings.families()
-        if cell.environment in content.environments
-        and cell.agent in content.agents
-        and cell.embedding in content.embeddings
+def main(declared: Declared) -> None:
+    stamp = (declared.values["stamp"], STAMPED.get(declared.values["scale"], ""))
+    study = context.read(str(declared.path))
+    notebook = run_notebook(declared.input("notebook"), declared.path)
+    page = pages.to_html(notebook, declared.input("style"), declared.input("template"), stamp)
+    with write_atomically(declared.outputs["report"]) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    with write_atomically(declared.outputs["paper"]) as temporary:
+        temporary.write_bytes(print_paper(pages.to_print(notebook, stamp[0]), declared.input("print")))
+    stages = {name: Cell(**cell) for name, cell in study.values["stages"].items()}
+    text = pages.runs_html(
+        study.looks,
+        study.curves,
+        study.final,
+        stages,
+        trained_with(study.values),
+        study.values["rows"],
+        declared.input("browser"),
+        declared.input("style"),
+        ": ".join(filter(None, stamp)),
     )
-    names = f"{cell.environment}-{cell.agent}-{cell.embedding}"
-    return [f"dvc repro train-{family}@{scale}-{cohort}-{names}" for cohort in settings.cohorts]
+    with write_atomically(declared.outputs["runs"]) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    write_provenance(declared, study, stages)
+
+
+def trained_with(given: Mapping[str, Any]) -> dict[Cell, list[tuple[str, str, str]]]:
+    """What each cell is trained with: rows (name, value, where it comes from).
+
+    given: the values of the settings file.
+    """
+    found = {}
+    for entry in given["cells"]:
+        cell = Cell(entry["environment"], entry["agent"], entry["embedding"], entry["reading"])
+        changes = given["parameters"]["readings"][cell.reading] if cell.reading else {"agents": {}, "environment": {}}
+        changed = {**changes["environment"], **changes["agents"].get(cell.agent, {})}
+        found[cell] = [
+            (
+                name,
+                str(value),
+                "the search" if name in entry["found"] else f"the reading {cell.reading}" if name in changed
+                else "params.yaml",
+            )
+            for name, value in entry["hyper_parameters"].items()
+        ]  # fmt: skip
+    return found
 
 
 def print_paper(content: Mapping[str, Any], template: Path) -> bytes:
@@ -109,12 +94,12 @@ def print_paper(content: Mapping[str, Any], template: Path) -> bytes:
         for node in content["nodes"]:
             if node["kind"] == "figure":
                 shutil.copy(node["path"], folder)
-        (Path(folder) / "content.json").write_text(json.dumps(content))
+        (Path(folder) / "content.json").write_text(json.dumps(content), encoding="utf-8")
         return bytes(typst.compile(str(Path(folder) / template.name), root=folder, ignore_system_fonts=True))
 
 
-def run_notebook(source: Path, inputs: Mapping[str, Any]) -> nbformat.NotebookNode:
-    """Execute the notebook that is kept as text in `source` with `inputs` in place of its own.
+def run_notebook(source: Path, settings: Path) -> nbformat.NotebookNode:
+    """Execute the notebook that is kept as text in `source`; its one parameter is the path of the settings file.
 
     Returns it without anything that differs between two executions: times, counters, identifiers, paths.
     """
@@ -125,7 +110,7 @@ def run_notebook(source: Path, inputs: Mapping[str, Any]) -> nbformat.NotebookNo
             ran = papermill.execute_notebook(
                 str(start),
                 None,
-                {"inputs": dict(inputs)},
+                {"settings": settings.as_posix()},
                 kernel_name="python3",
                 progress_bar=False,
                 log_output=False,
@@ -145,25 +130,20 @@ def run_notebook(source: Path, inputs: Mapping[str, Any]) -> nbformat.NotebookNo
     return ran
 
 
-def locks() -> list[Path]:
-    """The lock files that the study's numbers depend on."""
-    return [path for name in LOCKS if (path := Path("requirements") / f"{name}.lock").exists()]
-
-
-def write_provenance(scale: str) -> None:
+def write_provenance(declared: Declared, study: context.Context, stages: Mapping[str, Cell]) -> None:
     """Write the page of what this machine did, from the records beside the results.
 
     Its figure of wall times is no output of a stage, as what it shows differs from machine to machine.
     """
-    records = provenance.read(paths.provenance("shared")) | provenance.read(paths.provenance(scale))
-    hours = pages.training_hours(records)
-    stamp = "PREVIEW" if scale == "preview" else ""
+    beside = declared.values["beside"]
+    records = {name: one for folder in beside["records"] for name, one in provenance.read(Path(folder)).items()}
+    hours = pages.training_hours(records, stages)
     with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder) / "hours"
-        picture = plots.save(plots.figure_wall_times(hours, stamp), place)[0] if hours else None
-        page = pages.provenance_html(records, SOURCES, picture)
-    with write_atomically(paths.report_provenance(scale)) as temporary:
-        temporary.write_text(page)
+        figure = plots.figure_wall_times(hours, study.looks, declared.values["stamp"]) if hours else None
+        picture = plots.save(figure, Path(folder) / "hours")[0] if figure else None
+        page = pages.provenance_html(records, hours, declared.input("style"), picture)
+    with write_atomically(Path(beside["page"])) as temporary:
+        temporary.write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from jsae.config import hyper_parameters, layout, plan, registry, schema
 from jsae.config.errors import JsaeError
 from jsae.config.schema import Parameters
 from jsae.config.study import Cell, named, seeds_of
+from jsae.io import provenance
 from jsae.io.code import CodeFiles
 from jsae.io.files import write_atomically
 
@@ -28,6 +29,19 @@ STUDY = (*COMPUTE, "requirements/study.lock", "requirements/torch-cpu.lock")
 """And those that figures and pages depend on."""
 
 
+LOCKS = [Path(name) for name in STUDY if name.endswith(".lock")]
+SOURCES = {
+    "deviations": "deviations.yaml",
+    "paper": "paper.yaml",
+    "notebook": "notebook.py",
+    "print": "paper.typ",
+    "browser": "runs.html",
+    "style": "style.css",
+    "template": "template",
+}
+"""Files of the folder report that the stage `report` reads besides the claims, and what its settings call them."""
+STAMPS = {"smoke": "SMOKE TEST", "preview": "PREVIEW", "paper": ""}
+"""What is printed across each figure and on top of each page."""
 SCRIPTS = {"samples": "collect"}
 """Files of stages that are not called like their stage."""
 
@@ -55,20 +69,26 @@ def main() -> None:
         kind = stage.name.partition("@")[0]
         script = Path("stages") / f"{SCRIPTS.get(kind, kind)}.py"
         modules = [registry.files(*module) for module in stage.modules]
-        content = {
-            "stage": stage.name,
-            "inputs": stage.inputs,
-            "outputs": stage.outputs,
-            "record": layout.record(stage.name, stage.scale),
-            "scratch": layout.scratch(stage.name, stage.scale),
-            "values": stage.values,
-            "code": code.of([script, *modules], map(Path, stage.locks)),
-        }
         with write_atomically(layout.settings(stage.name)) as temporary:
-            temporary.write_text(json.dumps(content, indent=1, default=_text, allow_nan=False) + "\n", encoding="utf-8")
+            declared = text(stage, code.of([script, *modules], map(Path, stage.locks)))
+            temporary.write_text(declared, encoding="utf-8")
     if digests() != before:
         shutil.rmtree(layout.SETTINGS)
         raise JsaeError("a parameter or a source file changed while the settings were written: run again")
+
+
+def text(stage: Stage, code: Mapping[str, str]) -> str:
+    """The settings file of a stage; code: digests by path."""
+    content = {
+        "stage": stage.name,
+        "inputs": stage.inputs,
+        "outputs": stage.outputs,
+        "record": layout.record(stage.name, stage.scale),
+        "scratch": layout.scratch(stage.name, stage.scale),
+        "values": stage.values,
+        "code": code,
+    }
+    return json.dumps(content, indent=1, default=_text, allow_nan=False) + "\n"
 
 
 def _text(value: Any) -> str:
@@ -264,7 +284,7 @@ class Study:
             for name, entry in self.plan["train"].items()
             if (cell := _cell(entry)) == cell.primary
             and registry.load("embeddings", cell.embedding).role == "paper"
-            and getattr(registry.load("environments", self._section(entry).module), "grid", None) is not None
+            and self._section(entry).module == "gridworld"
         }
         return Stage(
             "value_maps",
@@ -359,6 +379,7 @@ class Study:
             {"folder": layout.figures(self.scale)},
             {
                 "scale": self.scale,
+                "stamp": STAMPS[self.scale],
                 "gridworlds": {
                     name: section.dynamics
                     for name in worlds
@@ -371,6 +392,8 @@ class Study:
         )
 
     def report(self) -> Stage:
+        """`beside`: the page of what this machine did, which is no output, and the records that it is made of."""
+        versions = provenance.locked_versions(LOCKS)
         return Stage(
             "report",
             {
@@ -382,10 +405,10 @@ class Study:
                 "value_maps": layout.value_maps(self.scale),
                 "search": layout.SEARCH,
                 "search_times": layout.SEARCH_TIMES,
+                "book": layout.CLAIMS,
+                **{name: layout.CLAIMS.with_name(file) for name, file in SOURCES.items()},
                 "purchases": {s: layout.purchases(s).with_suffix(".json") for s in self.plan["purchases"]},
                 "transitions": {s: layout.transitions(s).with_suffix(".json") for s in self.plan["purchases"]},
-                "sources": layout.CLAIMS.parent,
-                "locks": [path for path in map(Path, STUDY) if path.suffix == ".lock" and path.exists()],
             },
             {
                 "report": layout.report(self.scale),
@@ -394,6 +417,7 @@ class Study:
             },
             {
                 "scale": self.scale,
+                "stamp": STAMPS[self.scale],
                 "parameters": self.parameters.model_dump(),
                 "rows": schema.table(self.parameters),
                 "cells": [
@@ -405,6 +429,13 @@ class Study:
                     for cell in self.cells
                 ],
                 "stages": {name: vars(_cell(entry)) for name, entry in self.plan["train"].items()},
+                "lock": provenance.lock_digest(LOCKS),
+                "packages": len(versions),
+                "versions": {name: versions[name] for name in provenance.PACKAGES if name in versions},
+                "beside": {
+                    "records": [layout.provenance("shared"), layout.provenance(self.scale)],
+                    "page": layout.report_provenance(self.scale),
+                },
             },
             [],
             self.scale,

@@ -1,6 +1,6 @@
 """Settings files of stages, as the stage `settings` writes them, for tests that start one stage."""
 
-import json
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,42 +11,25 @@ from jsae.config.schema import Parameters
 from jsae.io import provenance
 from jsae.io.code import CodeFiles
 from jsae.io.declared import Declared
-from stages.settings import Study
+from stages.settings import Stage, Study, text
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
-def declare(
-    stage: str,
-    inputs: Mapping[str, Any],
-    outputs: Mapping[str, Path],
-    values: Mapping[str, Any],
-    *,
-    path: Path | None = None,
-    scripts: Sequence[str] = (),
-    scale: str = "smoke",
-) -> Declared:
+def declare(stage: Stage, path: Path | None = None, scripts: Sequence[str] = ()) -> Declared:
     """Write the settings of a stage and read them; code: all that `scripts` run, or none."""
-    path = path or layout.settings(stage)
-    content = {
-        "stage": stage,
-        "inputs": inputs,
-        "outputs": outputs,
-        "record": layout.record(stage, scale),
-        "scratch": layout.scratch(stage, scale),
-        "values": values,
-        "code": CodeFiles().of(map(Path, scripts)) if scripts else {},
-    }
+    path = path or layout.settings(stage.name)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, default=lambda found: found.as_posix()), encoding="utf-8")
+    path.write_text(text(stage, CodeFiles().of(map(Path, scripts)) if scripts else {}), encoding="utf-8")
     return Declared.read(path)
 
 
 def declare_all(parameters: Parameters, scale: str = "smoke", found: Found | None = None) -> dict[str, Declared]:
     """The settings of every stage of a study at a scale, by the stage's name, written in the current folder."""
+    if not Path("requirements").exists():
+        shutil.copytree(ROOT / "requirements", "requirements", ignore=shutil.ignore_patterns("*.sh"))
     planned = plan.plan(parameters, found or {}, scale)
-    return {
-        stage.name: declare(stage.name, stage.inputs, stage.outputs, stage.values, scale=stage.scale)
-        for stage in Study(parameters, found or {}, planned).stages()
-    }
+    return {stage.name: declare(stage) for stage in Study(parameters, found or {}, planned).stages()}
 
 
 def run(main: Callable[[Declared], Mapping[str, Any] | None], declared: Declared) -> None:

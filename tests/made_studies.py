@@ -12,18 +12,18 @@ ROOT = Path(__file__).resolve().parent.parent
 
 GRAPH = """
 stages:
-  code:
-    cmd: python -m stages.work code/work stages/work.py
+  settings:
+    cmd: python -m stages.work settings/work stages/work.py
     deps:
       - stages/work.py
     outs:
-      - code
+      - settings
   collect:
     matrix:
       name: ${names}
     cmd: python -m stages.work collected/${item.name} stages/work.py
     deps:
-      - code/work
+      - settings/work
     params:
       - length
       - remark
@@ -35,7 +35,7 @@ stages:
     cmd: python -m stages.work trained/${item.name} collected/${item.name} ${item.name}
     deps:
       - collected/${item.name}
-      - code/work
+      - settings/work
     params:
       - rates.${item.name}
       - lists
@@ -44,7 +44,7 @@ stages:
   aggregate:
     cmd: python -m stages.work tables/all trained metrics.json
     deps:
-      - code/work
+      - settings/work
       - trained
     outs:
       - tables
@@ -59,8 +59,8 @@ rates: {a: 1.0e-8, b: 2.50, c: three}
 lists: {deep: [1, 2.0, x]}
 """
 WORK = '''
-"""Writes digests of what it reads. Files steer it: "hold" stops all but code until it is gone, "seconds" makes it slow,
-"broken" names the output that fails, "jumps" makes its clock jump."""
+"""Writes digests of what it reads. Files steer it: "hold" stops all but settings until it is gone, "seconds" makes
+it slow, "broken" names the output that fails, "jumps" makes its clock jump."""
 
 import hashlib, os, pathlib, sys, time
 
@@ -76,7 +76,7 @@ with open(out, "w") as stream:
         text = hashlib.sha256(b"" if path.suffix == ".py" else path.read_bytes()).hexdigest()
         stream.write(f"{path} {text[:length]}\\n")
         stream.flush()
-        while pathlib.Path("hold").exists() and out != "code/work":
+        while pathlib.Path("hold").exists() and out != "settings/work":
             time.sleep(0.02)
         time.sleep(float(slow.read_text()) if slow.exists() else 0)
     stream.write(" ".join(more))
@@ -85,15 +85,16 @@ if pathlib.Path("broken").exists() and pathlib.Path("broken").read_text() == out
 if more and more[0].endswith(".json"):
     pathlib.Path(more[0]).write_text('{"files": %d}' % len(files))
 if pathlib.Path("jumps").exists():
-    needed = pathlib.Path(".snakemake/jsae/receipts").glob(f"*@{pathlib.Path(out).name}.json")
+    needed = pathlib.Path(".snakemake/jsae/fingerprints").glob(f"*@{pathlib.Path(out).name}.json")
     for path, date in [(out, 2e9 * (len(files[0].name) % 3)), *((path, 2e9) for path in needed)]:
         os.utime(path, (date, date))
 print("wrote", out)
 '''
 CONFIGURATION = "[core]\n    no_scm = true\n    analytics = false\n    check_update = false\n"
 SNAKEMAKE = ("snakemake", "--profile", "workflow/profiles/local", "--cores", "2")
-EVERY = ["code/work", *(f"collected/{name}" for name in "abc"), "tables/all", *(f"trained/{name}" for name in "abc")]
-"""Outputs of all stages, the scout's first."""
+JOBS = [*(f"collected/{name}" for name in "abc"), "tables/all", *(f"trained/{name}" for name in "abc")]
+EVERY = sorted([*JOBS, "settings/work"])
+"""Outputs of all stages; JOBS, without that of the eager stage."""
 ENVIRONMENT = {
     "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
     "DVC_NO_ANALYTICS": "1",
@@ -147,7 +148,7 @@ class Study:
 
     def results(self) -> dict[str, bytes]:
         """Every output and dvc.lock, by path."""
-        folders = ("code", "collected", "trained", "tables")
+        folders = ("settings", "collected", "trained", "tables")
         files = [path for folder in folders for path in (self.root / folder).rglob("*") if path.is_file()]
         files += [self.root / "metrics.json", self.root / "dvc.lock"]
         return {str(path.relative_to(self.root)): path.read_bytes() for path in files}

@@ -11,6 +11,7 @@ import pytest
 
 from jsae.config.errors import JsaeError
 from jsae.io.declared import Declared
+from stages.settings import Stage
 from tests.made_declared import declare
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -103,7 +104,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "stages/other.py").write_text("")
     (tmp_path / "stages/work.py").write_text(STAGE)
     monkeypatch.chdir(tmp_path)
-    declare("work", {}, {}, {}, path=Path("settings.json"), scripts=["stages/work.py"])
+    declare(Stage("work", {}, {}, {}, []), Path("settings.json"), ["stages/work.py"])
     return tmp_path
 
 

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import random
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ from jsae.io import checkpoint
 from tests import killed_training
 from tests.forking import Forking, Program
 from tests.made_studies import ENVIRONMENT, EVERY, SNAKEMAKE, Study, wait_for
-from workflow import bridge
+from workflow import bridge, starter
 
 DVC = ("dvc", "repro")
 
@@ -80,6 +81,29 @@ def test_random_kills_of_an_engine_change_no_bit(
                 longest = max(1.0, 0.8 * (time.monotonic() - start))
         assert study.results() == calm
     assert "up to date" in study.run("dvc", "status")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there is a starter on Linux only")
+@pytest.mark.parametrize("main_too", [False, True])
+def test_a_killed_starter_costs_a_start_and_leaves_no_orphan(
+    main_too: bool, toy: Study, calm: dict[str, bytes]
+) -> None:
+    """The stages that it has forked end with it, and are started again in the ordinary way."""
+    toy.write("hold", "")
+    program = toy.start(*SNAKEMAKE)
+    wait_for(toy.root / starter.SOCKET)
+    [process] = [child for child in psutil.Process(program.process).children() if "workflow.starter" in child.cmdline()]
+    toy.write("seconds", "1")
+    (toy.root / "hold").unlink()
+    while not (forks := process.children()):
+        time.sleep(0.02)
+    (psutil.Process(program.process) if main_too else process).kill()
+    _, alive = psutil.wait_procs([process, *forks], 10)
+    assert not alive
+    (toy.root / "seconds").unlink()
+    assert program.wait() == (-signal.SIGKILL if main_too else 0)
+    toy.snakemake()
+    assert toy.results() == calm
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +205,7 @@ def test_a_damaged_output_is_restored_before_anything_reads_it(
     assert toy.results() == calm
 
 
-def test_damage_in_the_cache_is_found_and_mended(toy: Study, calm: dict[str, bytes]) -> None:
+def test_damage_in_the_cache_is_found_and_repaired(toy: Study, calm: dict[str, bytes]) -> None:
     toy.snakemake()
     toy.ran()
     damaged = [path for path in (toy.root / ".dvc/cache/files").rglob("*") if path.is_file()]

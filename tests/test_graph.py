@@ -15,6 +15,7 @@ from dvc.repo import Repo
 from ruamel.yaml import YAML
 
 from jsae.config import layout
+from stages import settings
 from tools import runs
 from workflow.bridge import parse_parameters_once
 
@@ -58,11 +59,9 @@ def opened(root: Path) -> Iterator[Repo]:
 
 
 def settled(root: Path) -> None:
-    """Write results/settings as the first stage does, in a process of its own."""
-    ended = subprocess.run(
-        [sys.executable, "-m", "stages.settings"], cwd=root, env=ENGINE, capture_output=True, text=True, check=False
-    )
-    assert ended.returncode == 0, ended.stderr
+    """Write results/settings as the first stage does."""
+    with contextlib.chdir(root):
+        settings.main()
 
 
 @pytest.fixture(scope="module")
@@ -329,7 +328,7 @@ def test_scales_are_apart(study: Path, tmp_path: Path) -> None:
         ("jsae/reporting/plots.py", "alpha=0.28", "alpha=0.29", {"figures", "report"}),
         ("jsae/agents/vpg.py", "return -(log_p", "return -1.0 * (log_p", {"train@*-vpg-*"}),
         ("jsae/agents/on_policy.py", "self.discount, self.gae_lambda = discount, gae_lambda",
-         "self.gae_lambda, self.discount = gae_lambda, discount", {"train@*-vpg-*", "train@*-ppo-*", "value_maps"}),
+         "self.gae_lambda, self.discount = gae_lambda, discount", {"train@*-vpg-*", "train@*-ppo-*"}),
         ("jsae/agents/sac.py", "class SAC", "ANOTHER = 1\n\n\nclass SAC", {"train@*-sac-*"}),
         ("jsae/embeddings/ra.py", "class Embedding", "ANOTHER = 1\n\n\nclass Embedding",
          {"pretrain@*-ra-*", "train@*-ra-*", "probes", "value_maps"}),

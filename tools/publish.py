@@ -1,41 +1,51 @@
-"""Copy what a reader of the paper-scale study needs without computing to published/, which git keeps.
+"""Copy what a reader of a study needs without computing to published/, which git keeps.
 
-inputs   params.yaml; results/paper: claims, metrics, summary, theory, maps, quality, tables, figures; report/paper;
-         data/processed/STORE/{purchases,transitions}.json
-outputs  published/: the same names; of the figures those that a page can show. While the study is not complete:
-         published/runs, the curves of the cells that are
+inputs   results/settings/{figures,report}.json and all that they name, of the scale that ran last; metrics, summary
+outputs  published/: the same files (tools.published), of the figures those that a page can show
+
+    python -m tools.publish                                  # the study at the paper's scale, to published/
+    python -m tools.publish --scale smoke --folder elsewhere
 
 No stage of the graph: what DVC caches git must ignore, so what git is to keep is a copy. `make render` makes the
 report of it again.
 """
 
+import argparse
 import shutil
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from jsae.config import parameters
+from jsae.config import layout
 from jsae.config.errors import JsaeError
-from stages import _main, _published, paths
+from jsae.config.schema import SCALES
+from tools import published
 
 
 def main(arguments: Sequence[str]) -> None:
-    _main.parser(__doc__).parse_args(arguments)
-    chosen = _published.contents(parameters.load(paths.PARAMETERS))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scale", choices=SCALES, default="paper")
+    parser.add_argument("--folder", type=Path, default=layout.PUBLISHED)
+    given = parser.parse_args(arguments)
+    ran = published.declared(layout.settings("report"))["values"]["scale"]
+    if ran != given.scale:
+        raise JsaeError(
+            f"the study that ran last is at the scale {ran}: run `make {given.scale}` first, or --scale {ran}"
+        )
+    chosen = published.contents(layout.SETTINGS)
     missing = [str(path) for path in chosen.values() if not path.exists()]
     if missing:
-        chosen = _published.finished_runs()
-        if not chosen or (paths.PUBLISHED / "claims.json").exists():
-            raise JsaeError(f"{', '.join(missing)}: missing, so nothing was published; run `make paper` first")
-    partial = paths.PUBLISHED.with_suffix(".partial")
+        raise JsaeError(f"{', '.join(missing)}: missing, so nothing was published; run `make {given.scale}` first")
+    partial = given.folder.with_name(f"{given.folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    if missing and paths.PUBLISHED.exists():
-        shutil.copytree(paths.PUBLISHED, partial)  # cells that another machine has trained stay
     for name, path in chosen.items():
-        _published.copy(path, partial / name)
-    shutil.rmtree(paths.PUBLISHED, ignore_errors=True)
-    partial.rename(paths.PUBLISHED)
-    if missing:
-        print(f"published/runs: {len(chosen)} cells and cohorts; `make paper` goes on with the others")
+        published.copy(path, partial / name)
+    shutil.rmtree(given.folder, ignore_errors=True)
+    partial.rename(given.folder)
 
 
 if __name__ == "__main__":
-    _main.run(main)
+    try:
+        main(sys.argv[1:])
+    except JsaeError as error:
+        sys.exit(f"error: {error}")

@@ -1,29 +1,64 @@
-"""What published/ holds of the study at the paper's scale, and where the study has it."""
+"""What a folder such as published/ holds of a study, and where the study has it.
 
+Its files have the names that they have below results/SCALE and report/SCALE. Settings files of `figures` and `report`
+lie in settings/: they name everything else, and hold all that the two stages read besides data.
+"""
+
+import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from jsae.config import parameters
-from stages import paths
+from jsae.config import layout
+from jsae.config.errors import JsaeError
 
-SCALE = "paper"
-
-
-def contents(settings: parameters.Parameters) -> dict[Path, Path]:
-    """Everything that is published: its place in published/, and in the study."""
-    here = [which(SCALE) for which in (paths.claims, paths.metrics, paths.summary, paths.theory, paths.maps)]
-    here += [which(SCALE) for which in (paths.quality, paths.tables, paths.figures)]
-    here += [which(SCALE) for which in (paths.report, paths.paper, paths.run_browser, paths.report_provenance)]
-    worlds = (world for world in settings.environments.values() if isinstance(world, parameters.Recommender))
-    stores = dict.fromkeys(world.store for world in worlds)
-    data = [which(store) for store in stores for which in (paths.purchases_summary, paths.transitions_summary)]
-    return {Path(path.name): path for path in (paths.PARAMETERS, *here)} | {path: path for path in data}
+STAGES = ("figures", "report")
+"""The stages that can be run again on what is published."""
 
 
-def finished_runs() -> dict[Path, Path]:
-    """The curves of every cell and cohort that has been trained: their places in published/, and in the study."""
-    root = Path("results") / SCALE / "runs"
-    return {Path("runs") / path.relative_to(root): path for path in sorted(root.rglob("*.parquet"))}
+def declared(path: Path) -> dict[str, Any]:
+    """The content of a settings file. Raises JsaeError if it is missing or damaged."""
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content["inputs"], content["outputs"], content["values"]["scale"]
+    except FileNotFoundError:
+        raise JsaeError(f"{path} is missing: run `dvc repro`, then `make publish`") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise JsaeError(f"{path} is no settings file of this version ({error}): run `make publish`") from None
+    return content
+
+
+def contents(settings: Path) -> dict[Path, Path]:
+    """Everything that is published: its place in the folder, and in the study.
+
+    settings: folder of the settings files of `figures` and `report`. The report's own files stay where they are: pages
+    are made again with the present ones.
+    """
+    found = [declared(settings / f"{stage}.json") for stage in STAGES]
+    scale = found[0]["values"]["scale"]
+    used = [path for one in found for path in paths(one["inputs"]) if path.parts[0] != layout.CLAIMS.parts[0]]
+    used += [path for one in found for path in paths(one["outputs"])]
+    used += [layout.metrics(scale), layout.summary(scale), layout.report_provenance(scale)]
+    used += [layout.settings(stage) for stage in STAGES]
+    return {place(path, scale): path for path in used}
+
+
+def paths(content: Any) -> Iterator[Path]:
+    """The paths of a section `inputs` or `outputs`."""
+    if isinstance(content, dict):
+        for value in content.values():
+            yield from paths(value)
+    elif content is not None:
+        yield Path(content)
+
+
+def place(path: Path, scale: str) -> Path:
+    """Where a file of the study lies in the folder."""
+    for root in (layout.claims(scale).parent, layout.report(scale).parent, layout.RESULTS):
+        if path.is_relative_to(root):
+            return path.relative_to(root)
+    return path
 
 
 def copy(path: Path, to: Path) -> None:

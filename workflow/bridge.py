@@ -2,21 +2,21 @@
 
 dvc.yaml is the only graph. A run has three steps, and may be killed in each:
 
-    begin       in Snakemake's main process: record what a killed run has left, take from the run-cache what it has, and
-                freeze the rest in PLAN, a stage an entry
-    run STAGE   in each job: run the stage's command, write its log, leave a receipt
-    end         in the main process: record the receipts in dvc.lock and in the run-cache, with one write
+    begin       in Snakemake's main process: record what a killed run finished, restore from the run-cache what it has,
+                run the eager stages, and freeze the rest in PLAN, one entry per stage
+    run STAGE   in each job: run the stage's command, write its log, write its fingerprint
+    end         in the main process: record the finished stages in dvc.lock and in the run-cache, with one write
 
-A receipt is the digest of all that the stage used: command, parameters, contents of its dependencies, names of its
-outputs. Jobs read the plan, never dvc.yaml. What was edited during a run does not match its receipt: that stage is not
-recorded and runs again the next time.
+A fingerprint is the digest of everything that the stage used: command, parameters, contents of its dependencies, names
+of its outputs. Jobs read the plan, never dvc.yaml. A stage whose fingerprint differs from what is in the folder at the
+end of the run is not recorded, and runs again the next time.
 """
 
 import atexit
 import contextlib
 import copy
 import fcntl
-import fnmatch
+import functools
 import hashlib
 import json
 import os
@@ -31,35 +31,45 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from stages import end_with_parent
+from workflow import starter
 
 HOME = Path(".snakemake/jsae")
-PLAN, LOCK, RECEIPTS = HOME / "plan.json", HOME / "lock", HOME / "receipts"
+PLAN, LOCK, FINGERPRINTS = HOME / "plan.json", HOME / "lock", HOME / "fingerprints"
 PARAMETERS = "params.yaml"
 GRAPH = "dvc.yaml"
-"""The graph of the study; search/dvc.yaml is that of the search, which is run when it is asked for only."""
+"""The graph of the study. search/dvc.yaml is the graph of the search, which runs on request only."""
 FAILED = "failed: "
 """How the last line of a failed stage's log starts."""
 AFTER = "after "
-"""How the reason starts of a stage in which nothing has changed, but in one before it."""
-SCOUTS = ("code", "settings")
-"""Kinds of quick stages that run while the plan is made: they decide about most others."""
+"""How the reason of a stage starts that is itself unchanged and comes after a stage that runs."""
+SHOWN = 12
+"""Reasons that are printed: a dry run and `dvc status` say them all."""
+EAGER = ("settings",)
+"""Quick stages that run while the plan is made: most other stages depend on what they write."""
 
 Plan = dict[str, dict[str, Any]]
-"""By stage: cmd, params {key: value}, deps [path], outs [path], persist [path], needs [stage], why; parameters, the MD5
-of params.yaml; recorded, the digest that dvc.lock has for the outputs in place, null if it has none."""
+"""By stage: cmd, params {key: value}, deps [path], outs [path], persist [path], needs [stage], why; fixed, the digests
+of the dependencies that no stage of this run writes; parameters, the MD5 of params.yaml; recorded, the fingerprint that
+dvc.lock has for the outputs in place, null if it has none."""
 
 
 class BridgeError(Exception):
-    """An error that a user can mend, in one sentence."""
+    """An error that a user can fix, in one sentence."""
 
 
 def kind(stage: str) -> str:
-    """The first word of a stage's name, the unit of resources: "train" of train-gridworld@preview-0-4-…"""
+    """The first word of a stage's name, by which profiles set resources: "train" of train@slot-machine-vpg-jsae-0-4."""
     return re.split("[-@]", stage)[0]
 
 
-def receipt(stage: str) -> str:
-    return f"{RECEIPTS}/{stage}.json"
+def kinds(*graphs: str) -> list[str]:
+    """Kinds of the stages of these graphs, from the names in the files."""
+    names = [name for graph in graphs for name in re.findall(r"^  ([\w-]+):", Path(graph).read_text(), re.MULTILINE)]
+    return sorted({kind(name) for name in names})
+
+
+def fingerprint(stage: str) -> str:
+    return f"{FINGERPRINTS}/{stage}.json"
 
 
 def log(stage: str) -> str:
@@ -79,14 +89,15 @@ def _use_this_python() -> None:
 
 
 def begin(graph: str = GRAPH, *, dry: bool) -> Plan:
-    """What Snakemake has to run of a graph and of what it needs, in DVC's order; a dry call changes nothing.
+    """The stages to run, of a graph and of what it needs, in DVC's order. A dry call changes nothing.
 
     Raises BridgeError if another run is at work here, or if DVC cannot read the project.
     """
     if not dry:
         _be_alone()
         _use_this_python()
-    with opened() as repo:
+        PLAN.unlink(missing_ok=True)  # of the run before
+    with opened(locked=not dry) as repo:
         if not dry:
             _keep_dvc_off(repo)
             _drop_leftovers(repo)
@@ -94,11 +105,11 @@ def begin(graph: str = GRAPH, *, dry: bool) -> Plan:
         plan = _plan(repo, graph, dry)
         if not dry:
             _write(PLAN, json.dumps(plan, indent=1, ensure_ascii=False))
-    for stage, entry in plan.items():
+    for number, (stage, entry) in enumerate(plan.items()):
         may = entry["why"].startswith(AFTER)  # only if what comes before changes its files
-        say(f"{'may run' if may else 'would run' if dry else 'to run'}: {stage} ({entry['why']})")
-    if not plan:
-        say("every stage is up to date")
+        if dry or number < SHOWN:
+            say(f"{'may run' if may else 'would run' if dry else 'to run'}: {stage} ({entry['why']})")
+    say(f"{len(plan)} stages to run" if plan else "every stage is up to date")
     return plan
 
 
@@ -109,14 +120,21 @@ def end() -> None:
 
 
 @contextlib.contextmanager
-def opened() -> Iterator[Any]:
-    """DVC's view of the project, locked. Raises BridgeError in place of DVC's own errors and of a full disk."""
+def opened(*, locked: bool = True) -> Iterator[Any]:
+    """DVC's view of the project; without its lock, for reading only, no file changes.
+
+    Raises BridgeError in place of DVC's own errors and of a full disk.
+    """
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
     parse_parameters_once()
     try:
-        with Repo() as repo, repo.lock:
+        with Repo() as repo, repo.lock if locked else contextlib.nullcontext():
+            try:
+                _ = repo.index.stages
+            except (AttributeError, KeyError, TypeError, ValueError) as error:  # DVC expects values of the right type
+                raise BridgeError(f"DVC: dvc.yaml cannot be filled with these parameters: {error!r}") from error
             yield repo
     except (DvcException, OSError) as error:
         raise BridgeError(f"DVC: {error}") from error
@@ -158,7 +176,8 @@ def why(stage: Any) -> str:
     if not any(item.hash_info for item in (*stage.deps, *stage.outs)):
         return "it has not run yet"
     found = []
-    for change in stage.status().get(stage.addressing, []):
+    status = type(stage).status.__wrapped__  # without the lock for readers, which is a file
+    for change in status(stage).get(stage.addressing, []):
         if isinstance(change, str):
             found.append("its command changed" if change == "changed checksum" else change)
             continue
@@ -172,7 +191,7 @@ def why(stage: Any) -> str:
 def _plan(repo: Any, which: str, dry: bool) -> Plan:
     """Every stage that is stale or comes after one, but for those that the run-cache has: they are restored."""
     plan: Plan = {}
-    restored: dict[str, Any] = {}  # and the scouts
+    restored: dict[str, Any] = {}  # and the eager stages
     graph = repo.index.graph
     for stage in ordered(repo, which):
         ahead = sorted(up.name for up in graph.successors(stage))
@@ -187,28 +206,36 @@ def _plan(repo: Any, which: str, dry: bool) -> Plan:
             if not dry:
                 stage.run()
             continue
-        if kind(stage.name) in SCOUTS and not needs and not dry:
+        if kind(stage.name) in EAGER and not needs and not dry:
             say(f"runs first: {stage.name} ({changed})")
             stage.run()
             restored[stage.name] = stage
             continue
         later = f"{AFTER}{(needs + unsure)[0]}" if needs or unsure else ""
-        plan[stage.name] = _frozen(stage, needs, "; ".join(filter(None, [changed, later])))
+        plan[stage.name] = {"needs": needs, "why": "; ".join(filter(None, [changed, later]))}
+        if not dry:
+            plan[stage.name] |= _frozen(stage, [Path(out) for need in needs for out in plan[need]["outs"]])
     if not dry:
         _lock(repo, restored)
     return plan
 
 
-def _frozen(stage: Any, needs: list[str], reason: str) -> dict[str, Any]:
+def _frozen(stage: Any, made: list[Path]) -> dict[str, Any]:
+    """What the plan says of a stage; made: the outputs that stages before it write in this run."""
     parameters = [dep for dep in stage.deps if dep.def_path == PARAMETERS]
+    deps = {dep.def_path: dep for dep in stage.deps if dep.def_path != PARAMETERS}
+    fixed = {
+        path: dep.get_hash().value
+        for path, dep in deps.items()
+        if dep.exists and not any(out.is_relative_to(path) or Path(path).is_relative_to(out) for out in made)
+    }
     return {
         "cmd": stage.cmd,
         "params": {key: value for dep in parameters for key, value in dep.get_hash().value.items()},
-        "deps": [dep.def_path for dep in stage.deps if dep.def_path != PARAMETERS],
+        "deps": list(deps),
+        "fixed": fixed,
         "outs": [out.def_path for out in stage.outs],
         "persist": [out.def_path for out in stage.outs if out.persist],
-        "needs": needs,
-        "why": reason,
         "parameters": md5(Path(PARAMETERS)) if parameters else None,
         "recorded": None if stage.changed_stage() or stage.changed_outs() else _digest(stage, recorded=True),
     }
@@ -233,22 +260,22 @@ def _in_run_cache(stage: Any) -> bool:
 
 
 def _record(repo: Any) -> None:
-    """Put the stages whose receipts hold true into the cache and into dvc.lock; the other receipts are void."""
+    """Put the stages whose fingerprints are still true into the cache and into dvc.lock; remove all fingerprints."""
     done = {}
     for stage in repo.index.stages:
         name = stage.name
-        if not (stage.cmd and Path(receipt(name)).exists()):
+        if not (stage.cmd and Path(fingerprint(name)).exists()):
             continue
         present = all(item.exists for item in (*stage.deps, *stage.outs))
-        if present and Path(receipt(name)).read_text() == _digest(stage, recorded=False):
+        if present and Path(fingerprint(name)).read_text() == _digest(stage, recorded=False):
             stage.save(run_cache=all(out.use_cache or out.is_metric or out.is_plot for out in stage.outs))
             stage.commit()
             done[name] = stage
         else:
             say(f"not recorded: {name} (what it reads has changed since, or its outputs are gone)")
     _lock(repo, done)
-    shutil.rmtree(RECEIPTS, ignore_errors=True)
-    RECEIPTS.mkdir(parents=True)
+    shutil.rmtree(FINGERPRINTS, ignore_errors=True)
+    FINGERPRINTS.mkdir(parents=True)
     if done:
         say(f"recorded: {len(done)} stages")
 
@@ -273,7 +300,7 @@ def _lock(repo: Any, stages: dict[str, Any]) -> None:
 
 
 def _digest(stage: Any, *, recorded: bool) -> str:
-    """The receipt of a stage: as dvc.lock has it, or of what lies there now."""
+    """The fingerprint of a stage: of what dvc.lock has recorded, or of what is in the folder now."""
     values = {dep.def_path: (dep.hash_info if recorded else dep.get_hash()).value for dep in stage.deps}
     parameters = values.pop(PARAMETERS, {})
     return digest(stage.cmd, parameters, values, [out.def_path for out in stage.outs])
@@ -288,6 +315,12 @@ def _be_alone() -> None:
     except BlockingIOError:
         stream.seek(0)
         raise BridgeError(f"process {stream.read()} is running the stages in this folder: wait for it") from None
+    except OSError as error:
+        stream.close()
+        raise BridgeError(
+            f"this folder's file system cannot lock files ({error.strerror}), and two runs would disturb each other: "
+            "have it mounted with locks (Lustre: the option flock), or put the project on another one"
+        ) from None
     stream.truncate(0)
     stream.write(str(os.getpid()))
     stream.flush()
@@ -303,6 +336,8 @@ def running() -> bool:
             fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
+        except OSError:  # no locks on this file system: no run either
+            return False
     return False
 
 
@@ -350,20 +385,19 @@ def run(stage: str) -> int:
     Path(log(stage)).parent.mkdir(exist_ok=True)
     with Path(log(stage)).open("w") as stream:
         try:
-            _run(stage, read_plan()[stage], stream)
+            now = _run(stage, read_plan()[stage], stream)
+            print(f"done in {time.monotonic() - start:.1f} s", file=stream, flush=True)
+            _write(Path(fingerprint(stage)), now)
         except (BridgeError, OSError) as error:
             print(f"{FAILED}{error}", file=stream)
-            print(f"error: {stage}: {error}; its log is {log(stage)}", file=sys.stderr)
             return 1
-        print(f"done in {time.monotonic() - start:.1f} s", file=stream)
     return 0
 
 
-def _run(stage: str, entry: dict[str, Any], stream: TextIO) -> None:
-    if entry["params"] and md5(Path(PARAMETERS)) != entry["parameters"] and _params(entry["params"]) != entry["params"]:
-        raise BridgeError(f"{PARAMETERS} was edited after this run had started; run again")
-    present = {path: md5(Path(path)) for path in entry["deps"]}
-    now = digest(entry["cmd"], entry["params"], present, entry["outs"])
+def _run(stage: str, entry: dict[str, Any], stream: TextIO) -> str:
+    """Returns the fingerprint. Raises BridgeError if the stage fails, or if what it reads has been edited."""
+    read = _read(entry, entry["fixed"], "after this run had started")
+    now = digest(entry["cmd"], entry["params"], read, entry["outs"])
     if now == entry["recorded"]:
         print("what it reads came out as it was: nothing to do", file=stream)
     else:
@@ -374,9 +408,20 @@ def _run(stage: str, entry: dict[str, Any], stream: TextIO) -> None:
     for out in entry["outs"]:
         if not Path(out).exists():
             raise BridgeError(f"it ended well and did not write {out}")
+    _read(entry, read, "while this stage ran")
     for need in entry["needs"]:  # Snakemake fails a job whose output is older than its input: a clock may jump back
-        os.utime(receipt(need), (0, 0))
-    _write(Path(receipt(stage)), now)
+        os.utime(fingerprint(need), (0, 0))
+    return now
+
+
+def _read(entry: dict[str, Any], expected: dict[str, str], when: str) -> dict[str, str]:
+    """Digests of the dependencies of a stage. Raises BridgeError if one, or a parameter, is not as expected."""
+    edited = [path for path, digest in expected.items() if md5(Path(path)) != digest]
+    if entry["params"] and md5(Path(PARAMETERS)) != entry["parameters"] and _params(entry["params"]) != entry["params"]:
+        edited.append(PARAMETERS)
+    if edited:
+        raise BridgeError(f"{edited[0]} was edited {when}; run again")
+    return {path: expected.get(path) or md5(Path(path)) for path in entry["deps"]}
 
 
 def _command(stage: str, command: str, stream: TextIO) -> None:
@@ -385,13 +430,15 @@ def _command(stage: str, command: str, stream: TextIO) -> None:
     environment.setdefault("JSAE_WORKERS", environment.get("OMP_NUM_THREADS", "1"))  # Snakemake's: the job's threads
     print(f"> {command}", file=stream, flush=True)
     words = shlex.split(command)
-    process = subprocess.Popen(
-        words, env=environment, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT
-    )
-    while True:
-        with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C reaches the stage too: wait for its end
-            status = process.wait()
-            break
+    status = starter.ask(words[2:], environment, stream.fileno()) if words[:2] == ["python", "-m"] else None
+    if status is None:
+        words[0] = sys.executable if words[0] == "python" else words[0]
+        process = subprocess.Popen(
+            words, env=environment, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT
+        )
+        while status is None:
+            with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C reaches the stage too: wait for its end
+                status = process.wait()
     if status:
         raise BridgeError(f"killed by signal {-status}" if status < 0 else f"exit status {status}")
 
@@ -429,7 +476,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def digest(command: str, params: dict[str, Any], deps: dict[str, str], outs: list[str]) -> str:
-    """What a receipt holds: a SHA-256."""
+    """What a fingerprint holds: a SHA-256."""
     return hashlib.sha256(json.dumps([command, params, deps, sorted(outs)], sort_keys=True).encode()).hexdigest()
 
 
@@ -445,14 +492,39 @@ def md5(path: Path) -> str:
 
 
 def _files(folder: Path) -> list[tuple[str, Path]]:
-    """Files of a folder that DVC looks at, by relative path, sorted. The patterns of .dvcignore are plain names."""
-    ignored = [line for line in Path(".dvcignore").read_text().split("\n") if line and not line.startswith("#")]
+    """Files of a folder that DVC looks at, by relative path, sorted."""
     found = []
-    for path in folder.rglob("*"):
-        parts = path.relative_to(folder).parts
-        if path.is_file() and not any(fnmatch.fnmatch(part, pattern) for part in parts for pattern in ignored):
-            found.append(("/".join(parts), path))
+    for parent, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not _is_ignored(Path(parent, name).as_posix(), is_folder=True)]
+        paths = [Path(parent, name) for name in files if not _is_ignored(Path(parent, name).as_posix())]
+        found += [(path.relative_to(folder).as_posix(), path) for path in paths if path.is_file()]
     return sorted(found)
+
+
+def _is_ignored(path: str, *, is_folder: bool = False) -> bool:
+    """Whether DVC leaves a file or folder out: the last pattern that fits it decides, as in dvc.ignore."""
+    for pattern, ignores, folders_only in _ignore_patterns():
+        if is_folder and (pattern.match(path) or pattern.match(f"{path}/")):
+            return ignores
+        if not is_folder and not folders_only and pattern.match(path):
+            return ignores
+    return False
+
+
+@functools.cache
+def _ignore_patterns() -> list[tuple[re.Pattern[str], bool, bool]]:
+    """DVC's own patterns and those of .dvcignore, the last first: what fits, whether it is ignored, whether for folders
+    only. A .dvcignore in a subfolder is not read."""
+    from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
+
+    path = Path(".dvcignore")
+    lines = [".hg/", ".git/", ".git", ".dvc/", *(path.read_text().split("\n") if path.exists() else [])]
+    found = []
+    for line in map(str.strip, lines):
+        pattern, ignores = GitIgnoreSpecPattern.pattern_to_regex(line)  # None: a comment or an empty line
+        if pattern is not None and ignores is not None:
+            found.append((re.compile(str(pattern)), ignores, line.endswith("/")))
+    return found[::-1]
 
 
 if __name__ == "__main__":

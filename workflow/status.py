@@ -1,180 +1,191 @@
-"""State of every stage, as a table of the runs: python -m workflow.status [--quiet]
+"""The state of every stage, as a table of the runs: python -m workflow.status [--quiet]
 
 fresh     its outputs are those of the present parameters, code and data
 stale     something that it reads has changed
 behind    it comes after a stage that is not fresh: it runs if that one's files change
 missing   it has not run, or its outputs are gone
 failed    its last run failed: its log says why
-done, running, waiting   in the run that is at work now
+done, running, to do   in the run that is at work now
 
-Below it stands what the rest will cost here, or when the run that is at work will end (workflow/forecast.py).
+The last lines say how long the rest takes, by the wall times of earlier runs under results/*/provenance. Nothing in the
+project changes. While a run is at work, its frozen plan is shown, not what has been edited since.
 
---quiet prints nothing. The exit status is 0 if every stage is fresh, else 1; 2 if DVC cannot read the project.
+The exit status is 0; with --quiet, which prints nothing, 1 if a stage is not fresh; 2 if DVC cannot read the project.
 """
 
-import datetime
+import json
 import os
 import re
+import statistics
 import sys
 import time
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from workflow.bridge import (
     AFTER,
     FAILED,
     PLAN,
+    SHOWN,
     BridgeError,
+    fingerprint,
     kind,
     log,
     opened,
     ordered,
     read_plan,
-    receipt,
     running,
     why,
 )
-from workflow.forecast import Forecast, span
 
 STEPS = ("collect", "pretrain", "train")
-"""The stages of a cell: the columns of the table."""
-COLOURS = {"fresh": "green", "done": "green", "running": "cyan", "waiting": "cyan", "failed": "red"}
-SHOWN = 12
-"""Reasons that are printed: `dvc status` has them all."""
+"""The columns of the table: stages that a run goes through."""
+RUNS = Path("workflow/runs.yaml")
+"""Names the scale, by which records of earlier runs are kept apart."""
+COLOURS = {"fresh": "green", "done": "green", "running": "cyan", "to do": "cyan", "failed": "red"}
 
 
 class State(NamedTuple):
     word: str
     reason: str
-    options: dict[str, str]  # of its command: "environment", "agent", ...
+    needs: list[str]  # the stages just before it
 
 
 def states() -> dict[str, State]:
-    """By stage, in DVC's order."""
+    """By stage, in DVC's order, when no run is at work. Raises BridgeError if DVC cannot read the project."""
     found: dict[str, State] = {}
-    plan = read_plan() if running() else {}
-    with opened() as repo:
+    with opened(locked=False) as repo:
         for stage in ordered(repo):
-            name, reason = stage.name, why(stage)
-            ahead = [up.name for up in repo.index.graph.successors(stage)]
-            ahead = sorted(up for up in ahead if found[up].word not in ("fresh", "done"))
+            reason = why(stage)
+            needs = sorted(up.name for up in repo.index.graph.successors(stage))
+            ahead = [name for name in needs if found[name].word != "fresh"]
             word = "stale" if all(out.exists for out in stage.outs) else "missing"
             if not reason:
                 word, reason = ("behind", f"{AFTER}{ahead[0]}") if ahead else ("fresh", "")
-            elif Path(receipt(name)).exists():
-                word = "done"
-            elif (started := has_log(name, since=PLAN if name in plan else None)) and last_line(name).startswith(
-                FAILED
-            ):
-                word, reason = "failed", f"{last_line(name).removeprefix(FAILED)}; its log is {log(name)}"
-            elif name in plan:
-                word = "running" if started else "waiting"
-            found[name] = State(word, reason, dict(re.findall(r"--([a-z-]+) (\S+)", stage.cmd)))
+            elif failure := failed(stage.name):
+                word, reason = "failed", failure
+            found[stage.name] = State(word, reason, needs)
     return found
 
 
-def has_log(stage: str, since: Path | None) -> bool:
-    """Whether a stage has a log, not older than the file `since`."""
+def states_of_run() -> dict[str, State]:
+    """By stage of the run that is at work. Raises BridgeError if it has no plan yet."""
+    try:
+        plan, start = read_plan(), PLAN.stat().st_mtime
+    except FileNotFoundError:
+        raise BridgeError("a run is at work and has not made its plan yet: wait a moment") from None
+    found = {}
+    for name, entry in plan.items():
+        word, reason = "to do", entry["why"]
+        if Path(fingerprint(name)).exists():
+            word = "done"
+        elif Path(log(name)).exists() and Path(log(name)).stat().st_mtime >= start:
+            failure = failed(name)
+            word, reason = ("failed", failure) if failure else ("running", f"its log is {log(name)}")
+        found[name] = State(word, reason, entry["needs"])
+    return found
+
+
+def failed(stage: str) -> str:
+    """How the last run of a stage failed; empty if it did not."""
     path = Path(log(stage))
-    return path.exists() and (since is None or path.stat().st_mtime >= since.stat().st_mtime)
+    last = path.read_text(errors="replace").rstrip().rpartition("\n")[2] if path.exists() else ""
+    return f"{last.removeprefix(FAILED)}; its log is {log(stage)}" if last.startswith(FAILED) else ""
 
 
-def last_line(stage: str) -> str:
-    return Path(log(stage)).read_text(errors="replace").rstrip().rpartition("\n")[2]
-
-
-def table(found: dict[str, State]) -> Table:
-    """A row a cell and cohort."""
-    shown = Table(box=None, pad_edge=False)
-    for title in ("environment", "agent", "embedding", "cohort", *STEPS):
-        shown.add_column(title)
-    by_step = {
-        (kind(name), *(state.options.get(key) for key in ("environment", "agent", "embedding", "cohort"))): state.word
-        for name, state in found.items()
-    }
-    previous = ""
-    for step, environment, agent, embedding, cohort in by_step:
-        if step != "train" or environment is None:
-            continue
-        words = [
-            by_step.get(("collect", environment, None, None, cohort)),
-            by_step.get(("pretrain", environment, None, embedding, cohort)),
-            by_step["train", environment, agent, embedding, cohort],
-        ]
-        cells = [environment if environment != previous else "", agent, embedding, cohort]
-        shown.add_row(*(str(cell) for cell in cells), *(coloured(word) for word in words))
-        previous = str(environment)
+def table(found: Mapping[str, State]) -> Table:
+    """A row for each training, with the stages before it."""
+    shown = Table("run", *STEPS, box=None, pad_edge=False)
+    for name in found:
+        if kind(name) == STEPS[-1]:
+            words: dict[str, str] = {}
+            line = [name]
+            for one in line:  # it grows: the stages before, the nearest first
+                if one in found:
+                    words.setdefault(kind(one), found[one].word)
+                    line += found[one].needs
+            shown.add_row(escape(name.partition("@")[2] or name), *(coloured(words.get(step, "")) for step in STEPS))
     return shown
 
 
-def others(found: dict[str, State]) -> Table:
-    """A row a stage that belongs to no cell."""
+def others(found: Mapping[str, State]) -> Table:
+    """A row for each other stage."""
     shown = Table.grid(padding=(0, 2))
     for name, state in found.items():
-        if kind(name) not in STEPS or "environment" not in state.options:
-            shown.add_row(coloured(state.word), name)
+        if kind(name) not in STEPS:
+            shown.add_row(coloured(state.word), escape(name))
     return shown
 
 
-def outlook(found: dict[str, State]) -> list[str]:
-    """What is still to be done will cost, in sentences."""
-    forecast = Forecast()
+def runs_for(stage: str, state: State) -> float:
+    """Seconds since a stage that is running has started; its log is created then and not appended to before it ends."""
+    return max(time.time() - Path(log(stage)).stat().st_mtime, 0.0) if state.word == "running" else 0.0
+
+
+def remaining(stages: Mapping[str, float]) -> str:
+    """How long these stages take on all cores, in words; each with the seconds that it has run already."""
+    seconds = defaultdict(list)
+    scale = re.search(r"^ *scale: *(\w+)", RUNS.read_text() if RUNS.exists() else "", re.MULTILINE)
+    for folder in ("shared", scale[1] if scale else "*"):
+        for record in Path("results").glob(f"{folder}/provenance/*/**/*.json"):
+            step, *item = record.with_suffix("").parts[3:]
+            try:
+                took = float(json.loads(record.read_text())["wall_seconds"])
+            except (OSError, ValueError, KeyError):
+                continue
+            seconds[step].append(took)
+            seconds[f"{step}@{'-'.join(item)}"].append(took)
+    known = {name: seconds.get(name) or seconds.get(kind(name), []) for name in stages}
+    left = sum(max(statistics.mean(took) - stages[name], 0) for name, took in known.items() if took)
+    unknown = sum(not took for took in known.values())
+    if unknown == len(stages):
+        return "unknown (no earlier run)" if stages else "0 s"
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    todo = {name: state for name, state in found.items() if state.word not in ("fresh", "done")}
-    costs = {name: forecast.cost(name, state.options) for name, state in todo.items()}
-    known = [cost for cost in costs.values() if cost]
-    seconds, megabytes = sum(cost.seconds for cost in known), sum(cost.bytes for cost in known) / 1e6
-    lines = []
-    if any(state.word in ("running", "waiting") for state in todo.values()):
-        left = sum(cost.seconds for name, cost in costs.items() if cost and todo[name].word in ("running", "waiting"))
-        left -= sum(min(_running_for(name), cost.seconds) for name, cost in costs.items()
-                    if cost and todo[name].word == "running")  # fmt: skip
-        beside = max(sum(state.word == "running" for state in todo.values()), 1)
-        end = datetime.datetime.now() + datetime.timedelta(seconds=left / beside)
-        lines.append(
-            f"The run at work ends at about {end:%H:%M} ({span(left / beside)} from now, {beside} stages at a time)."
-        )
-    elif todo:
-        lines.append(
-            f"To run: at most {len(todo)} stages, about {span(seconds)} of one core, {span(seconds / cores)} on "
-            f"{cores} cores, and {megabytes:,.0f} MB of outputs, which DVC's cache holds a second time."
-        )
-    if len(known) < len(todo):
-        lines.append(f"Not counted: {len(todo) - len(known)} stages that no record tells the cost of.")
-    return lines
+    more = f", without {unknown} of unknown length" if unknown else ""
+    return f"about {span(left / cores)} on {cores} cores{more}"
 
 
-def _running_for(stage: str) -> float:
-    return max(time.time() - Path(log(stage)).stat().st_mtime, 0.0) if Path(log(stage)).exists() else 0.0
+def span(seconds: float) -> str:
+    """Seconds in words."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def coloured(word: str | None) -> str:
-    colour = COLOURS.get(word or "", "yellow")
-    return f"[{colour}]{word}[/]" if word else ""
+def coloured(word: str) -> str:
+    return f"[{COLOURS.get(word, 'yellow')}]{word}[/]" if word else ""
 
 
 def main(arguments: Sequence[str]) -> int:
-    found = states()
-    open_ends = {name: state for name, state in found.items() if state.word != "fresh"}
-    if "--quiet" not in arguments:
-        terminal = Console(soft_wrap=True, highlight=False)
-        console = terminal if terminal.is_terminal else Console(soft_wrap=True, highlight=False, width=200)
-        console.print(table(found), "", others(found), "", sep="\n")
-        urgent = sorted(open_ends.items(), key=lambda item: item[1].word != "failed")
-        for name, state in urgent[:SHOWN]:
-            console.print(f"{coloured(state.word)} {name}: {state.reason}")
-        if len(urgent) > SHOWN:
-            console.print(f"... and {len(urgent) - SHOWN} more")
-        counts = Counter(state.word for state in open_ends.values())
-        rest = ", ".join(f"{count} {word}" for word, count in counts.items())
-        fresh = f"{len(found) - len(open_ends)} of {len(found)} stages are fresh" + (f", {rest}" if rest else "")
-        console.print(fresh, *outlook(found), sep="\n")
-    return 1 if open_ends else 0
+    at_work = running()
+    found = states_of_run() if at_work else states()
+    todo = {name: state for name, state in found.items() if state.word not in ("fresh", "done")}
+    if "--quiet" in arguments:
+        return 1 if todo or at_work else 0
+    terminal = Console(soft_wrap=True, highlight=False)
+    console = terminal if terminal.is_terminal else Console(soft_wrap=True, highlight=False, width=200)
+    console.print(table(found), "", others(found), "", sep="\n")
+    order = ("failed", "running")
+    urgent = sorted(todo, key=lambda name: order.index(todo[name].word) if todo[name].word in order else len(order))
+    for name in urgent[:SHOWN]:
+        console.print(f"{coloured(todo[name].word)} {escape(name)}: {escape(todo[name].reason)}")
+    if len(urgent) > SHOWN:
+        console.print(f"... and {len(urgent) - SHOWN} more")
+    counts = Counter(todo[name].word for name in urgent)
+    rest = "".join(f", {count} {word}" for word, count in counts.items())
+    good = "done" if at_work else "fresh"
+    console.print(f"{len(found) - len(todo)} of {len(found)} stages are {good}{rest}")
+    if at_work:
+        console.print(f"Elapsed: {span(time.time() - PLAN.stat().st_mtime)}")
+    if left := [name for name, state in todo.items() if state.word != "failed" or not at_work]:
+        console.print(f"Remaining: {remaining({name: runs_for(name, todo[name]) for name in left})}")
+    return 0
 
 
 if __name__ == "__main__":

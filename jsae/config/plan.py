@@ -10,7 +10,7 @@ from typing import Any, Literal
 from jsae.config import hyper_parameters, layout, registry
 from jsae.config.errors import JsaeError
 from jsae.config.hyper_parameters import Found
-from jsae.config.schema import Parameters
+from jsae.config.schema import SOURCES, Parameters
 from jsae.config.study import Cell, named
 
 Entries = dict[str, dict[str, Any]]
@@ -27,6 +27,7 @@ def plan(parameters: Parameters, found: Found, scale: str, panel: str = "") -> d
     | collect | by environment and seeds; world, the name of the environment's file |
     | pretrain | by environment, embedding and seeds; samples; source, the embeddings that a transfer starts from |
     | train | by cell and seeds; pretrained; source, the weights that a transfer of the agent starts from |
+    | summaries | by data set: what the report shows of it; a file that is there anyway, where it does not run |
     | samples, search | see `search_plan` |
 
     A file that an entry does not need is named by that of its environment, which every entry needs: DVC's lists of
@@ -61,14 +62,16 @@ def plan(parameters: Parameters, found: Found, scale: str, panel: str = "") -> d
             paths = {"world": world, "pretrained": pretrained, "source": source}
             _put(train, f"{cell}-{seeds}", {**vars(cell), **paths, "seeds": seeds})
     sections = [parameters.environment(entry["environment"], entry["reading"]) for entry in environments.values()]
+    data_sets: list[str] = sorted({section.purchases for section in sections if section.purchases})
     return {
         "scale": scale,
         "panel": panel,
-        "purchases": sorted({section.purchases for section in sections if section.purchases}),
+        "purchases": data_sets,
         "environments": environments,
         "collect": collect,
         "pretrain": pretrain,
         "train": train,
+        "summaries": {source: _summaries(source, used=source in data_sets) for source in SOURCES},
         **search_plan(parameters, environments),
     }
 
@@ -77,6 +80,13 @@ def _put(entries: Entries, name: str, entry: dict[str, Any]) -> None:
     """Add an entry. Raises JsaeError if another one has its name: an environment may be called like one's reading."""
     if entries.setdefault(name, entry) != entry:
         raise JsaeError(f"two stages would be called {name}: rename an environment or a reading of params.yaml")
+
+
+def _summaries(source: str, used: bool) -> dict[str, str]:
+    """The files that say what the filter left of a data set, and how good its n-gram model is."""
+    places = {"purchases": layout.purchases(source), "transitions": layout.transitions(source)}
+    unused = layout.settings("report")
+    return {name: (path.with_suffix(".json") if used else unused).as_posix() for name, path in places.items()}
 
 
 def search_plan(parameters: Parameters, environments: Entries) -> dict[str, Entries]:
@@ -151,7 +161,7 @@ def text(planned: dict[str, Any]) -> str:
         f"  panel: {json.dumps(planned['panel'])}",
         f"  purchases: {json.dumps(planned['purchases'])}",
     ]
-    for kind in ("environments", "collect", "pretrain", "train", "samples", "search"):
+    for kind in ("environments", "collect", "pretrain", "train", "summaries", "samples", "search"):
         lines.append(f"  {kind}:" + ("" if planned[kind] else " {}"))
         lines += [f"    {json.dumps(name)}: {_line(entry)}" for name, entry in planned[kind].items()]
     return "\n".join([*lines, ""])

@@ -27,6 +27,7 @@ from jsae.config.study import Cell, seeds_of
 Scale = Literal["smoke", "preview", "paper"]
 SCALES: tuple[Scale, ...] = get_args(Scale)
 Source = Literal["completejourney", "kechinov", "synthetic"]
+SOURCES: tuple[Source, ...] = get_args(Source)
 PANELS = ("2a", "2b", "2c", "2d", "2e", "2f")
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 

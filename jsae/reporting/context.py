@@ -1,6 +1,8 @@
-"""Everything that the report shows, read from files once. The sections are functions of it."""
+"""Everything that the report shows, read once from the inputs that its settings file names.
 
-from collections.abc import Sequence
+The sections are functions of it.
+"""
+
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,14 +11,15 @@ import polars as pl
 from ruamel.yaml import YAML
 
 from jsae.analysis import claims
-from jsae.config import labels as names
-from jsae.config import parameters
+from jsae.analysis.schema import AGGREGATES, CELLS, FINAL
 from jsae.io import files
+from jsae.io.declared import Declared
+from jsae.io.table import read as read_checked
+from jsae.reporting.looks import Looks
+from jsae.training.columns import CURVES, KEYS
 
 Record = dict[str, Any]
 """A record of one of the JSON or YAML files, as it stands there."""
-CELL = ("environment", "agent", "embedding")
-"""The columns that name a cell."""
 
 
 @dataclass(frozen=True)
@@ -24,33 +27,31 @@ class Context:
     """What the report shows of a study at one scale. Nothing in it is computed.
 
     Attributes:
-        scale: "preview" or "paper".
+        values: of the settings file; see the class Study of stages/settings.py.
         figures: folder of the drawn figures.
-        settings: params.yaml.
+        looks: names and looks of the cells.
         paper: report/paper.yaml, what the report says of the paper itself.
         deviations: report/deviations.yaml.
         book: report/claims.yaml, the claims with their margins.
         curves: a row for each epoch of each run.
         final: a row for each run.
         aggregates: a row for each agent and embedding, over all environments.
-        missing: what params.yaml lists and has no run.
+        missing: cells that the study plans and that have no run.
         verdicts: a record for each claim of the paper.
-        variants: the same comparisons in environments that the paper does not have.
-        ablations: differences between ablations and what they vary.
+        readings: the same comparisons under the readings other than the primary one.
+        differences: between ablations, controls, transfers and what they vary; between a reading and the primary one.
         checks: a row for each number by which the theory was checked.
-        quality: a row for each pre-trained embedding and seed; without rows where none was measured.
-        maps: a row for each bin of the gridworld and agent; without rows where no agent was mapped.
-        tried: a row for each setting of the search.
-        took: a row for each cell of the search, with the seconds that it took.
-        purchases: what the filter left of each store; None where it has not run.
-        models: the n-gram model of each store; None where it has not been made.
-        commands: (cell, command) of each curve.
-        locks: the lock files that the numbers depend on.
+        probes: a row for each pre-trained embedding and seed.
+        value_maps: a row for each bin of a gridworld and cell.
+        tried: a row for each setting of the search, of cells of this study.
+        took: a row for each searched cell of this study, with the seconds that it took.
+        purchases: what the filter left of each data set.
+        models: the n-gram model of each data set.
     """
 
-    scale: str
+    values: Record
     figures: Path
-    settings: parameters.Parameters
+    looks: Looks
     paper: Record
     deviations: list[Record]
     book: claims.Claims
@@ -59,22 +60,35 @@ class Context:
     aggregates: pl.DataFrame
     missing: list[Record]
     verdicts: list[Record]
-    variants: list[Record]
-    ablations: list[Record]
+    readings: list[Record]
+    differences: list[Record]
     checks: pl.DataFrame
-    quality: pl.DataFrame
-    maps: pl.DataFrame
+    probes: pl.DataFrame
+    value_maps: pl.DataFrame
     tried: pl.DataFrame
     took: pl.DataFrame
-    purchases: dict[str, Record | None]
-    models: dict[str, Record | None]
-    commands: Sequence[tuple[str, str]]
-    locks: Sequence[Path]
+    purchases: dict[str, Record]
+    models: dict[str, Record]
 
     @property
-    def stores(self) -> dict[str, str]:
-        """The store that each recommender system draws from."""
-        return stores(self.settings)
+    def scale(self) -> str:
+        """smoke, preview or paper."""
+        return str(self.values["scale"])
+
+    @property
+    def judged(self) -> bool:
+        """Whether the budgets are the paper's, so that runs support or contradict what it says."""
+        return self.scale == "paper"
+
+    @property
+    def parameters(self) -> Record:
+        """The content of params.yaml."""
+        return dict(self.values["parameters"])
+
+    @property
+    def environments(self) -> dict[str, Record]:
+        """The sections of the environments that this study has, in the order of plots."""
+        return {name: self.parameters["environments"][name] for name in self.looks.environments}
 
     @property
     def compared(self) -> list[Record]:
@@ -82,9 +96,14 @@ class Context:
         return [claim for claim in self.verdicts if claim["low"] is not None]
 
     @property
+    def primary(self) -> pl.DataFrame:
+        """The table `final` under the primary reading."""
+        return self.final.filter(pl.col("reading") == "")
+
+    @property
     def drawn(self) -> list[str]:
-        """The panels of Figure 2 that have a run."""
-        return [name for name in names.PANELS if self.figure(name).exists()]
+        """The panels of Figure 2 that have a run, as 2a."""
+        return [panel for panel in self.looks.panels if self.figure(f"figure_{panel}").exists()]
 
     @property
     def confidence(self) -> str:
@@ -95,86 +114,43 @@ class Context:
         """Where the figure `name` lies, if it was drawn."""
         return self.figures / f"{name}.svg"
 
-    def epochs(self, environment: str) -> tuple[int, int]:
-        """Epochs of a run in an environment: at this scale and at the paper's."""
-        epochs = self.settings.environments[environment].epochs
-        return epochs.at(self.scale), epochs.at("paper")
 
+def read(settings: str) -> Context:
+    """Read what the report shows.
 
-def stores(settings: parameters.Parameters) -> dict[str, str]:
-    """The store that each recommender system draws from."""
-    worlds = settings.environments.items()
-    return {name: world.store for name, world in worlds if isinstance(world, parameters.Recommender)}
-
-
-def read(
-    *,
-    scale: str,
-    results: str,
-    data: str,
-    search: str,
-    parameters_file: str,
-    sources: str,
-    commands: Sequence[Sequence[str]],
-    locks: Sequence[str],
-) -> Context:
-    """Read what the report shows. All places are paths as text, since a notebook takes no others.
-
-    Args:
-        scale: "preview" or "paper".
-        results: folder of the study's tables, figures, verdicts, measures and maps.
-        data: folder with a folder for each store.
-        search: folder of the settings that the search tried, and of the seconds that they took.
-        parameters_file: params.yaml.
-        sources: folder of the report's own files.
-        commands: (cell, command) of each curve.
-        locks: the lock files.
+    settings: path of the report's settings file, as text, since a notebook takes no others.
 
     Raises:
         JsaeError: a file is missing or damaged.
     """
-    root, own = Path(results), Path(sources)
-    settings = parameters.load(Path(parameters_file))
-    curves, final, aggregates = (_table(root / f"tables/{name}.parquet") for name in ("curves", "final", "aggregates"))
-    missing, variants, ablations = (
-        files.read_json(root / f"tables/{name}.json") for name in ("missing", "variants", "ablations")
-    )
-    checks = files.read_json(root / "theory.json")["checks"]
-    purchases, models = (
-        {store: _json_or_none(Path(data) / store / f"{name}.json") for store in stores(settings).values()}
-        for name in ("purchases", "transitions")
-    )
+    declared = Declared.read(Path(settings))
+    tables, probes = declared.input("tables"), declared.input("probes")
+    cells = read_checked(CELLS, tables / "cells.parquet")
     yaml = YAML(typ="safe")
     return Context(
-        scale=scale,
-        figures=root / "figures",
-        settings=settings,
-        paper=yaml.load(own / "paper.yaml"),
-        deviations=yaml.load(own / "deviations.yaml"),
-        book=claims.load(own / "claims.yaml"),
-        curves=curves,
-        final=final,
-        aggregates=aggregates,
-        missing=missing,
-        verdicts=files.read_json(root / "claims.json"),
-        variants=variants,
-        ablations=ablations,
-        checks=pl.DataFrame(checks, infer_schema_length=None),
-        quality=_table(root / "quality/embeddings.parquet", optional=True),
-        maps=_table(root / "maps.parquet", optional=True),
-        tried=pl.read_csv(Path(search) / "settings.csv", infer_schema_length=None),
-        took=pl.read_csv(Path(search) / "times.csv"),
-        purchases=purchases,
-        models=models,
-        commands=[(cell, command) for cell, command in commands],
-        locks=[Path(lock) for lock in locks],
+        values=declared.values,
+        figures=declared.input("figures"),
+        looks=Looks.of(cells),
+        paper=yaml.load(declared.input("paper")),
+        deviations=yaml.load(declared.input("deviations")),
+        book=claims.load(declared.input("book")),
+        curves=read_checked(CURVES, tables / "curves.parquet"),
+        final=read_checked(FINAL, tables / "final.parquet"),
+        aggregates=read_checked(AGGREGATES, tables / "aggregates.parquet"),
+        missing=files.read_json(tables / "missing.json"),
+        verdicts=files.read_json(declared.input("claims")),
+        readings=files.read_json(tables / "readings.json"),
+        differences=files.read_json(tables / "ablations.json"),
+        checks=pl.DataFrame(files.read_json(declared.input("theory"))["checks"], infer_schema_length=None),
+        probes=files.read_table(probes / "embeddings.parquet"),
+        value_maps=files.read_table(declared.input("value_maps")),
+        tried=_of_study(pl.read_csv(declared.input("search"), infer_schema_length=None), cells),
+        took=_of_study(pl.read_csv(declared.input("search_times")), cells),
+        purchases={source: files.read_json(Path(path)) for source, path in declared.inputs["purchases"].items()},
+        models={source: files.read_json(Path(path)) for source, path in declared.inputs["transitions"].items()},
     )
 
 
-def _table(path: Path, optional: bool = False) -> pl.DataFrame:
-    """A table of the study; one without rows and columns where an optional one is missing."""
-    return pl.DataFrame() if optional and not path.exists() else files.read_table(path)
-
-
-def _json_or_none(path: Path) -> Record | None:
-    return files.read_json(path) if path.exists() else None
+def _of_study(search: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFrame:
+    """The rows of a table of the search on cells of this study."""
+    return search.join(cells, on=KEYS[:3], how="semi", maintain_order="left")

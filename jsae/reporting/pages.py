@@ -11,9 +11,9 @@ import nbformat
 import polars as pl
 from nbconvert.exporters import HTMLExporter
 
-from jsae.analysis.curves import Cell
-from jsae.config import labels as names
+from jsae.config.study import Cell
 from jsae.reporting import document
+from jsae.reporting.looks import Looks
 
 Notebook = nbformat.NotebookNode
 
@@ -37,19 +37,19 @@ def known_values(notebook: Notebook) -> dict[str, str]:
     return {name: value for values in given for name, value in values.items()}
 
 
-def to_html(notebook: Notebook, sources: Path, stamp: tuple[str, str] = ("", "")) -> str:
-    """One self-contained page. sources: folder of style.css and template/. stamp: a word and a sentence on top."""
+def to_html(notebook: Notebook, style: Path, template: Path, stamp: tuple[str, str] = ("", "")) -> str:
+    """One self-contained page. template: folder of the template of nbconvert. stamp: a word and a sentence on top."""
     known = known_values(notebook)
     shown = list(blocks(notebook))
     prose = "\n".join(document.fill(block["text"], known) for block in shown if block["kind"] == "prose")
     resources = {
         "title": re.findall(r"^# (.+)$", prose, re.MULTILINE)[0],
-        "style": (sources / "style.css").read_text(),
+        "style": style.read_text(),
         "stamp": stamp,
         "contents": [(document.anchor(words), words) for words in re.findall(r"^## (.+)$", prose, re.MULTILINE)],
         "content": "".join(document.block_html(block, known) for block in shown),
     }
-    exporter = HTMLExporter(template_name="template", extra_template_basedirs=[str(sources)])
+    exporter = HTMLExporter(template_name=template.name, extra_template_basedirs=[str(template.parent)])
     page, _ = exporter.from_notebook_node(nbformat.v4.new_notebook(), resources=resources)
     return str(page)
 
@@ -67,22 +67,26 @@ def to_print(notebook: Notebook, stamp: str = "") -> dict[str, Any]:
 
 
 def runs_html(
-    cells: Sequence[Cell],
+    looks: Looks,
     curves: pl.DataFrame,
     final: pl.DataFrame,
-    commands: Mapping[Cell, Sequence[str]],
+    stages: Mapping[str, Cell],
     settings: Mapping[Cell, Sequence[tuple[str, str, str]]],
-    parameters: Sequence[tuple[str, str, str, str]],
-    sources: Path,
+    parameters: Sequence[Sequence[str]],
+    browser: Path,
+    style: Path,
     stamp: str = "",
 ) -> str:
     """A page to browse every run: the matrix of cells, each seed's curve, parameters and command.
 
-    cells: of the study, with or without runs. settings: rows (name, value, where it comes from) of what each cell is
-    trained with. parameters: rows (name, value, meaning, source).
+    Args:
+        stages: the cell of each stage `train`, by name.
+        settings: rows (name, value, where it comes from) of what each cell is trained with.
+        parameters: rows (name, value, meaning, source).
+        browser, style: report/runs.html and report/style.css.
     """
     listed = []
-    for cell in cells:
+    for cell in dict.fromkeys(stages.values()):
         of_cell = pl.all_horizontal(pl.col(name) == value for name, value in vars(cell).items())
         runs = final.filter(of_cell).sort("seed").rows(named=True)
         lines = dict(curves.filter(of_cell).sort("epoch").group_by("seed").agg("mean_return").iter_rows())
@@ -92,15 +96,16 @@ def runs_html(
                 **vars(cell),
                 "random": _known(runs[0]["random_return"]) if runs else None,
                 "optimal": _known(runs[0]["optimal_return"]) if runs else None,
-                "commands": list(commands[cell]),
+                "commands": [f"dvc repro train@{name}" for name, trained in stages.items() if trained == cell],
                 "settings": settings[cell],
-                "prefixes": [f"environments.{cell.environment}.", f"agents.{cell.agent}.", "embeddings."],
+                "prefixes": [f"environments.{cell.environment}.", f"agents.{cell.agent}.", "embeddings."]
+                + [f"readings.{cell.reading}."] * bool(cell.reading),
                 "runs": [
                     {
                         "seed": run["seed"],
                         "final": run["final_return"],
-                        "area": run["area"],
-                        "fraction": _known(run["fraction"]),
+                        "over_training": run["mean_over_training"],
+                        "normalized": _known(run["normalized_return"]),
                         "curve": [float(f"{value:.4g}") for value in lines[run["seed"]]],
                     }
                     for run in runs
@@ -110,13 +115,13 @@ def runs_html(
     data = {
         "cells": listed,
         "parameters": parameters,
-        "names": names.AGENTS | names.EMBEDDINGS | names.ENVIRONMENTS,
-        "colors": names.COLORS,
+        "names": {**looks.agents, **looks.embeddings, **looks.environments},
+        "embeddings": list(looks.embeddings),
+        "colors": {name: style["color"] for name, style in looks.styles.items()},
         "stamp": stamp,
     }
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")
-    page = (sources / "runs.html").read_text()
-    return page.replace("/*STYLE*/", (sources / "style.css").read_text()).replace("/*DATA*/", text)
+    return browser.read_text().replace("/*STYLE*/", style.read_text()).replace("/*DATA*/", text)
 
 
 def _known(value: float) -> float | None:
@@ -124,18 +129,22 @@ def _known(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def training_hours(records: Mapping[str, Mapping[str, Any]]) -> dict[Cell, float]:
-    """Hours that each cell's training took, all its cohorts together, from records by name."""
+def training_hours(records: Mapping[str, Mapping[str, Any]], stages: Mapping[str, Cell]) -> dict[Cell, float]:
+    """Hours that each cell's training took, all its blocks of seeds together, from provenance records by name.
+
+    stages: the cell of each stage `train`, by name.
+    """
     hours: dict[Cell, float] = {}
-    for name, record in records.items():
-        match name.split("/"):
-            case ["train", environment, agent_and_embedding, _]:
-                cell = Cell(environment, *agent_and_embedding.split("-", 1))
-                hours[cell] = hours.get(cell, 0.0) + record["wall_seconds"] / 3600
+    for name, cell in stages.items():
+        record = records.get(f"train/{name}")
+        if record is not None:
+            hours[cell] = hours.get(cell, 0.0) + record["wall_seconds"] / 3600
     return hours
 
 
-def provenance_html(records: Mapping[str, Mapping[str, Any]], sources: Path, picture: Path | None = None) -> str:
+def provenance_html(
+    records: Mapping[str, Mapping[str, Any]], hours: Mapping[Cell, float], style: Path, picture: Path | None = None
+) -> str:
     """A small page with the provenance records, by name. picture: drawing of the hours of each cell."""
     rows = []
     for name, record in records.items():
@@ -144,19 +153,18 @@ def provenance_html(records: Mapping[str, Mapping[str, Any]], sources: Path, pic
         took = f"{record['wall_seconds'] / 3600:.3f}"
         machine = f"{record['processor']}, {record['cores']} cores, {record['system']}, on {record['device']}"
         rows.append((name, record["started"], took, commit, record["lock"][:12], machine, packages))
-    hours = sum(record["wall_seconds"] for record in records.values()) / 3600
-    rows.append(("all of them", "", f"{hours:.3f}", "", "", "", ""))
+    total = sum(record["wall_seconds"] for record in records.values()) / 3600
+    rows.append(("all of them", "", f"{total:.3f}", "", "", "", ""))
     columns = ["Stage", "Started (UTC)", "Hours", "Commit", "Lock", "Machine", "Packages"]
     body = document.block_html(document.table(columns, rows, "What this machine did.", numbers=["Hours"]), {})
     if picture is not None:
-        said = "; ".join(f"{cell}: {took:.3g} hours" for cell, took in training_hours(records).items())
+        said = "; ".join(f"{cell}: {took:.3g} hours" for cell, took in hours.items())
         alt = f"Hours of training, a bar a cell: {said}."
         caption = "**Hours of training** of each cell, all its seeds together, on this machine."
         body = document.block_html(document.figure(picture, alt, caption, wide=True), {}) + body
-    style = (sources / "style.css").read_text()
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><meta name="color-scheme" content="light dark">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<link rel="icon" href="data:,"><title>Provenance</title>'
-        f'<style>{style}</style></head><body><main class="beside">{body}</main></body></html>\n'
+        f'<style>{style.read_text()}</style></head><body><main class="beside">{body}</main></body></html>\n'
     )

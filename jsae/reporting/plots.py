@@ -1,11 +1,10 @@
 """The figures of the study, one function each, from the tables alone.
 
-Colours are the colour-blind safe ones of `names.COLORS`; each embedding has its own line style too, so a figure can be
-read in grey. Curves are not smoothed; a long one is drawn by means of blocks of epochs, and its axis says so. The same
-tables give the same bytes.
+Names, colours and line styles come with the table of cells (jsae.reporting.looks). Curves are not smoothed; a long one
+is drawn by means of blocks of epochs, and its axis says so. The same tables give the same bytes.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +20,10 @@ from matplotlib.patches import FancyBboxPatch, Rectangle
 from matplotlib.ticker import EngFormatter, FixedLocator, MaxNLocator, NullLocator
 
 from jsae.analysis import statistics
-from jsae.analysis.curves import Cell
-from jsae.config import labels as names
+from jsae.config.study import Cell
 from jsae.io.files import write_atomically
+from jsae.reporting.looks import SEARCHED, Looks
+from jsae.training.columns import KEYS
 
 STYLE: Any = {
     "font.family": "STIXGeneral",
@@ -48,36 +48,6 @@ STYLE: Any = {
     "figure.dpi": 100,
     "savefig.dpi": 200,
 }
-_DASHES: dict[str, Any] = {
-    "jsae": "-",
-    "ra": (0, (5, 1.5)),
-    "none": (0, (1.2, 1.2)),
-    "separate": (0, (5, 1.5, 1.2, 1.5)),
-    "state_only": (0, (9, 1.5)),
-    "action_only": (0, (3, 1, 1, 1, 1, 1)),
-    "jsae_frozen": (0, (7, 1, 3, 1)),
-    "jsae_continual": (0, (2.5, 1)),
-    "ra_frozen": (0, (4, 1, 4, 2.5)),
-    "jsae_by_price": (0, (1.2, 1.2, 5, 1.2)),
-    "jsae_transfer": (0, (8, 1.5, 1.2, 1.5, 1.2, 1.5)),
-    "jsae_transfer_tuned": (0, (5, 1, 1.2, 1, 1.2, 1)),
-    "jsae_transfer_all": (0, (1.2, 2.4)),
-}
-OTHER_LOOK: dict[str, Any] = {"color": "#000000", "linestyle": (0, (10, 1, 1, 1))}
-LOOKS: dict[str, dict[str, Any]] = {
-    name: {"color": color, "linestyle": _DASHES.get(name, OTHER_LOOK["linestyle"])}
-    for name, color in names.COLORS.items()
-}
-"""How each embedding is drawn, everywhere."""
-
-
-def panel(name: str, curves: pl.DataFrame, final: pl.DataFrame, missing: Sequence[Cell], stamp: str = "") -> Figure:
-    """Panel `name` of Figure 2, one of `names.PANELS`: learning curves of its environment, a plot for each agent.
-
-    Figure 2f compares transferred embeddings with those learnt from scratch, the others what the paper compares.
-    """
-    compared = names.TRANSFER if name == "figure_2f" else names.PAPER
-    return learning_curves(names.PANELS[name], curves, final, missing, stamp, compared)
 
 
 VERDICT_LOOKS = {
@@ -89,39 +59,62 @@ VERDICT_LOOKS = {
 
 
 def learning_curves(
-    environment: str,
+    cells: Sequence[Cell],
     curves: pl.DataFrame,
     final: pl.DataFrame,
-    missing: Sequence[Cell],
-    stamp: str,
-    embeddings: Sequence[str] = names.PAPER,
+    looks: Looks,
+    missing: Sequence[Cell] = (),
+    stamp: str = "",
 ) -> Figure:
     """Average return over the last 10 episodes against epochs: every seed faint, mean ± standard deviation over seeds.
 
-    curves, final: the tables of the study. missing: cells without a run; the legend says so. Horizontal
-    lines show the optimal and the random policy's return where they are known. stamp: printed across each plot.
-    embeddings: those compared; others are left out.
+    A plot for each environment and agent of `cells`, at most three in a row; plots of one environment share an axis.
+    Horizontal lines show the optimal and the random policy's return where they are known.
+
+    Args:
+        cells: what is drawn, of one reading.
+        curves, final: the tables of the study.
+        missing: cells without a run; the legend says so.
+        stamp: printed across each plot.
     """
-    here = curves.filter((pl.col("environment") == environment) & pl.col("embedding").is_in(embeddings))
-    lost = [cell for cell in missing if cell.environment == environment and cell.embedding in embeddings]
-    present = set(here["agent"].unique()) | {cell.agent for cell in lost}
-    agents = [agent for agent in names.AGENTS if agent in present] + sorted(present - set(names.AGENTS))
+    plots = sorted({(cell.environment, cell.agent) for cell in cells}, key=lambda plot: looks.place(*plot))
+    columns, alone = min(3, len(plots)), len(plots) == 1
+    rows = -(-len(plots) // columns)
+    one = len({environment for environment, _ in plots}) == 1
     with mpl.rc_context(STYLE):
-        several = len(agents) > 1
-        size = (2.6 * len(agents), 3.3) if several else (3.6, 3.1)
+        size = (3.6, 3.1) if alone else (2.6 * columns, 3.3 * rows)
         figure = Figure(figsize=size, layout="constrained")
-        grid = figure.subplots(1, max(1, len(agents)), sharey=True, squeeze=False)[0]
-        for axes, agent in zip(grid, agents, strict=False):
-            _curves_of_agent(axes, here.filter(pl.col("agent") == agent), [c for c in lost if c.agent == agent])
-            _bounds(axes, final.filter(pl.col("environment") == environment))
-            title = names.environment(environment)
-            axes.set_title(f"{title} ({names.agent(agent)})")
-            _legend_below(axes, narrow=several)
+        grid = figure.subplots(rows, columns, sharey=one, squeeze=False)
+        for axes in grid.flat[len(plots) :]:
+            axes.axis("off")
+        for axes, (environment, agent) in zip(grid.flat, plots, strict=False):
+            own = [cell for cell in cells if (cell.environment, cell.agent) == (environment, agent)]
+            here = _runs_of(curves, own)
+            _curves_of_agent(axes, here, [cell for cell in own if cell in missing], looks)
+            _reference_returns(axes, _runs_of(final, own))
+            title = looks.environment(environment)
+            axes.set_title(f"{title} ({looks.agent(agent)})", fontsize=None if one else 8.5)
+            _legend_below(axes, narrow=not alone)
             _stamp(axes, stamp)
-        width = block_width(here["epoch"].n_unique())
-        means = f"\n(means of {width} epochs)" if width > 1 else ""
-        grid[0].set_ylabel(f"Average return, last 10 episodes{means}")
+        for line in range(rows):
+            shown = {environment for environment, _ in plots[line * columns : (line + 1) * columns]}
+            grid[line, 0].set_ylabel(f"Average return, last 10 episodes{_means(curves, shown)}")
     return figure
+
+
+def _runs_of(table: pl.DataFrame, cells: Sequence[Cell]) -> pl.DataFrame:
+    """The rows of these cells, in the order of the table."""
+    keys = pl.DataFrame([list(vars(cell).values()) for cell in cells], dict.fromkeys(KEYS, pl.String), orient="row")
+    return table.join(keys, on=KEYS, how="semi", maintain_order="left")
+
+
+def _means(curves: pl.DataFrame, environments: Collection[str]) -> str:
+    """What the axis says where a point of a curve stands for several epochs."""
+    epochs = (curves.filter(environment=environment)["epoch"].n_unique() for environment in environments)
+    widths = sorted({block_width(count) for count in epochs})
+    if widths[-1] == 1:
+        return ""
+    return f"\n(means of {' to '.join(map(str, sorted({widths[0], widths[-1]})))} epochs)"
 
 
 def _legend_below(axes: Axes, narrow: bool) -> None:
@@ -131,17 +124,17 @@ def _legend_below(axes: Axes, narrow: bool) -> None:
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.24), ncols=columns, handlelength=2.6, columnspacing=1.4)
 
 
-def _curves_of_agent(axes: Axes, rows: pl.DataFrame, missing: Sequence[Cell]) -> None:
+def _curves_of_agent(axes: Axes, rows: pl.DataFrame, missing: Sequence[Cell], looks: Looks) -> None:
     """Draw every embedding's curve: seeds, spread, mean."""
-    for embedding in _in_order(rows["embedding"].unique()):
+    for embedding in looks.in_order(rows["embedding"].unique()):
         points = blocks(rows.filter(pl.col("embedding") == embedding))
-        look, n = LOOKS.get(embedding, OTHER_LOOK), points["seed"].n_unique()
+        look, n = looks.style(embedding), points["seed"].n_unique()
         same: dict[str, Any] = {"data": points.to_pandas(), "x": "epoch", "y": "mean_return", "ax": axes}
         sns.lineplot(**same, units="seed", estimator=None, color=look["color"], linewidth=0.5, alpha=0.28)
         band = {"errorbar": "sd", "err_kws": {"alpha": 0.13, "linewidth": 0}} if n > 1 else {"errorbar": None}
-        sns.lineplot(**same, **band, **look, linewidth=1.5, zorder=3, label=f"{names.embedding(embedding)} (n = {n})")
+        sns.lineplot(**same, **band, **look, linewidth=1.5, zorder=3, label=f"{looks.embedding(embedding)} (n = {n})")
     for cell in missing:
-        axes.plot([], [], " ", label=f"{names.embedding(cell.embedding)}: missing")
+        axes.plot([], [], " ", label=f"{looks.embedding(cell.embedding)}: missing")
     axes.set(xlabel="Epoch", ylabel="")
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.margins(x=0)
@@ -181,7 +174,7 @@ def _steps_axis(axes: Axes, rows: pl.DataFrame) -> None:
     top.spines["top"].set_color("#bbbbbb")
 
 
-def _bounds(axes: Axes, runs: pl.DataFrame) -> None:
+def _reference_returns(axes: Axes, runs: pl.DataFrame) -> None:
     """Lines for the optimal and the random policy, named at the right edge of the plot."""
     lines = (("optimal_return", "optimal", (0, (6, 2)), -2), ("random_return", "random", (0, (2, 2)), 2))
     for column, name, style, shift in lines:
@@ -195,17 +188,19 @@ def _bounds(axes: Axes, runs: pl.DataFrame) -> None:
             )  # fmt: skip
 
 
-def _stamp(axes: Axes, stamp: str) -> None:
-    """Print `stamp` across a plot, behind its curves, and above its left corner, where nothing can cover it."""
-    if stamp:
-        axes.text(
-            0, 1.14, stamp, transform=axes.transAxes, ha="left", va="bottom", fontsize=7.5, fontweight="bold",
-            color="#b00020",
-        )  # fmt: skip
-        axes.text(
-            0.5, 0.5, stamp, transform=axes.transAxes, ha="center", va="center", rotation=24, fontsize=30,
-            fontweight="bold", color="#b00020", alpha=0.14, zorder=0,
-        )  # fmt: skip
+def _stamp(axes: Axes, stamp: str, height: float = 1.14) -> None:
+    """Print `stamp` across a plot, behind its curves, and above its left corner, where nothing can cover it.
+
+    height: of the second one, in heights of the plot.
+    """
+    place, figure = axes.get_subplotspec(), axes.get_figure(root=True)
+    if stamp and place and figure:
+        width = figure.get_figwidth() / place.get_gridspec().ncols
+        look: dict[str, Any] = {"transform": axes.transAxes, "fontweight": "bold", "color": "#b00020"}
+        axes.text(0, height, stamp, ha="left", va="bottom", fontsize=7.5 if len(stamp) < 8 else 6, **look)
+        across = axes.text(0.5, 0.5, stamp, ha="center", va="center", rotation=24, alpha=0.14, zorder=0,
+                           fontsize=min(30, 85 * width / len(stamp)), **look)  # fmt: skip
+        across.set_in_layout(False)
 
 
 def figure_1(stamp: str = "") -> Figure:
@@ -337,16 +332,18 @@ def figure_claims(records: Sequence[Mapping[str, Any]], stamp: str = "") -> Figu
     return figure
 
 
-def figure_ablations(final: pl.DataFrame, missing: Sequence[Cell] = (), stamp: str = "") -> Figure:
-    """Final returns in every environment with an ablation: each seed, mean and 95 % interval.
+def figure_ablations(final: pl.DataFrame, looks: Looks, missing: Sequence[Cell] = (), stamp: str = "") -> Figure:
+    """Final returns in every environment with an ablation or control: each seed, mean and 95 % interval.
 
-    The intervals are Student's t and need two seeds. Each agent and environment has its plot. missing: cells without a
-    run; they have a row that says so.
+    The intervals are Student's t and need two seeds. Each agent and environment has its plot. Only the primary reading
+    is drawn. missing: cells without a run; they have a row that says so.
     """
-    ran = [Cell(*names) for names in final.select("environment", "agent", "embedding").unique().iter_rows()]
-    beyond = [cell for cell in (*ran, *missing) if cell.embedding not in (*names.PAPER, *names.TRANSFER)]
-    panels = sorted({(cell.environment, cell.agent) for cell in beyond}, key=_place_of)
-    rows = [_in_order({c.embedding for c in (*ran, *missing) if (c.environment, c.agent) == panel}) for panel in panels]
+    final = final.filter(pl.col("reading") == "")
+    ran = [Cell(*words) for words in final.select(KEYS).unique().iter_rows()]
+    cells = [cell for cell in (*ran, *missing) if not cell.reading]
+    beyond = [cell for cell in cells if looks.roles.get(cell.embedding) in ("ablation", "control")]
+    panels = sorted({(cell.environment, cell.agent) for cell in beyond}, key=lambda panel: looks.place(*panel))
+    rows = [looks.in_order({c.embedding for c in cells if (c.environment, c.agent) == panel}) for panel in panels]
     heights = [0.75 + 0.24 * len(shown) for shown in rows] or [1.0]
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(6.6, sum(heights)), layout="constrained")
@@ -356,13 +353,13 @@ def figure_ablations(final: pl.DataFrame, missing: Sequence[Cell] = (), stamp: s
             labels = []
             for row, embedding in enumerate(shown):
                 returns = here.filter(pl.col("embedding") == embedding)["final_return"].to_numpy()
-                _dots_and_interval(axes, row, returns, LOOKS.get(embedding, OTHER_LOOK)["color"])
+                _dots_and_interval(axes, row, returns, looks.style(embedding)["color"])
                 count = f"n = {len(returns)}" if len(returns) else "missing"
-                labels.append(f"{names.embedding(embedding)} ({count})")
+                labels.append(f"{looks.embedding(embedding)} ({count})")
             axes.set_yticks(range(len(labels)), labels, fontsize=8)
             axes.set_ylim(len(labels) - 0.4, -0.6)
             axes.grid(visible=False, axis="y")
-            axes.set_title(f"{names.environment(environment)} ({names.agent(agent)})")
+            axes.set_title(f"{looks.environment(environment)} ({looks.agent(agent)})")
             axes.set_xlabel("Final return")
             _stamp(axes, stamp)
     return figure
@@ -378,7 +375,7 @@ def _dots_and_interval(axes: Axes, row: int, returns: np.ndarray, color: str) ->
         axes.plot([returns.mean()], [row], "|", color=color, markersize=13, markeredgewidth=2)
 
 
-def figure_embeddings(actions: pl.DataFrame, measured: pl.DataFrame, stamp: str = "") -> Figure:
+def figure_embeddings(actions: pl.DataFrame, measured: pl.DataFrame, looks: Looks, stamp: str = "") -> Figure:
     """Action embeddings of one seed in the plane, a gridworld a row, coloured by the direction of the motion.
 
     actions: embedding, e1, e2, direction in radians, length, a row per environment, embedding and action. measured:
@@ -386,7 +383,7 @@ def figure_embeddings(actions: pl.DataFrame, measured: pl.DataFrame, stamp: str 
     own range.
     """
     environments = actions["environment"].unique(maintain_order=True).to_list()
-    shown = {e: _in_order(actions.filter(pl.col("environment") == e)["embedding"].unique()) for e in environments}
+    shown = {e: looks.in_order(actions.filter(pl.col("environment") == e)["embedding"].unique()) for e in environments}
     columns = max(map(len, shown.values()))
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(2.2 * columns + 0.9, 2.5 * len(environments)), layout="constrained")
@@ -406,14 +403,14 @@ def figure_embeddings(actions: pl.DataFrame, measured: pl.DataFrame, stamp: str 
                     vmax=np.pi, linewidths=0, rasterized=True,
                 )  # fmt: skip
                 mean = ranks.mean()
-                rank = f"\nρ = {mean:.2f} (n = {len(ranks)})" if isinstance(mean, float) else ""
-                axes.set_title(f"{names.embedding(embedding)}{rank}", fontsize=8)
+                rank = f"\nρ = {mean:.2f} (n = {len(ranks)})".replace("-", "−") if isinstance(mean, float) else ""
+                axes.set_title(f"{looks.embedding(embedding)}{rank}", fontsize=8)
                 reach = 1.08 * float(np.abs(rows.select("e1", "e2").to_numpy()).max())
                 axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
                 axes.locator_params(nbins=4)
                 axes.tick_params(labelsize=7)
-                _stamp(axes, stamp)
-            line[0].set_ylabel(names.environment(environment), fontsize=8)
+                _stamp(axes, stamp, height=1.27)
+            line[0].set_ylabel(looks.environment(environment), fontsize=8)
         if points is not None:
             bar = figure.colorbar(
                 points, ax=grid, ticks=(-np.pi, -np.pi / 2, 0, np.pi / 2, np.pi), shrink=0.8, pad=0.02
@@ -428,6 +425,7 @@ def figure_maps(
     walls: Sequence[Sequence[float]],
     goal: Sequence[float],
     start: Sequence[float],
+    looks: Looks,
     stamp: str = "",
 ) -> Figure:
     """What critics think every place of a gridworld is worth, and where their agents go: a column a representation.
@@ -435,7 +433,7 @@ def figure_maps(
     maps: embedding, seeds, x_bin, y_bin, value, visits (share of steps), of one environment and agent. walls, goal,
     start: as of `figure_4`. All values share one scale, all visits a logarithmic one; what was not visited is white.
     """
-    shown = _in_order(maps["embedding"].unique())
+    shown = looks.in_order(maps["embedding"].unique())
     visited = maps.filter(pl.col("visits") > 0)["visits"].to_numpy()
     values = maps["value"].to_numpy()
     lines: list[tuple[str, str, Normalize, str]] = [
@@ -457,7 +455,7 @@ def figure_maps(
                 picture = axes.imshow(square, norm=norm, cmap=colors, **shape)
                 _furnish(axes, walls, goal, start)
                 if column == "value":
-                    axes.set_title(f"{names.embedding(embedding)} (n = {rows['seeds'][0]})", fontsize=8.5)
+                    axes.set_title(f"{looks.embedding(embedding)} (n = {rows['seeds'][0]})", fontsize=8.5)
                 _stamp(axes, stamp)
             if picture is not None:
                 figure.colorbar(picture, ax=line, shrink=0.85, pad=0.02).set_label(label, fontsize=8)
@@ -474,15 +472,15 @@ def _furnish(axes: Axes, walls: Sequence[Sequence[float]], goal: Sequence[float]
     axes.grid(visible=False)
 
 
-def figure_sensitivity(search: pl.DataFrame, stamp: str = "") -> Figure:
+def figure_sensitivity(search: pl.DataFrame, looks: Looks, stamp: str = "") -> Figure:
     """What the search found: the score of every setting against each hyper-parameter that it varied.
 
-    search: environment, agent, embedding, epochs, score and the columns of `names.SEARCHED`, a row a setting. A row of
+    search: environment, agent, embedding, epochs, score and the columns of SEARCHED, a row a setting. A row of
     plots an environment and agent; lines join the best settings with each value. Settings that were given up before the
     others, after fewer epochs, are open circles.
     """
     cells = search.select("environment", "agent").unique(maintain_order=True).rows()
-    varied = [name for name in names.SEARCHED if search[name].drop_nulls().n_unique() > 1]
+    varied = [name for name in SEARCHED if search[name].drop_nulls().n_unique() > 1]
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(1.9 * max(1, len(varied)) + 0.8, 1.45 * len(cells) + 0.6), layout="constrained")
         grid = figure.subplots(len(cells), max(1, len(varied)), squeeze=False, sharey="row")
@@ -492,23 +490,23 @@ def figure_sensitivity(search: pl.DataFrame, stamp: str = "") -> Figure:
                 if here[name].is_null().all():  # not a hyper-parameter of this agent
                     axes.axis("off")
                     continue
-                _scores(axes, here, name)
-                axes.set_xlabel(names.SEARCHED[name], fontsize=8)
+                _scores(axes, here, name, looks)
+                axes.set_xlabel(SEARCHED[name], fontsize=8)
                 _stamp(axes, stamp)
             first = next((axes for axes in line if axes.axison), line[0])
-            first.set_ylabel(f"{names.environment(environment)}\n({names.agent(agent)})", fontsize=7.5)
-        shown = _in_order(search["embedding"].unique())
-        handles = [Line2D([], [], label=names.embedding(name), **LOOKS.get(name, OTHER_LOOK)) for name in shown]
+            first.set_ylabel(f"{looks.environment(environment)}\n({looks.agent(agent)})", fontsize=7.5)
+        shown = looks.in_order(search["embedding"].unique())
+        handles = [Line2D([], [], label=looks.embedding(name), **looks.style(name)) for name in shown]
         figure.legend(handles=handles, loc="outside lower center", ncols=4)
     return figure
 
 
-def _scores(axes: Axes, rows: pl.DataFrame, name: str) -> None:
+def _scores(axes: Axes, rows: pl.DataFrame, name: str, looks: Looks) -> None:
     """Scores of one environment's settings against the values of a hyper-parameter, each embedding beside the next."""
     values = rows[name].drop_nulls().unique().sort().to_list()
-    embeddings = _in_order(rows["embedding"].unique())
+    embeddings = looks.in_order(rows["embedding"].unique())
     for place, embedding in enumerate(embeddings):
-        look = LOOKS.get(embedding, OTHER_LOOK)
+        look = looks.style(embedding)
         shift = 0.16 * (place - (len(embeddings) - 1) / 2)
         best = []
         for x, value in enumerate(values):
@@ -526,9 +524,9 @@ def _scores(axes: Axes, rows: pl.DataFrame, name: str) -> None:
     axes.tick_params(labelsize=7)
 
 
-def figure_wall_times(hours: Mapping[Cell, float], stamp: str = "") -> Figure:
-    """Hours that the training of each cell took, all its cohorts together, a plot an environment."""
-    panels = sorted({(cell.environment, "") for cell in hours}, key=_place_of)
+def figure_wall_times(hours: Mapping[Cell, float], looks: Looks, stamp: str = "") -> Figure:
+    """Hours that the training of each cell took, all its blocks of seeds together, a plot an environment."""
+    panels = sorted({(cell.environment, "") for cell in hours}, key=lambda panel: looks.place(*panel))
     cells = {environment: [cell for cell in hours if cell.environment == environment] for environment, _ in panels}
     heights = [0.7 + 0.2 * len(of) for of in cells.values()] or [1.0]
     with mpl.rc_context(STYLE):
@@ -536,56 +534,40 @@ def figure_wall_times(hours: Mapping[Cell, float], stamp: str = "") -> Figure:
         grid = figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
         for axes, (environment, of) in zip(grid, cells.items(), strict=False):
             for row, cell in enumerate(of):
-                color = LOOKS.get(cell.embedding, OTHER_LOOK)["color"]
+                color = looks.style(cell.embedding)["color"]
                 axes.barh(row, hours[cell], color=color, height=0.62)
                 axes.annotate(f" {hours[cell]:.3g}", (hours[cell], row), va="center", fontsize=7.5)
-            labels = [f"{names.embedding(cell.embedding)} ({names.agent(cell.agent)})" for cell in of]
+            said = ((looks.embedding(cell.embedding), looks.agent(cell.agent), cell.reading) for cell in of)
+            labels = [f"{embedding} ({', '.join(filter(None, more))})" for embedding, *more in said]
             axes.set_yticks(range(len(of)), labels, fontsize=8)
             axes.set_ylim(len(of) - 0.4, -0.6)
             axes.margins(x=0.12)
-            axes.set(title=names.environment(environment), xlabel="Hours")
+            axes.set(title=looks.environment(environment), xlabel="Hours")
             axes.grid(visible=False, axis="y")
             _stamp(axes, stamp)
     return figure
 
 
-def _place_of(panel: tuple[str, str]) -> tuple[int, int, tuple[str, str]]:
-    """Where a panel (environment, agent) stands among others: in the order of `names`, unknown ones last."""
-    worlds, agents = list(names.ENVIRONMENTS), list(names.AGENTS)
-    environment, agent = panel
-    return (
-        worlds.index(environment) if environment in worlds else len(worlds),
-        agents.index(agent) if agent in agents else len(agents),
-        panel,
-    )
-
-
-def _in_order(embeddings: Iterable[str]) -> list[str]:
-    """Embeddings in the order of `LOOKS`, unknown ones last."""
-    order = list(LOOKS)
-    return sorted(embeddings, key=lambda name: (order.index(name) if name in order else len(order), name))
-
-
-def figure_aggregates(aggregates: pl.DataFrame, profiles: pl.DataFrame, stamp: str = "") -> Figure:
-    """Embeddings over all environments: interquartile mean of the fraction with its interval, and profiles."""
+def figure_aggregates(aggregates: pl.DataFrame, profiles: pl.DataFrame, looks: Looks, stamp: str = "") -> Figure:
+    """Embeddings over all environments: interquartile mean of the normalized return, and profiles."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(7.2, 2.7), layout="constrained")
         left, right = figure.subplots(1, 2, width_ratios=(1, 1.3))
         rows = aggregates.rows(named=True)
         for place, row in enumerate(reversed(rows)):
-            look = LOOKS.get(row["embedding"], OTHER_LOOK)
+            look = looks.style(row["embedding"])
             left.plot([row["low"], row["high"]], [place, place], color=look["color"], linewidth=6, alpha=0.3)
             left.plot([row["estimate"]], [place], "|", color=look["color"], markersize=14, markeredgewidth=2)
-        left.set_yticks(range(len(rows)), [_label(row) for row in reversed(rows)])
+        left.set_yticks(range(len(rows)), [_label(row, looks) for row in reversed(rows)])
         left.set_ylim(-0.6, len(rows) - 0.4)
-        left.set_xlabel("Interquartile mean of the fraction")
+        left.set_xlabel("Interquartile mean of the normalized return")
         left.grid(visible=False, axis="y")
         for row in rows:
             of = profiles.filter((pl.col("agent") == row["agent"]) & (pl.col("embedding") == row["embedding"]))
-            look = LOOKS.get(row["embedding"], OTHER_LOOK)
-            right.plot(of["threshold"], of["share"], linewidth=1.4, label=_label(row), **look)
+            look = looks.style(row["embedding"])
+            right.plot(of["threshold"], of["share"], linewidth=1.4, label=_label(row, looks), **look)
         right.set(
-            xlabel="Fraction of the way from random to optimal, τ", ylabel="Share of runs above τ", ylim=(-0.02, 1.02)
+            xlabel="Normalized return τ (random 0, optimal 1)", ylabel="Share of runs above τ", ylim=(-0.02, 1.02)
         )
         right.legend(fontsize=7.5)
         for axes in (left, right):
@@ -593,8 +575,8 @@ def figure_aggregates(aggregates: pl.DataFrame, profiles: pl.DataFrame, stamp: s
     return figure
 
 
-def _label(row: Mapping[str, Any]) -> str:
-    return f"{names.embedding(row['embedding'])} ({names.agent(row['agent'])})"
+def _label(row: Mapping[str, Any], looks: Looks) -> str:
+    return f"{looks.embedding(row['embedding'])} ({looks.agent(row['agent'])})"
 
 
 def _canvas(axes: Axes, title: str) -> None:

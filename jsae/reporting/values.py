@@ -1,19 +1,21 @@
 """The values that prose may name as {{name}}: a number in prose is always such a name, so it comes from a file."""
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
 import polars as pl
 
 from jsae.analysis import claims, search, statistics
-from jsae.config import labels as names
-from jsae.config import parameters
-from jsae.io import provenance
 from jsae.reporting import wording
-from jsae.reporting.context import CELL, Context, Record
+from jsae.reporting.context import Context, Record
 from jsae.reporting.document import number
+from jsae.reporting.looks import SEARCHED
 from jsae.reporting.sections import embeddings
 from jsae.reporting.sections.environments import reference_return
+from jsae.training.columns import KEYS
 
 MARGINS: dict[claims.Measure, str] = {
-    "fraction": "{:g} of the way",
+    "normalized_return": "{:g} of the normalized return",
     "final_return": "{:g} of the final return",
     "epochs": "{:g} of the epochs",
 }
@@ -26,62 +28,78 @@ def named(study: Context) -> dict[str, object]:
     A parameter has its name in params.yaml; what stands in report/paper.yaml has `paper.` before it.
     """
     return {
-        **{name: value for name, value, _, _ in parameters.table(study.settings)},
+        **dict(flat(study.parameters)),
         **{f"paper.{name}": value for name, value in study.paper.items() if name != "references"},
         **_of_environments(study),
-        **_of_purchases(study.purchases[study.stores["recommender"]]),
+        **_of_purchases(study),
         **{f"search.{name}": text for name, text in _of_search(study).items()},
         **_of_verdicts(study),
         **_of_runs(study),
-        "lock": provenance.lock_digest(study.locks),
-        "packages": len(provenance.locked_versions(study.locks)),
+        "lock": study.values["lock"],
+        "packages": study.values["packages"],
     }
 
 
+def flat(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Every parameter by its name, its keys joined by dots."""
+    for key, value in content.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
 def _of_environments(study: Context) -> dict[str, object]:
-    """Reference returns, what was measured of JSAE's embedding, and the parameters of each agent there."""
+    """Reference returns under each reading, and what was measured of JSAE's embedding."""
     found: dict[str, object] = {}
-    for name in study.settings.environments:
-        for end in ("random", "optimal"):
-            found[f"bound.{name}.{end}"] = reference_return(study.final, name, f"{end}_return")
-        for column in ("loss", "least_loss", "guess", "action_gain", "action_error", "spread"):
-            found[f"quality.{name}.{column}"] = _of_jsae(study.quality, name, column)
-        for agent in names.AGENTS:
-            own = study.settings.agent(name, agent)
-            found |= {f"{name}.{agent}.{parameter}": value for parameter, value in own.items()}
+    for name in study.parameters["environments"]:
+        for reading in ("", *study.parameters["readings"]):
+            for end in ("random", "optimal"):
+                value = reference_return(study.final, name, f"{end}_return", reading)
+                found[f"reference.{name}{'-' * bool(reading)}{reading}.{end}"] = value
+        for column in ("loss", "least_loss", "chance_loss", "action_gain", "action_error", "spread"):
+            found[f"probes.{name}.{column}"] = _of_jsae(study.probes, name, column)
     return found
 
 
-def _of_jsae(quality: pl.DataFrame, environment: str, column: str) -> str:
+def _of_jsae(probes: pl.DataFrame, environment: str, column: str) -> str:
     """What was measured of the embedding that JSAE pre-trains in an environment."""
-    rows = quality if quality.is_empty() else quality.filter(environment=environment, embedding="jsae")
+    rows = probes if probes.is_empty() else probes.filter(environment=environment, embedding="jsae", reading="")
     return "not measured" if rows.is_empty() else embeddings.measured(column, rows) or "not measured"
 
 
-def _of_purchases(purchases: Record | None) -> dict[str, str]:
+def _of_purchases(study: Context) -> dict[str, str]:
     """What the last rule of the filter left of the purchases that Figure 2e draws from."""
-    left = purchases["rules"][-1] if purchases else {}
+    source = study.parameters["environments"].get("recommender", {}).get("purchases")
+    left = study.purchases[source]["rules"][-1] if source in study.purchases else {}
     counts = {key: left.get(key) for key in ("rows", "items", "users")}
-    return {f"purchases.{key}": "unknown" if count is None else f"{count:,}" for key, count in counts.items()}
+    return {f"purchases.{key}": "not known" if count is None else f"{count:,}" for key, count in counts.items()}
 
 
 def _of_search(study: Context) -> dict[str, str]:
     """Sentences on the search, which differ if it has not run."""
-    best, own = search.chosen_rows(study.tried), study.settings.search
-    if not best:
+    best, own = search.chosen_rows(study.tried), study.parameters["search"]
+    trained_with = [cell for cell in study.values["cells"] if cell["found"]]
+    readings = ", ".join(dict.fromkeys(cell["reading"] or "the primary one" for cell in trained_with))
+    used = f"{len(trained_with)} of the {len(study.values['cells'])} cells are trained with them."
+    if trained_with:
+        used += f" Their readings: {readings}."
+    if not any(not cell["reading"] for cell in trained_with):
         return {
             "same": "Learning rates and the like are the same for all three.",
-            "ours": "One setting for every cell, the same for each embedding.",
-            "effect": "Not measured: the search has not run.",
+            "ours": "One setting for every cell of the primary reading, the same for each embedding.",
+            "effect": "Not measured under the primary reading.",
+            "used": used,
         }
-    varied = ", ".join(names.SEARCHED[name].lower() for name in own.vary)
-    kept = ", ".join(said.lower() for name, said in names.SEARCHED.items() if name not in own.vary)
+    varied = ", ".join(SEARCHED[name].lower() for name in own["vary"])
+    kept = ", ".join(said.lower() for name, said in SEARCHED.items() if name not in own["vary"])
     return {
         "same": "Learning rates and the like are the best that a search over the same grid has found for each.",
-        "ours": f"Halving, with the seeds {own.cohort}, of the grids of {varied}; one setting in {own.factor} goes on, "
-        f"the last to {100 * own.share_of_epochs:g} % of the epochs. {len(best)} cells were searched; ablations and "
-        f"transfers take what was found for the representation that they vary. Not searched: {kept}.",
+        "ours": f"Halving, with the seeds {own['seeds']}, of the grids of {varied}; one setting in {own['factor']} "
+        f"goes on, the last to {100 * own['share_of_epochs']:g} % of the epochs. {len(best)} cells were searched; "
+        f"ablations and transfers take what was found for the representation that they vary. Not searched: {kept}.",
         "effect": "The section on the search shows what each hyper-parameter does.",
+        "used": used,
     }
 
 
@@ -89,16 +107,19 @@ def _of_verdicts(study: Context) -> dict[str, object]:
     """How many claims there are, how they were judged and what came out."""
     of = wording.counted(study.verdicts)
     on_jsae = [claim for claim in study.verdicts if claim["first"] and claim["first"][2].startswith("jsae")]
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in wording.counted(on_jsae).items())
     margins = (said.format(study.book.margins[measure]) for measure, said in MARGINS.items())
+    outcome = {
+        "smoke": "This is a smoke test: everything ran, nothing was learnt, and nothing here is a result.",
+        "preview": "This is a preview: it trains each run for a small part of the paper's epochs and gives no verdict.",
+        "paper": f"{of['supported']} of them are supported, {of['contradicted']} contradicted and {of['inconclusive']} "
+        f"inconclusive at this budget; {of['not tested']} are not tested. Of the {len(on_jsae)} in which JSAE is "
+        f"compared with something: {counts}.",
+    }
     return {
         "sentences": len({claim["sentence"] for claim in study.verdicts}),
         "claims": len(study.verdicts),
-        "supported": of["supported"],
-        "contradicted": of["contradicted"],
-        "inconclusive": of["inconclusive"],
-        "untested": of["not tested"],
-        "on_jsae": len(on_jsae),
-        "on_jsae_said": ", ".join(f"{count} {verdict}" for verdict, count in wording.counted(on_jsae).items()),
+        "outcome": outcome[study.scale],
         "of_no_learning": sum("nothing of learning" in claim["remark"] for claim in study.verdicts),
         "margins": ", ".join(margins),
         "smoothing": claims.SMOOTHING,
@@ -110,23 +131,26 @@ def _of_verdicts(study: Context) -> dict[str, object]:
 
 def _of_runs(study: Context) -> dict[str, object]:
     """What has run, for how long, and what it was pre-trained on."""
-    worlds = study.settings.environments
-    epochs = map(study.epochs, study.final["environment"].unique())
+    epochs = [study.looks.epochs(environment) for environment in study.final["environment"].unique()]
     shares = [at_this_scale / full for at_this_scale, full in epochs]
+    panels = study.looks.panels.values()
     return {
         "scale": study.scale,
         "runs": len(study.final),
-        "cells": study.final.select(CELL).n_unique(),
-        "expected_cells": len(list(study.settings.cells())),
+        "cells": study.final.select(KEYS).n_unique(),
+        "expected_cells": len(study.looks.cells),
         "seeds": ", ".join(map(str, sorted(study.final["seed"].unique()))),
         "missing_cells": len(study.missing),
         "share": " to ".join(f"{number(100 * share, 2)} %" for share in sorted({min(shares), max(shares)})),
-        "searching_seeds": study.settings.search.cohort,
-        "samples": f"{worlds['gridworld-discrete'].pretraining_samples:,}",
-        "samples_of_the_shop": f"{worlds['recommender'].pretraining_samples:,}",
-        "epochs_of_samples": ", ".join(
-            f"{names.environment(name)} {world.pretraining_samples / world.steps_per_epoch:g}"
-            for name, world in worlds.items()
-            if name in names.PANELS.values()
-        ),
+        "searching_seeds": study.parameters["search"]["seeds"],
+        "samples": pretraining(study, {name: one for name, one in study.environments.items() if name in panels}),
     }
+
+
+def pretraining(study: Context, environments: Mapping[str, Record]) -> str:
+    """How many random transitions embeddings are pre-trained on, and how many epochs these would be."""
+    return "; ".join(
+        f"{study.looks.environment(name)} {one['pretraining_samples']:,} transitions, as many as in "
+        f"{one['pretraining_samples'] / one['steps_per_epoch']:g} epochs"
+        for name, one in environments.items()
+    )

@@ -4,15 +4,26 @@ from collections.abc import Iterable, Sequence
 
 import polars as pl
 
-from jsae.config import labels as names
 from jsae.reporting.context import Record
 from jsae.reporting.document import interval, number
+from jsae.reporting.looks import Looks
+
+VERDICTS = ("supported", "inconclusive", "contradicted")
+"""Verdicts of a claim that was tested."""
+UNITS = {
+    "normalized_return": "normalized",
+    "normalized_mean_over_training": "normalized",
+    "final_return": "return",
+    "mean_over_training": "return",
+}
+"""In what a difference of a measure is counted, epochs apart."""
 
 
-def cell(row: Iterable[str]) -> tuple[str, ...]:
-    """Environment, agent and embedding of a cell as prose calls them; what stands after them is left out."""
-    environment, agent, embedding, *_ = row
-    return names.environment(environment), names.agent(agent), names.embedding(embedding)
+def cell(looks: Looks, row: Iterable[str]) -> tuple[str, str, str]:
+    """Environment, agent and embedding of a cell as prose calls them; a reading stands by the environment."""
+    environment, agent, embedding, *rest = row
+    reading = f" ({rest[0]})" if rest and rest[0] else ""
+    return looks.environment(environment) + reading, looks.agent(agent), looks.embedding(embedding)
 
 
 def level(column: str, rows: pl.DataFrame) -> str:
@@ -40,8 +51,15 @@ def effect(claim: Record) -> str:
 
 def difference(record: Record) -> str:
     """A difference of means with its interval and unit."""
-    unit = "fraction" if record["measure"] in ("fraction", "area") else "return"
-    return f"{interval(record)} {unit}"
+    return f"{interval(record)} {UNITS[record['measure']]}"
+
+
+def ahead(looks: Looks, claim: Record) -> str:
+    """Which of a claim's two embeddings has the higher mean return over training, if the interval leaves out zero."""
+    over = claim["over_training"]
+    if over["low"] > 0:
+        return looks.embedding(claim["first"][2])
+    return looks.embedding(claim["second"][2]) if over["high"] < 0 else "neither, so far"
 
 
 def seeds(claim: Record) -> object:
@@ -63,4 +81,4 @@ def verdict(claim: Record) -> str:
 def counted(verdicts: Sequence[Record]) -> dict[str, int]:
     """How many of some claims got each verdict, those that were not tested last."""
     found = [claim["verdict"] for claim in verdicts]
-    return {verdict: found.count(verdict) for verdict in (*names.VERDICTS, "not tested")}
+    return {verdict: found.count(verdict) for verdict in (*VERDICTS, "not tested")}

@@ -1,26 +1,25 @@
 """What each part of JSAE is worth."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-import polars as pl
-
-from jsae.config import labels as names
 from jsae.reporting import document, wording
-from jsae.reporting.context import CELL, Context
+from jsae.reporting.context import Context, Record
+from jsae.training.columns import KEYS
 
 
 def differences(study: Context) -> Iterator[document.Block]:
-    """The ablations that have a run, what sets them apart from what they vary, and which have none."""
-    no_ablations = (*names.PAPER, *names.TRANSFER)
-    ablated = study.final.filter(~pl.col("embedding").is_in(no_ablations))["environment"].unique()
+    """The ablations and controls that have a run, what sets them apart from what they vary, and which have none."""
+    looks = study.looks
+    beyond = [name for name, role in looks.roles.items() if role in ("ablation", "control")]
+    ablated = study.primary.filter(study.primary["embedding"].is_in(beyond))["environment"].unique()
     if len(ablated):
-        here = study.final.filter(pl.col("environment").is_in(ablated.implode()))
+        here = study.primary.filter(study.primary["environment"].is_in(ablated.implode()))
         yield document.figure(
             study.figure("figure_ablations"),
             "Final returns: "
             + "; ".join(
-                f"{', '.join(wording.cell(map(str, cell)))} {wording.level('final_return', seeds)}"
-                for cell, seeds in here.group_by(CELL, maintain_order=True)
+                f"{', '.join(wording.cell(looks, map(str, cell)))} {wording.level('final_return', seeds)}"
+                for cell, seeds in here.group_by(KEYS, maintain_order=True)
             )
             + ".",
             "**Ablations** beside what the paper compares. A dot is a seed; the bar is the {{usual}} interval of "
@@ -29,27 +28,45 @@ def differences(study: Context) -> Iterator[document.Block]:
         )
     else:
         yield document.note("No ablation has run in this study.")
-    if study.ablations:
-        yield document.table(
-            ["Environment", "Agent", "Representation", "Minus", "n", "At the end", "Over all epochs"],
-            [
-                (
-                    *wording.cell(record["first"]),
-                    names.embedding(record["second"][2]),
-                    wording.seeds(record),
-                    wording.difference(record["final"]),
-                    wording.difference(record["over_epochs"]),
-                )
-                for record in study.ablations
-            ],
-            "What sets ablations, controls and transfers apart from what they vary: differences of final return and "
-            f"of mean return over all epochs with {study.confidence} intervals (Welch), not adjusted. The paper makes "
-            "no claim on most of them, so there is no verdict.",
-            numbers=["n"],
-            name="ablations",
-            wide=True,
+    own = [record for record in study.differences if not record["first"][3]]
+    if own:
+        yield differences_table(
+            study,
+            own,
+            "What sets ablations, controls and transfers apart from what they vary: differences with their "
+            f"{study.confidence} intervals (Welch), not adjusted. The paper makes no claim on most of them, so there "
+            "is no verdict.",
+            "ablations",
         )
-    lost = [tuple(row[name] for name in CELL) for row in study.missing if row["embedding"] not in no_ablations]
+    lost = [tuple(row[name] for name in KEYS) for row in study.missing if row["embedding"] in beyond]
     if lost:
-        cells = "; ".join(", ".join(wording.cell(cell)) for cell in dict.fromkeys(lost))
+        cells = "; ".join(", ".join(wording.cell(looks, cell)) for cell in dict.fromkeys(lost))
         yield document.note(f"Without a run, or without all of its seeds: {cells}.")
+
+
+def differences_table(study: Context, records: Sequence[Record], caption: str, name: str) -> document.Block:
+    """A row for each pair of cells: the first, the second, and the differences of both measures."""
+    ends = ["At the end"] if study.judged else []  # short runs say nothing about final performance
+    return document.table(
+        ["Environment", "Agent", "Representation", "Minus", "n", *ends, "Mean over training"],
+        [
+            (
+                *wording.cell(study.looks, record["first"]),
+                other(study, record),
+                wording.seeds(record),
+                *(wording.difference(record["final"]) for _ in ends),
+                wording.difference(record["over_training"]),
+            )
+            for record in records
+        ],
+        caption,
+        numbers=["n"],
+        name=name,
+        wide=True,
+    )
+
+
+def other(study: Context, record: Record) -> str:
+    """The second cell of a pair, by what differs from the first."""
+    same = record["first"][2] == record["second"][2]
+    return "the primary reading" if same else study.looks.embedding(record["second"][2])

@@ -1,18 +1,20 @@
 """The end of the report: commands, parameters, provenance, references."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from jsae.config import parameters
-from jsae.io import provenance
 from jsae.reporting import document
 from jsae.reporting.context import Context
+from jsae.training.columns import KEYS
 
 
 def commands(study: Context) -> Iterator[document.Block]:
     """The command behind each curve."""
     yield document.table(
         ["Cell", "Command"],
-        [(cell.replace("/", ", "), f"`{command}`") for cell, command in study.commands],
+        [
+            (study.looks.cell(cell[key] for key in KEYS), f"`dvc repro train@{name}`")
+            for name, cell in study.values["stages"].items()
+        ],
         "The exact command behind each curve.",
         prose=["Command"],
         wide=True,
@@ -23,14 +25,14 @@ def all_parameters(study: Context) -> Iterator[document.Block]:
     """Everything that params.yaml holds, with where it came from."""
     yield document.table(
         ["Name", "Value", "Meaning", "Source"],
-        in_sections(parameters.table(study.settings)),
+        in_sections(study.values["rows"]),
         "All parameters of the study.",
         name="parameters-table",
         wide=True,
     )
 
 
-def in_sections(rows: Iterable[tuple[str, str, str, str]]) -> Iterator[tuple[str, ...]]:
+def in_sections(rows: Iterable[Sequence[str]]) -> Iterator[tuple[str, ...]]:
     """Rows (name, value, meaning, source) with a heading before each section, and their names inside it.
 
     A parameter that may hold changes and holds none is left out.
@@ -40,7 +42,7 @@ def in_sections(rows: Iterable[tuple[str, str, str, str]]) -> Iterator[tuple[str
         if rest[0] == "{}":
             continue
         parts = name.split(".")
-        depth = min(2 if parts[0] in ("agents", "data", "environments") else 1, len(parts) - 1)
+        depth = min(2 if parts[0] in ("agents", "data", "environments", "readings") else 1, len(parts) - 1)
         section = ".".join(parts[:depth])
         if section != last:
             last = section
@@ -50,11 +52,10 @@ def in_sections(rows: Iterable[tuple[str, str, str, str]]) -> Iterator[tuple[str
 
 def packages(study: Context) -> Iterator[document.Block]:
     """The locked packages, and the page of what this machine did."""
-    versions = provenance.locked_versions(study.locks)
     yield document.note("Digest of the lock files: `{{lock}}` ({{packages}} packages).")
     yield document.table(
         ["Package", "Locked version"],
-        [(name, versions[name]) for name in provenance.PACKAGES if name in versions],
+        list(study.values["versions"].items()),
         "Versions that the results depend on most; requirements/*.lock hold all.",
         numbers=["Locked version"],
     )

@@ -4,16 +4,16 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from jsae.config import labels as names
 from jsae.reporting import document, wording
-from jsae.reporting.context import CELL, Context
+from jsae.reporting.context import Context
 from jsae.reporting.document import number
+from jsae.training.columns import KEYS
 
 
 def tested(study: Context) -> Iterator[document.Block]:
     """Every tested comparison: drawn, as it was judged, and with two choices made otherwise."""
     claims = study.compared
-    if not claims:
+    if not (study.judged and claims):
         return
     yield document.figure(
         study.figure("figure_claims"),
@@ -58,31 +58,32 @@ def tested(study: Context) -> Iterator[document.Block]:
             )
             for claim in claims
         ],
-        "The same effects otherwise, with intervals that are not adjusted. Paired by seed: the mean difference "
-        "between the runs with the same seed. Smoothed: where not one epoch but the mean of {{smoothing}} has to "
-        "reach the level. Added when the results were known; no verdict takes it into account.",
-        name="readings",
+        "The same effects with one choice made otherwise, with intervals that are not adjusted. Paired by seed: the "
+        "mean difference between the runs with the same seed. Smoothed: the mean of {{smoothing}} epochs has to reach "
+        "the level, instead of one epoch. Added when the results were known; no verdict takes it into account.",
+        name="other-choices",
         wide=True,
     )
 
 
 def over_environments(study: Context) -> Iterator[document.Block]:
-    """The interquartile mean of the fraction over all environments of the paper."""
+    """The interquartile mean of the normalized return over all environments of the paper."""
     if study.aggregates.is_empty():
         return
+    looks = study.looks
     yield document.figure(
         study.figure("figure_aggregates"),
-        "Interquartile mean of the fraction: "
+        "Interquartile mean of the normalized return: "
         + "; ".join(
-            f"{names.agent(row['agent'])} with {names.embedding(row['embedding'])} "
+            f"{looks.agent(row['agent'])} with {looks.embedding(row['embedding'])} "
             f"{number(row['estimate'])} [{number(row['low'])}, {number(row['high'])}]"
             for row in study.aggregates.rows(named=True)
         )
         + ".",
-        "**Over environments of the paper:** interquartile mean of the fraction with its {{usual}} interval "
+        "**Over environments of the paper:** interquartile mean of the normalized return with its {{usual}} interval "
         "(stratified bootstrap, narrow for so few seeds), and performance profiles. "
         + "; ".join(
-            f"{names.agent(str(agent))}: {rows[0, 'environments']} environments, {rows[0, 'seeds']} seeds"
+            f"{looks.agent(str(agent))}: {rows[0, 'environments']} environments, {rows[0, 'seeds']} seeds"
             for (agent,), rows in study.aggregates.group_by("agent", maintain_order=True)
         )
         + ".",
@@ -92,26 +93,29 @@ def over_environments(study: Context) -> Iterator[document.Block]:
 
 def final_returns(study: Context) -> Iterator[document.Block]:
     """A table with a row for each cell: what its seeds end at."""
-    steps = {tuple(row[:3]): row[3] for row in study.curves.group_by(CELL).agg(pl.col("policy_steps").mean()).rows()}
-    columns = ["n", "Final return", "Seeds", "Mean over epochs", "Fraction", "Policy steps"]
+    steps = {tuple(row[:4]): row[4] for row in study.curves.group_by(KEYS).agg(pl.col("pi_iters").mean()).rows()}
+    columns = ["n", "Final return", "Seeds", "Mean over training", "Normalized", "Policy steps"]
     yield document.table(
         ["Environment", "Agent", "Representation", *columns],
         [
             (
-                *wording.cell(map(str, cell)),
+                *wording.cell(study.looks, map(str, cell)),
                 len(seeds),
                 wording.level("final_return", seeds),
                 f"{number(seeds['final_return'].to_numpy().min())} to {number(seeds['final_return'].to_numpy().max())}",
-                wording.level("area", seeds),
-                wording.level("fraction", seeds) if seeds["fraction"].is_finite().all() else "not known",
+                wording.level("mean_over_training", seeds),
+                wording.level("normalized_return", seeds)
+                if seeds["normalized_return"].is_finite().all()
+                else "not known",
                 number(steps[cell]),
             )
-            for cell, seeds in study.final.group_by(CELL, maintain_order=True)
+            for cell, seeds in study.final.group_by(KEYS, maintain_order=True)
         ],
-        "Mean ± standard deviation over seeds. Final return: mean over the last tenth of the epochs, in the "
-        "recommender systems in the currency of the store. Seeds: the lowest and the highest of them. Fraction: of the "
-        "way from the random to the optimal return. Policy steps: gradient steps of the actor an epoch, on average; "
-        "where an epoch may have several, the divergence ends them.",
+        "Mean ± standard deviation over seeds; a reading other than the primary one stands by its environment. Final "
+        "return: mean over the last tenth of the epochs, in the recommender system in the currency of the data set. "
+        "Seeds: the lowest and the highest of them. Normalized: the share of the way from the random to the optimal "
+        "return. Policy steps: gradient steps of the actor an epoch, on average; where an epoch may have several, the "
+        "divergence ends them.",
         numbers=columns,
         name="final-returns",
         wide=True,

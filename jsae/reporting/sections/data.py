@@ -1,9 +1,8 @@
-"""The stores that the recommender systems draw from."""
+"""The data sets that the recommender systems draw from."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from jsae.config import labels as names
 from jsae.reporting import document
 from jsae.reporting.context import Context, Record
 from jsae.reporting.document import number
@@ -15,35 +14,33 @@ MANY = {
     "purchases at": "purchases in each hour of the day",
     "views at": "views in each hour of the day",
     "sessions with a purchase on day": "sessions with a purchase, each day",
+    "successive purchases:": "successive purchases",
 }
 """How measures begin of which there are many, and the kind that they are shown as."""
 
 
-def stores(study: Context) -> Iterator[document.Block]:
-    """Each store: what the filter left of it, its calibration, and how well its n-gram model foretells."""
-    for store, purchases in study.purchases.items():
-        drawing = "; ".join(names.environment(name) for name, own in study.stores.items() if own == store)
-        yield document.prose(f"### The store {store}")
-        yield document.note(f"From it draw: {drawing}.")
-        if not purchases:
-            yield document.note("The summary of the purchases is missing: the stage filter has not run here.")
+def data_sets(study: Context) -> Iterator[document.Block]:
+    """Each data set: what the filter left of it, its calibration, and how well its n-gram model predicts."""
+    if not study.purchases:
+        yield document.note("No environment of this study draws from a data set.")
+    for source, purchases in study.purchases.items():
+        yield document.prose(f"### The data set {source}")
+        yield _rules(source, purchases)
+        if purchases.get("calibration"):
+            yield _calibration(purchases["calibration"])
+        model = study.models[source]
+        if "components" in model:
+            yield _perplexity(source, model)
         else:
-            yield _rules(store, purchases)
-            if purchases.get("calibration"):
-                yield _calibration(purchases["calibration"])
-        model = study.models[store]
-        if model and "components" in model:
-            yield _perplexity(store, model)
-        elif model:
             yield document.note("The n-gram model has not been measured on users left out of its counts.")
 
 
-def _rules(store: str, purchases: Record) -> document.Block:
-    """What the filter left of a store's purchases."""
+def _rules(source: str, purchases: Record) -> document.Block:
+    """What the filter left of a data set's purchases."""
     return document.table(
         ["Rule", "Rows", "Items", "Users"],
         [tuple(f"{v:,}" if isinstance(v, int) else v for v in rule.values()) for rule in purchases["rules"]],
-        f"Purchases before and after each rule; the file of {store} has {purchases['rows']:,} rows.",
+        f"Purchases before and after each rule; the file of {source} has {purchases['rows']:,} rows.",
         numbers=["Rows", "Items", "Users"],
     )
 
@@ -53,9 +50,9 @@ def _calibration(calibration: Sequence[Record]) -> document.Block:
     return document.table(
         ["Measure", "Published", "Synthetic", "Ratio"],
         calibration_rows(calibration),
-        "The synthetic log beside the published aggregates of the paper's store (`data/calibration`), counts brought "
-        "to the size of the log; of what there are many, the range. Which item follows which is not published and is "
-        "assumed.",
+        "The synthetic log beside the published aggregates of the paper's data set (`data/calibration`), counts "
+        "scaled to the size of the log; of what there are many, the range. Which item follows which is not published "
+        "and is assumed.",
         numbers=["Published", "Synthetic", "Ratio"],
         name="calibration",
     )
@@ -76,8 +73,8 @@ def calibration_rows(calibration: Sequence[Record]) -> Iterator[tuple[str, str, 
             yield kind, number(rows[0]["published"], 4), number(rows[0]["synthetic"], 4), number(ratios[0])
 
 
-def _perplexity(store: str, model: Record) -> document.Block:
-    """How well the parts of a store's n-gram model foretell purchases that it has not seen."""
+def _perplexity(source: str, model: Record) -> document.Block:
+    """How well the parts of a data set's n-gram model predict purchases that it has not seen."""
     return document.table(
         ["Model", "Skipping", "Similarity", "Perplexity", "Never seen"],
         [
@@ -90,9 +87,9 @@ def _perplexity(store: str, model: Record) -> document.Block:
             )
             for row in model["components"]
         ],
-        f"How well parts of the n-gram model foretell {model['held_out_purchases']:,} purchases of "
-        f"{model['held_out_users']:,} users of {store} that were left out of the counts; a guess without any knowledge "
-        f"has a perplexity of {model['items']:,}. Never seen: purchases to which the counts alone give no chance.",
+        f"How well parts of the n-gram model predict {model['held_out_purchases']:,} purchases of "
+        f"{model['held_out_users']:,} users of {source} that were left out of the counts; a uniform guess has a "
+        f"perplexity of {model['items']:,}. Never seen: purchases to which the counts alone give no probability.",
         numbers=["Perplexity", "Never seen"],
-        name=f"perplexity-{store}",
+        name=f"perplexity-{source}",
     )

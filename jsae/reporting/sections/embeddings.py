@@ -4,51 +4,52 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from jsae.config import labels as names
 from jsae.reporting import document, wording
 from jsae.reporting.context import Context
 from jsae.reporting.document import number
+from jsae.reporting.looks import Looks
 
-OF_ENVIRONMENT = ("least_loss", "guess")
+OF_ENVIRONMENT = ("least_loss", "chance_loss")
 """Measures that belong to the environment: they are the same for each seed."""
 
 
-def quality(study: Context) -> Iterator[document.Block]:
+def probes(study: Context) -> Iterator[document.Block]:
     """The drawn action embeddings, and what was measured of each pre-trained embedding."""
     if study.figure("figure_embeddings").exists():
         yield document.figure(
             study.figure("figure_embeddings"),
-            "Action embeddings of the discrete gridworld in the plane, a point an action, coloured by the "
-            "direction of its motion, one plot a representation.",
+            "Action embeddings of a gridworld in the plane, a point an action, coloured by the direction of its "
+            "motion, one plot a representation.",
             "**Action embeddings** of one seed after pre-training, coloured by the direction of each action's motion.",
             wide=True,
         )
-    if study.quality.is_empty():
+    if study.probes.is_empty():
         yield document.note("The embeddings of this study have not been measured.")
         return
-    measures = ["ρ", "Loss", "Least", "Guess", "Gain", "Error of f", "Spread"]
+    measures = ["ρ", "Loss", "Least", "Chance", "Gain", "Error of f", "Spread"]
     yield document.table(
         ["Representation", *measures],
-        quality_rows(study.quality),
+        probe_rows(study.probes, study.looks),
         "Pre-trained embeddings on fresh transitions: mean ± standard deviation over the seeds {{seeds}}; beside "
         "each environment the unit of its losses.",
         numbers=measures,
-        name="quality",
+        name="probes",
         wide=True,
     )
 
 
-def quality_rows(quality: pl.DataFrame) -> Iterator[tuple[str, ...]]:
+def probe_rows(probes: pl.DataFrame, looks: Looks) -> Iterator[tuple[str, ...]]:
     """A heading for each environment, below it a row for each representation.
 
-    Controls are left out: what was measured are the points as learnt, not as dealt.
+    Controls are left out: their measures are those of the embedding vectors as learnt, before they change places.
     """
-    columns = ("rank_correlation", "loss", "least_loss", "guess", "action_gain", "action_error", "spread")
-    for (environment, unit), here in quality.group_by("environment", "unit", maintain_order=True):
-        yield (f"{names.environment(str(environment))} ({unit})",)
+    columns = ("rank_correlation", "loss", "least_loss", "chance_loss", "action_gain", "action_error", "spread")
+    for (environment, reading, unit), here in probes.group_by("environment", "reading", "unit", maintain_order=True):
+        under = f", reading {reading}" if reading else ""
+        yield (f"{looks.environment(str(environment))}{under} ({unit})",)
         for (embedding,), rows in here.group_by("embedding", maintain_order=True):
-            if embedding not in names.CONTROLS:
-                yield names.embedding(str(embedding)), *(measured(column, rows) for column in columns)
+            if looks.roles.get(str(embedding)) != "control":
+                yield looks.embedding(str(embedding)), *(measured(column, rows) for column in columns)
 
 
 def measured(column: str, rows: pl.DataFrame) -> str:
@@ -58,22 +59,20 @@ def measured(column: str, rows: pl.DataFrame) -> str:
 
 def maps(study: Context) -> Iterator[document.Block]:
     """A figure for each gridworld and agent: values and visits in the square."""
-    drawn = sorted(study.figures.glob("figure_maps_*.svg"))
-    for path in drawn:
-        environment, agent = path.stem.removeprefix("figure_maps_").rsplit("-", 1)
-        rows = study.maps.filter((pl.col("environment") == environment) & (pl.col("agent") == agent))
+    looks = study.looks
+    for (environment, agent), rows in study.value_maps.group_by("environment", "agent", maintain_order=True):
         said = [
-            f"{names.embedding(str(embedding))}: values from {number(bins['value'].to_numpy().min())} to "
+            f"{looks.embedding(str(embedding))}: values from {number(bins['value'].to_numpy().min())} to "
             f"{number(bins['value'].to_numpy().max())}, {bins.filter(pl.col('visits') > 0).height:,} of {len(bins):,} "
             "bins visited"
             for (embedding,), bins in rows.group_by("embedding", maintain_order=True)
         ]
         yield document.figure(
-            path,
-            f"Maps of the square, {names.environment(environment)}. {'; '.join(said)}.",
-            f"**{names.environment(environment)} ({names.agent(agent)}):** values and visits. Walls white, goal and "
-            "start red; what was never visited is white.",
+            study.figure(f"figure_maps_{environment}-{agent}"),
+            f"Maps of the square, {looks.environment(str(environment))}. {'; '.join(said)}.",
+            f"**{looks.environment(str(environment))} ({looks.agent(str(agent))}):** values and visits. Walls "
+            "white, goal and start red; what was never visited is white.",
             wide=True,
         )
-    if not drawn:
+    if study.value_maps.is_empty():
         yield document.note("No agent of the gridworlds has been mapped in this study.")

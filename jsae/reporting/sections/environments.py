@@ -6,61 +6,60 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from jsae.config import labels as names
-from jsae.config.parameters import AnyEnvironment
 from jsae.reporting import document
-from jsae.reporting.context import Context
+from jsae.reporting.context import Context, Record
 from jsae.reporting.document import number
 
 
-def sizes(environment: AnyEnvironment, items: int | None, order: int) -> tuple[str, str]:
+def sizes(environment: Record, items: int | None, order: int) -> tuple[str, str]:
     """How many states and actions an environment has, in words.
 
     Args:
         environment: its section of params.yaml.
-        items: of the store that it draws from; None where this is not known.
+        items: of the data set that it draws from; None where it draws from none.
         order: purchases that a recommender system's state holds.
     """
-    match environment.module:
+    world = environment["dynamics"]
+    match environment["module"]:
         case "gridworld":
-            world = environment.dynamics
-            return f"{world.bins**2:,} bins" if world.discrete else "coordinates", f"{2**world.actuators:,}"
+            states = f"{world['bins'] ** 2:,} bins" if world["discrete"] else "coordinates"
+            return states, f"{2 ** world['actuators']:,}"
         case "slot_machine":
-            reels = environment.dynamics.reels
-            return f"{math.prod(map(len, reels)):,}", f"{environment.dynamics.moves ** len(reels):,}"
+            reels = world["reels"]
+            return f"{math.prod(map(len, reels)):,}", f"{world['moves'] ** len(reels):,}"
         case "recommender":
             return (f"{items**order:,}", f"{items:,}") if items else ("not known", "not known")
         case _:
             return "continuous", "continuous"
 
 
-def reference_return(final: pl.DataFrame, environment: str, column: str) -> str:
+def reference_return(final: pl.DataFrame, environment: str, column: str, reading: str = "") -> str:
     """Expected return of a reference policy, one value of all rows of an environment; "not known" without a row.
 
     column: random_return or optimal_return.
     """
-    found = final.filter(pl.col("environment") == environment)[column].drop_nans().unique()
+    found = final.filter(environment=environment, reading=reading)[column].drop_nans().unique()
     return number(found[0], 4) if len(found) == 1 else "not known"
 
 
 def overview(study: Context) -> Iterator[document.Block]:
     """A table with a row for each environment."""
-    order = study.settings.data.transitions.order
-    items = {name: (study.models[store] or {}).get("items") for name, store in study.stores.items()}
+    order = study.parameters["data"]["transitions"]["order"]
+    items = {source: model["items"] for source, model in study.models.items()}
     yield document.table(
         ["Environment", "States", "Actions", "Steps", "Random", "Optimal"],
         [
             (
-                names.environment(name),
-                *sizes(environment, items.get(name), order),
-                environment.dynamics.episode_length,
+                study.looks.environment(name),
+                *sizes(environment, items.get(environment["purchases"]), order),
+                environment["dynamics"]["episode_length"],
                 reference_return(study.final, name, "random_return"),
                 reference_return(study.final, name, "optimal_return"),
             )
-            for name, environment in study.settings.environments.items()
+            for name, environment in study.environments.items()
         ],
         "Environments of this study. Random and optimal: expected return of an episode under the uniform random and "
-        "the best policy, by search, closed form or dynamic programming.",
+        "the best policy, by search, closed form or dynamic programming, under the primary reading.",
         numbers=["States", "Actions", "Steps", "Random", "Optimal"],
         wide=True,
     )
@@ -76,14 +75,14 @@ def gridworld(study: Context) -> Iterator[document.Block]:
             "**Figure 4.** The gridworld: goal blue, agent red with the directions of its actuators, obstacles grey.",
         )
     idlers: dict[float, list[str]] = defaultdict(list)
-    for name, environment in study.settings.environments.items():
-        ends = study.final.filter((pl.col("environment") == name) & pl.col("fraction").is_finite())
-        if environment.module == "gridworld" and len(ends):
-            idle = environment.dynamics.episode_length * environment.dynamics.step_reward
+    for name, environment in study.environments.items():
+        ends = study.primary.filter((pl.col("environment") == name) & pl.col("normalized_return").is_finite())
+        if environment["module"] == "gridworld" and len(ends):
+            idle = environment["dynamics"]["episode_length"] * environment["dynamics"]["step_reward"]
             random, optimal = ends[0, "random_return"], ends[0, "optimal_return"]
-            idlers[idle].append(f"{number((idle - random) / (optimal - random))} ({names.environment(name)})")
-    for idle, fractions in idlers.items():
+            idlers[idle].append(f"{number((idle - random) / (optimal - random))} ({study.looks.environment(name)})")
+    for idle, shares in idlers.items():
         yield document.note(
             f"In a gridworld, an agent that has learnt not to collide and never meets the goal returns {number(idle)}. "
-            f"Of the way from random to optimal, this is {'; '.join(fractions)}."
+            f"Of the way from random to optimal, this is {'; '.join(shares)}."
         )

@@ -2,13 +2,19 @@
 
 from collections.abc import Iterator
 
-from jsae.config import labels as names
 from jsae.reporting import document
 from jsae.reporting.context import Context
+from jsae.training.columns import KEYS
+
+PANELS = ("2a", "2b", "2c", "2d", "2e", "2f")
+"""The panels of the paper's Figure 2."""
 
 
 def untested_claims(study: Context) -> Iterator[document.Block]:
     """Claims that the runs cannot judge, with the reason."""
+    if not study.judged:
+        yield document.note("The runs are shorter than the paper's: no claim is tested at this scale.")
+        return
     untested = [claim for claim in study.verdicts if claim["verdict"] == "not tested"]
     if not untested:
         yield document.note("Every claim was tested.")
@@ -25,16 +31,13 @@ def missing_runs(study: Context) -> Iterator[document.Block]:
     """Cells and panels without a run."""
     if study.missing:
         yield document.table(
-            ["Environment", "Agent", "Representation", "Seeds"],
-            [
-                (row["environment"], row["agent"], row["embedding"], ", ".join(map(str, row["seeds"])))
-                for row in study.missing
-            ],
-            "Cells that params.yaml lists and that have no run.",
+            ["Environment", "Agent", "Representation", "Reading", "Seeds"],
+            [(*(row[key] for key in KEYS), ", ".join(map(str, row["seeds"]))) for row in study.missing],
+            "Cells that this study plans and that have no run.",
         )
     else:
-        yield document.note("Every cell that params.yaml lists has run with every seed.")
-    absent = [name.removeprefix("figure_") for name in names.PANELS if name not in study.drawn]
+        yield document.note("Every cell that this study plans has run with every seed.")
+    absent = [panel for panel in PANELS if panel not in study.drawn]
     if absent:
         yield document.note(f"Panels of the paper's Figure 2 that have no run here: {', '.join(absent)}.")
 

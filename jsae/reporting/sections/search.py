@@ -5,27 +5,31 @@ from collections.abc import Iterator
 import polars as pl
 
 from jsae.analysis import search, tables
-from jsae.config import labels as names
 from jsae.reporting import document, wording
-from jsae.reporting.context import CELL, Context, Record
+from jsae.reporting.context import Context, Record
 from jsae.reporting.document import number
+from jsae.reporting.looks import SEARCHED
+from jsae.training.columns import KEYS
+
+CELL = KEYS[:3]
+"""The columns that name a cell in the tables of the search, which looks at the primary reading only."""
 
 
 def outcome(study: Context) -> Iterator[document.Block]:
     """What each hyper-parameter does, and the setting that each cell is trained with."""
     if study.tried.is_empty():
         yield document.note(
-            "**Missing.** The search has not run: `search/settings.csv` is empty, and every cell uses the values that "
-            "the parameters below state.",
+            "**Missing.** No cell of this study has been searched: each uses the values that the parameters below "
+            "state.",
             "warning",
         )
         return
     best = search.chosen_rows(study.tried)
-    varied = [name for name in names.SEARCHED if study.tried[name].drop_nulls().n_unique() > 1]
+    varied = [name for name in SEARCHED if study.tried[name].drop_nulls().n_unique() > 1]
     yield document.figure(
         study.figure("figure_sensitivity"),
         "Score against each hyper-parameter. Best: "
-        + "; ".join(f"{', '.join(wording.cell(_cell(row)))} {number(row['score'])}" for row in best)
+        + "; ".join(f"{', '.join(wording.cell(study.looks, _cell(row)))} {number(row['score'])}" for row in best)
         + ".",
         "**Sensitivity.** A circle is a setting, open where it was given up early; a line joins the best settings "
         "with each value.",
@@ -33,25 +37,25 @@ def outcome(study: Context) -> Iterator[document.Block]:
     )
     columns = ["Tried", "Minutes", "Epochs", "Score", "Study"]
     yield document.table(
-        ["Environment", "Agent", "Embedding", *(names.SEARCHED[name] for name in varied), *columns],
+        ["Environment", "Agent", "Embedding", *(SEARCHED[name] for name in varied), *columns],
         [
             (
-                *wording.cell(_cell(row)),
+                *wording.cell(study.looks, _cell(row)),
                 *("–" if row[name] is None else row[name] for name in varied),
                 len(of_cell(study.tried, row)),
                 minutes(of_cell(study.took, row)),
                 f"{row['epochs']:,}",
                 number(row["score"]),
-                after(of_cell(study.curves, row), row["epochs"]),
+                after(trained(study, row), row["epochs"]),
             )
             for row in best
         ],
-        "The setting that each cell is trained with: the best of those trained longest. Tried: settings; a "
+        "The best setting of each searched cell, of those trained longest; {{search.used}} Tried: settings; a "
         "representation with a Gaussian policy has a standard deviation to try besides. Minutes: of one worker, "
         f"all settings together; {minutes(study.took)} in all, of which "
         f"{minutes(study.took.filter(kernels='plain')) or 0} without compiled code. Steps an epoch are one value for "
-        "all representations, sizes of embeddings one for all agents. Study: final return of the study's seeds, had "
-        "they ended at that epoch.",
+        "all representations, sizes of embeddings one for all agents. Study: final return of the study's runs "
+        "with that setting, had they ended at that epoch.",
         numbers=columns,
         wide=True,
     )
@@ -60,6 +64,14 @@ def outcome(study: Context) -> Iterator[document.Block]:
 def of_cell(table: pl.DataFrame, row: Record) -> pl.DataFrame:
     """Rows of any table that belong to the cell of `row`."""
     return table.filter(pl.all_horizontal(pl.col(name) == row[name] for name in CELL))
+
+
+def trained(study: Context, row: Record) -> pl.DataFrame:
+    """The curves of the cell that is trained with what the search found for the cell of `row`; maybe none."""
+    cells = [cell for cell in study.values["cells"] if cell["found"] and all(cell[key] == row[key] for key in CELL)]
+    reading = min((cell["reading"] for cell in cells), default=None)
+    here = of_cell(study.curves, row)
+    return here.clear() if reading is None else here.filter(pl.col("reading") == reading)
 
 
 def after(curves: pl.DataFrame, epochs: int) -> str:
