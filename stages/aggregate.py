@@ -35,7 +35,8 @@ def main(declared: Declared) -> None:
             missing.append({**run["cell"], "seeds": run["seeds"]})
     if not frames:
         raise JsaeError(f"no run of the {values['scale']} study exists yet: `dvc repro` makes them")
-    curves, cells = pl.concat(frames), pl.DataFrame(values["cells"], CELLS.schema)
+    curves = pl.concat(frames)
+    cells = CELLS.frame({name: [cell[name] for cell in values["cells"]] for name in CELLS.columns})
     final = tables.final(curves, reference_returns(declared, cells))
     aggregates, profiles = tables.aggregates(final, cells)
     for frame, table in (
