@@ -1,5 +1,6 @@
 """Runs made from a seeded generator, for tests of what comes after training: no result of the study."""
 
+import contextlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -78,7 +79,9 @@ def planned(
 
 def write_settings(study: Study) -> None:
     """Write the settings files of the stages after training under the current folder; they declare no code."""
-    for stage in (study.aggregate(), study.figures(), study.report()):
+    with contextlib.chdir(ROOT):  # where the locks are
+        stages = study.aggregate(), study.figures(), study.report()
+    for stage in stages:
         path = layout.settings(stage.name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text(stage, {}), encoding="utf-8")
@@ -122,8 +125,13 @@ def write_theory(scale: str) -> None:
     path.write_text(json.dumps({"facts": facts, "checks": [exact, broken, learnt], "missing": []}))
 
 
-def write_probes(scale: str) -> None:
-    """Write measures of two embeddings of the discrete gridworld and one of Half-Cheetah."""
+def of_study(study: Study, table: pl.DataFrame) -> pl.DataFrame:
+    """The rows on environments of the study."""
+    return table.filter(pl.col("environment").is_in([cell.environment for cell in study.cells]))
+
+
+def write_probes(study: Study) -> None:
+    """Write measures of two embeddings of the discrete gridworld and one of Half-Cheetah, as far as they run."""
     rows = [
         ("gridworld-discrete", "jsae", "", 0, 0.5, 1.5, 1.25, 7.4, "nats", 0.75, None, 0.5),
         ("gridworld-discrete", "jsae", "", 1, 0.6, 1.7, 1.25, 7.4, "nats", 0.85, None, 0.7),
@@ -132,17 +140,18 @@ def write_probes(scale: str) -> None:
     ]
     columns = ("environment", "embedding", "reading", "seed", "rank_correlation", "loss", "least_loss", "chance_loss",
                "unit", "action_gain", "action_error", "spread")  # fmt: skip
-    folder = layout.probes(scale)
+    folder = layout.probes(study.scale)
     folder.mkdir(parents=True, exist_ok=True)
-    pl.DataFrame(rows, columns, orient="row").fill_null(float("nan")).write_parquet(folder / "embeddings.parquet")
+    measured = pl.DataFrame(rows, columns, orient="row").fill_null(float("nan"))
+    of_study(study, measured).write_parquet(folder / "embeddings.parquet")
     angle = np.linspace(-np.pi, np.pi, 32)
     actions = pl.DataFrame({"e1": np.cos(angle), "e2": 0.5 * np.sin(angle), "direction": angle, "length": np.ones(32)})
     names = pl.lit("gridworld-discrete").alias("environment"), pl.lit("jsae").alias("embedding")
-    actions.with_columns(*names).write_parquet(folder / "actions.parquet")
+    of_study(study, actions.with_columns(*names)).write_parquet(folder / "actions.parquet")
 
 
-def write_value_maps(scale: str) -> None:
-    """Write maps of the discrete gridworld: values fall with the distance from the goal, a part was visited."""
+def write_value_maps(study: Study) -> None:
+    """Write maps of the discrete gridworld, if it runs: values fall away from the goal, a part was visited."""
     y, x = np.meshgrid(np.arange(40), np.arange(40))
     frames = []
     for steps, embedding in ((60, "none"), (25, "jsae")):
@@ -151,7 +160,7 @@ def write_value_maps(scale: str) -> None:
         columns: dict[str, Any] = {"environment": "gridworld-discrete", "agent": "vpg", "embedding": embedding}
         columns |= {"seeds": 5, "x_bin": x.ravel(), "y_bin": y.ravel(), "visits": (visits / visits.sum()).ravel()}
         frames.append(pl.DataFrame({**columns, "value": -np.hypot(x - 6, y - 26).ravel() / 20}))
-    pl.concat(frames).write_parquet(layout.value_maps(scale))
+    of_study(study, pl.concat(frames)).write_parquet(layout.value_maps(study.scale))
 
 
 def write_search(rows: int = 0) -> None:
@@ -195,7 +204,7 @@ def write_all(study: Study, leave_out: Sequence[Cell] = ()) -> None:
     write_study(study, leave_out)
     write_reference_returns()
     write_theory(study.scale)
-    write_probes(study.scale)
-    write_value_maps(study.scale)
+    write_probes(study)
+    write_value_maps(study)
     write_search(18)
     write_data()
