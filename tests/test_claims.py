@@ -7,14 +7,20 @@ import polars as pl
 import pytest
 
 from jsae.analysis import claims, statistics, tables
-from jsae.analysis.curves import CURVES, Cell
-from jsae.analysis.tables import Bounds
-from jsae.config import labels as names
+from jsae.analysis.schema import CELLS
+from jsae.analysis.tables import ReferenceReturns
 from jsae.config.errors import JsaeError
+from jsae.config.study import Cell
+from jsae.training.columns import CURVES
 
 ROOT = Path(__file__).parent.parent
-FIRST, SECOND = ("slot-machine", "vpg", "jsae"), ("slot-machine", "vpg", "none")
-KNOWN = {"slot-machine": Bounds(0.0, 1.0)}
+FIRST, SECOND = Cell("slot-machine", "vpg", "jsae"), Cell("slot-machine", "vpg", "none")
+LABELS = {"jsae": "JSAE", "none": "no embedding"}
+
+
+def known(random: float = 0.0, optimal: float = 1.0) -> dict[Cell, ReferenceReturns]:
+    """The same reference returns for both cells."""
+    return dict.fromkeys((FIRST, SECOND), ReferenceReturns(random, optimal))
 
 
 def curves_of(cell, ends, epochs: int = 10, reach: int | None = None) -> pl.DataFrame:
@@ -23,13 +29,12 @@ def curves_of(cell, ends, epochs: int = 10, reach: int | None = None) -> pl.Data
     for seed, end in enumerate(ends):
         for epoch in range(1, epochs + 1):
             value = end if reach is None or epoch >= reach else 0.0
-            names = dict(zip(("environment", "agent", "embedding"), cell, strict=True))
-            row = {**dict.fromkeys(CURVES, 0), **names, "seed": seed, "epoch": epoch, "mean_return": value}
+            row = {**dict.fromkeys(CURVES.columns, 0), **vars(cell), "seed": seed, "epoch": epoch, "mean_return": value}
             rows.append(row)
-    return pl.DataFrame(rows, schema=CURVES)
+    return pl.DataFrame(rows, schema=CURVES.schema)
 
 
-def one(kind: str, measure: str | None = "fraction", name: str = "c", family: str = "f") -> claims.Claim:
+def one(kind: str, measure: str | None = "normalized_return", name: str = "c", family: str = "f") -> claims.Claim:
     return claims.Claim(
         id=name,
         family=family,
@@ -38,17 +43,19 @@ def one(kind: str, measure: str | None = "fraction", name: str = "c", family: st
         aspect="a",
         kind=kind,
         measure=measure,
-        first=FIRST,
-        second=SECOND,
+        first=tuple(vars(FIRST).values())[:3],
+        second=tuple(vars(SECOND).values())[:3],
     )
 
 
-def judged(claim, first, second, bounds=KNOWN, theory=None, margin=0.05):
+def judged(claim, first, second, reference=None, theory=None, margin=0.05):
     curves = pl.concat([first, second])
     several = claim if isinstance(claim, list) else [claim]
-    margins = dict.fromkeys(("fraction", "area", "final_return", "area_return", "epochs"), margin)
+    measures = ("normalized_return", "normalized_mean_over_training", "final_return", "mean_over_training", "epochs")
+    margins = dict.fromkeys(measures, margin)
     book = claims.Claims(margins=margins, level=0.025, power=0.8, claims=several)
-    records = claims.judge(book, curves, tables.final(curves, bounds), theory or {})
+    final = tables.final(curves, known() if reference is None else reference)
+    records = claims.judge(book, curves, final, theory or {}, LABELS)
     return records if isinstance(claim, list) else records[0]
 
 
@@ -91,14 +98,14 @@ def test_seeds_that_would_settle_a_claim_of_many_are_more_and_say_what_they_woul
     assert among["seeds_needed"] > 1.4 * alone["seeds_needed"]
 
 
-def test_beside_every_effect_stands_that_over_all_epochs_and_moves_no_verdict():
+def test_every_effect_has_that_of_the_mean_over_training_beside_it_which_moves_no_verdict():
     soon, late = curves_of(FIRST, [1, 1, 1], reach=3), curves_of(SECOND, [1, 1, 1], reach=9)
     record = judged(one("better"), soon, late)
     assert record["verdict"] == "contradicted"
-    assert record["over_epochs"]["measure"] == "area"
-    assert record["over_epochs"]["effect"] == pytest.approx(0.6)
-    unknown = judged(one("better", "final_return"), soon, late, bounds={})
-    assert unknown["over_epochs"]["measure"] == "area_return"
+    assert record["over_training"]["measure"] == "normalized_mean_over_training"
+    assert record["over_training"]["effect"] == pytest.approx(0.6)
+    unknown = judged(one("better", "final_return"), soon, late, reference={})
+    assert unknown["over_training"]["measure"] == "mean_over_training"
 
 
 def test_probability_of_improvement_counts_pairs():
@@ -146,18 +153,18 @@ def test_comparable_that_no_five_seeds_could_support_is_said_to_be_so():
 
 
 def test_cells_beside_one_another_have_effects_and_no_verdict():
-    final = tables.final(pl.concat([curves_of(FIRST, [1, 1], reach=3), curves_of(SECOND, [0.4, 0.6])]), KNOWN)
-    (record,) = claims.beside(final, [(Cell(*FIRST), Cell(*SECOND)), (Cell("none", "of", "it"), Cell(*SECOND))], 0.025)
+    final = tables.final(pl.concat([curves_of(FIRST, [1, 1], reach=3), curves_of(SECOND, [0.4, 0.6])]), known())
+    (record,) = claims.beside(final, [(FIRST, SECOND), (Cell("none", "of", "it"), SECOND)], 0.025)
     assert record["final"]["effect"] == pytest.approx(0.5)
-    assert record["over_epochs"]["effect"] == pytest.approx(0.8 - 0.5)
+    assert record["over_training"]["effect"] == pytest.approx(0.8 - 0.5)
     assert "verdict" not in record
 
 
 def test_a_level_that_chance_reaches_is_remarked_on_and_the_verdict_stands():
     """The second cell ends where the random policy is, within its spread."""
-    chance = {"slot-machine": Bounds(0.5, 1.0)}
+    chance = known(random=0.5)
     record = judged(one("faster", "epochs"), curves_of(FIRST, [0.9, 0.9]), curves_of(SECOND, [0.5, 0.6]), chance)
-    assert record["remark"].startswith("its benchmark does not surely end above the random policy")
+    assert record["remark"].startswith("its baseline does not end significantly above the random policy")
     learnt = judged(one("faster", "epochs"), curves_of(FIRST, [0.9, 0.9]), curves_of(SECOND, [0.80, 0.81]), chance)
     assert "random" not in learnt["remark"]
 
@@ -167,21 +174,25 @@ def test_epochs_to_reach_a_level():
     np.testing.assert_array_equal(claims.epochs_to_reach(rows, 0.3), [2.0, 5.0])
 
 
-def test_area_rewards_speed():
-    record = judged(one("better", "area"), curves_of(FIRST, [1, 1], reach=3), curves_of(SECOND, [1, 1], reach=9))
+def test_the_mean_over_training_rewards_speed():
+    record = judged(
+        one("better", "normalized_mean_over_training"),
+        curves_of(FIRST, [1, 1], reach=3),
+        curves_of(SECOND, [1, 1], reach=9),
+    )
     assert record["effect"] == pytest.approx(0.6)
 
 
 @pytest.mark.parametrize(
-    ("second", "bounds", "reason"),
+    ("second", "reference", "reason"),
     [
-        (curves_of(("slot-machine", "ppo", "none"), [0.5, 0.6]), KNOWN, "slot-machine/vpg/none has no run"),
-        (curves_of(SECOND, [0.5]), KNOWN, "slot-machine/vpg/none has one seed only"),
+        (curves_of(Cell("slot-machine", "ppo", "none"), [0.5, 0.6]), None, "slot-machine-vpg-none has no run"),
+        (curves_of(SECOND, [0.5]), None, "slot-machine-vpg-none has one seed only"),
         (curves_of(SECOND, [0.5, 0.6]), {}, "return of slot-machine is not known"),
     ],
 )
-def test_what_cannot_be_compared_is_not_tested(second, bounds, reason):
-    record = judged(one("better"), curves_of(FIRST, [0.5, 0.6]), second, bounds)
+def test_what_cannot_be_compared_is_not_tested(second, reference, reason):
+    record = judged(one("better"), curves_of(FIRST, [0.5, 0.6]), second, reference)
     assert record["verdict"] == "not tested"
     assert reason in record["reason"]
     assert record["effect"] is None
@@ -210,16 +221,36 @@ def test_a_fact_without_a_check_is_not_tested():
     assert judged(one("fact", None), curves_of(FIRST, [1, 2]), curves_of(SECOND, [1, 2]))["verdict"] == "not tested"
 
 
-def test_a_variant_is_compared_as_its_environment_and_judges_no_claim():
+def test_a_comparison_under_a_reading_takes_the_cells_of_that_reading_and_judges_no_claim():
     book = claims.load(ROOT / "report" / "claims.yaml")
-    here = claims.varied(book, "recommender", "recommender-synthetic", names.AGENTS)
     own = [claim for claim in book.claims if claim.first and claim.first[0] == "recommender"]
-    alone = claims.varied(book, "recommender", "recommender-literal", ["vpg"]).claims
-    assert [claim.id for claim in alone] == [f"recommender-literal-{claim.id}" for claim in own if "vpg" in claim.first]
-    assert [claim.first[1:] for claim in here.claims] == [claim.first[1:] for claim in own]
-    assert {cell.environment for claim in here.claims for cell in claim.cells} == {"recommender-synthetic"}
+    cells = {Cell(*vars(cell).values()) for claim in own for cell in claim.cells}
+    under = {Cell(cell.environment, cell.agent, cell.embedding, "no-bonus") for cell in cells}
+    here = claims.under(book, "no-bonus", under)
+    assert [claim.id for claim in here.claims] == [f"{claim.id}-no-bonus" for claim in own]
+    assert [claim.first[:3] for claim in here.claims] == [claim.first for claim in own]
+    assert {cell for claim in here.claims for cell in claim.cells} == under
     assert not {claim.id for claim in here.claims} & {claim.id for claim in book.claims}
     assert {claim.figure for claim in here.claims} == {""}
+    alone = claims.under(book, "no-bonus", {cell for cell in under if cell.agent == "vpg"}).claims
+    assert [claim.id for claim in alone] == [f"{claim.id}-no-bonus" for claim in own if "vpg" in claim.first]
+    assert claims.under(book, "other", under).claims == []
+
+
+def test_runs_under_a_reading_are_other_runs():
+    reading = Cell(*list(vars(FIRST).values())[:3], "four-steps")
+    curves = pl.concat([curves_of(FIRST, [0.5, 0.6]), curves_of(SECOND, [0.1, 0.2]), curves_of(reading, [0.9, 0.8])])
+    book = claims.Claims(margins={"final_return": 0.05}, level=0.025, power=0.8, claims=[one("better", "final_return")])
+    final = tables.final(curves, {})
+    (primary,) = claims.judge(book, curves, final, {}, LABELS)
+    assert primary["effect"] == pytest.approx(0.55 - 0.15)
+    second = Cell(*list(vars(SECOND).values())[:3], "four-steps")
+    curves = pl.concat([curves, curves_of(second, [0.2, 0.3])])
+    (other,) = claims.judge(
+        claims.under(book, "four-steps", {reading, second}), curves, tables.final(curves, {}), {}, LABELS
+    )
+    assert other["effect"] == pytest.approx(0.85 - 0.25)
+    assert other["first"][3] == "four-steps"
 
 
 def test_the_papers_claims_can_be_read_and_cover_every_panel():
@@ -233,9 +264,18 @@ def test_the_papers_claims_can_be_read_and_cover_every_panel():
     [
         ("kind: comparable", "kind: comparible", "kind"),
         ("- id: 2a-ra", "- id: 2a-none", "stands there twice: 2a-none"),
-        ("  fraction: 0.05", "  fraction: 0.0", "margins.fraction must be there and above 0"),
-        ("  measure: fraction\n", "", "claim 2a-none needs measure"),
+        (
+            "  normalized_return: 0.05",
+            "  normalized_return: 0.0",
+            "margins.normalized_return must be there and above 0",
+        ),
+        ("  measure: normalized_return\n", "", "claim 2a-none needs measure"),
         ("claims:\n", "claims: [\n", "cannot be read"),
+        (
+            "first: [gridworld-continuous, vpg, jsae]",
+            "first: [gridworld-continuous, jsae]",
+            r"claims\.0\.first: .* at least 3",
+        ),
     ],
 )
 def test_a_wrong_file_of_claims_is_refused_with_its_place(tmp_path, old, new, said):
@@ -246,15 +286,43 @@ def test_a_wrong_file_of_claims_is_refused_with_its_place(tmp_path, old, new, sa
         claims.load(tmp_path / "claims.yaml")
 
 
-def test_aggregates_stand_on_environments_of_the_paper_that_every_embedding_has_and_on_two_at_least():
-    gridworld, alone = ("gridworld-discrete", "vpg"), ("half-cheetah", "vpg", "jsae")
-    frames = [curves_of(FIRST, [0.2, 0.4, 0.6, 0.8]), curves_of(SECOND, [0.1, 0.1, 0.1, 0.1])]
-    frames += [curves_of((*gridworld, "jsae"), [2.0, 4.0, 6.0, 8.0]), curves_of((*gridworld, "none"), [1.0] * 4)]
-    frames += [curves_of(alone, [9.0] * 4), curves_of(("recommender-synthetic", "vpg", "jsae"), [9.0] * 4)]
-    frames += [curves_of(("recommender", "ppo", "jsae"), [0.9] * 4)]
-    bounds = {**KNOWN, "gridworld-discrete": Bounds(0.0, 10.0), "half-cheetah": Bounds(0.0, 9.0)}
-    bounds |= {"recommender": Bounds(0.0, 1.0), "recommender-synthetic": Bounds(0.0, 9.0)}
-    table, profile = tables.aggregates(tables.final(pl.concat(frames), bounds))
+@pytest.mark.parametrize("content", [b"", b"[1]", b"\xff", b"three"])
+def test_a_file_that_holds_no_claims_is_named(tmp_path, content):
+    path = tmp_path / "claims.yaml"
+    path.write_bytes(content)
+    with pytest.raises(JsaeError, match=r"claims\.yaml"):
+        claims.load(path)
+    with pytest.raises(JsaeError, match=r"none\.yaml cannot be read"):
+        claims.load(tmp_path / "none.yaml")
+
+
+def test_aggregates_stand_on_panels_of_the_paper_that_every_embedding_has_and_on_two_at_least():
+    world = {name: ("gridworld-discrete", "vpg", name) for name in ("jsae", "none")}
+    ends = {
+        FIRST: [0.2, 0.4, 0.6, 0.8],
+        SECOND: [0.1] * 4,
+        Cell(*world["jsae"]): [2.0, 4.0, 6.0, 8.0],
+        Cell(*world["none"]): [1.0] * 4,
+        Cell("half-cheetah", "vpg", "jsae"): [9.0] * 4,  # without its baseline
+        Cell("recommender", "vpg", "jsae", "no-bonus"): [9.0] * 4,  # a reading
+        Cell("slot-machine", "vpg", "separate"): [1.0] * 4,  # an ablation
+        Cell("gridworld-512", "vpg", "jsae"): [9.0] * 4,  # no panel
+        Cell("recommender", "ppo", "jsae"): [0.9] * 4,  # one environment of its agent
+    }
+    best = {cell: ReferenceReturns(0.0, 10.0 if "gridworld" in cell.environment else 1.0) for cell in ends}
+    texts = dict.fromkeys(CELLS.columns, "")
+    described = [
+        {
+            **texts,
+            **vars(cell),
+            **dict.fromkeys(("order", "epochs", "paper_epochs"), 1),
+            "role": "ablation" if cell.embedding == "separate" else "paper",
+            "panel": "" if cell.reading or cell.environment == "gridworld-512" else "2a",
+        }
+        for cell in ends
+    ]
+    runs = tables.final(pl.concat([curves_of(cell, values) for cell, values in ends.items()]), best)
+    table, profile = tables.aggregates(runs, pl.DataFrame(described, CELLS.schema))
     jsae, none = table.rows(named=True)
     assert (jsae["embedding"], jsae["environments"], jsae["seeds"]) == ("jsae", 2, 4)
     assert jsae["estimate"] == pytest.approx(0.5)

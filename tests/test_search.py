@@ -6,65 +6,60 @@ from typing import Any, get_args
 
 import polars as pl
 import pytest
-from ruamel.yaml import YAML
 
 from jsae.analysis import search
-from jsae.analysis.curves import Cell
-from jsae.analysis.search import Best, Trial
-from jsae.config import labels as names
-from jsae.config import parameters
+from jsae.analysis.search import Trial
+from jsae.config import hyper_parameters, layout, plan, registry, schema
 from jsae.config.errors import JsaeError
-from jsae.io.workers import run_shards
-from stages import choose, collect, paths
+from jsae.config.hyper_parameters import Best
+from jsae.config.study import Cell
+from jsae.io.declared import Declared
+from jsae.io.workers import run_batches
+from stages import collect, environment
 from stages import search as stage
-from stages import settings as settings_stage
-from tests.made_worlds import TINY_GRIDWORLD
+from stages.settings import Study
+from tests import made_parameters
+from tests.made_declared import declare_all, run
+from tools import choose
 
 ROOT = Path(__file__).parent.parent
-CELL = Cell("gridworld-discrete", "vpg", "jsae")
+CELL = Cell("grid", "vpg", "jsae")
+SMALL = {
+    "cells.main": [{"environments": ["grid"], "agents": ["vpg"], "embeddings": ["none", "ra", "jsae"]}],
+    "cells.others.0.environments": ["grid"],
+    "environments.grid.pretraining_samples": 60,
+}
+"""A study of the discrete gridworld only."""
 
 
 @pytest.fixture
-def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> parameters.Parameters:
-    """The current folder holds params.yaml of a study whose discrete gridworld is tiny, and a short search."""
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Declared]:
+    """The settings of a small study and of its search; the current folder holds its environment."""
     monkeypatch.chdir(tmp_path)
-    content = YAML(typ="safe").load(ROOT / "params.yaml")
-    world = content["environments"]["gridworld-discrete"]
-    numbers = {name: value for name, value in TINY_GRIDWORLD.items() if name != "discrete"}
-    world["dynamics"] = {**numbers, "discrete": True, "walls": [list(wall) for wall in TINY_GRIDWORLD["walls"]]}
-    world |= {"steps_per_epoch": 24, "epochs": {"preview": 1, "paper": 18}, "pretraining_samples": 60}
-    world |= {"pretraining_passes": {"preview": 1, "paper": 2}, "hidden_sizes": [4, 4]}
-    content["agents"]["vpg"]["critic_steps"] = 3
-    content["search"] |= {"vary": ["actor_learning_rate", "critic_learning_rate", "policy_steps"], "rungs": 2}
-    content["search"] |= {"share_of_epochs": 0.5, "factor": 3, "members_per_shard": 4}
-    with Path("params.yaml").open("w") as stream:
-        YAML().dump(content, stream)
-    paths.BEST.parent.mkdir()
-    paths.BEST.write_text("")
-    return parameters.load(Path("params.yaml"))
+    made_parameters.written(tmp_path, SMALL)
+    layout.BEST.mkdir(parents=True)
+    found = declare_all(made_parameters.loaded(SMALL))
+    environment.main(found["environment@grid"])
+    collect.main(found["samples@grid-1000-1001"])
+    return found
 
 
-def options(cell: Cell) -> list[str]:
-    return [word for name, value in vars(cell).items() for word in (f"--{name}", value)]
-
-
-def searched(cell: Cell = CELL) -> pl.DataFrame:
+def searched(study: dict[str, Declared], cell: Cell = CELL) -> pl.DataFrame:
     """Run the search of a cell and read its table."""
-    collect.main(["--environment", cell.environment, "--cohort", "1000-1001"])
-    stage.main(options(cell))
-    return pl.read_parquet(paths.searched(cell.environment, cell.agent, cell.embedding))
+    run(stage.main, study[f"search@{cell}"])
+    return pl.read_parquet(layout.searched(str(cell)))
 
 
 @pytest.mark.parametrize(
     ("cell", "count", "names"),
     [
-        (("gridworld-discrete", "vpg", "jsae"), 27 * 2, {"policy_steps", "initial_standard_deviation"}),
-        (("gridworld-discrete", "vpg", "none"), 9 * 2, {"policy_steps"}),
-        (("half-cheetah", "vpg", "none"), 27 * 2 * 2, {"policy_steps", "initial_standard_deviation", "hidden_sizes"}),
+        (("gridworld-discrete", "vpg", "jsae"), 27 * 2, {"train_pi_iters", "initial_standard_deviation"}),
+        (("gridworld-discrete", "vpg", "none"), 9 * 2, {"train_pi_iters"}),
+        (("half-cheetah", "vpg", "none"), 27 * 2 * 2, {"train_pi_iters", "initial_standard_deviation", "hidden_sizes"}),
         (
             ("slot-machine", "vpg", "ra"),
             27 * 2 * 2,
-            {"policy_steps", "initial_standard_deviation", "action_embedding_size"},
+            {"train_pi_iters", "initial_standard_deviation", "action_embedding_size"},
         ),
         (("recommender", "ppo", "none"), 9 * 2, {"hidden_sizes"}),
         (
@@ -77,9 +72,11 @@ def searched(cell: Cell = CELL) -> pl.DataFrame:
 )  # fmt: skip
 def test_a_grid_has_what_can_make_a_difference_to_its_cell(cell: Any, count: int, names: set[str]) -> None:
     """With everything varied: 3 actor's and 3 critic's learning rates, 3 deviations, and the sizes of A.4.2."""
-    whole = parameters.load(ROOT / "params.yaml")
-    plan = whole.search.model_copy(update={"vary": list(search.VARIED)})
-    trials = search.trials(whole.model_copy(update={"search": plan}), Cell(*cell))
+    whole = schema.load(ROOT / "params.yaml")
+    whole = whole.model_copy(update={"search": whole.search.model_copy(update={"vary": list(search.VARIED)})})
+    planned = plan.plan(whole, {}, "preview")
+    values = Study(whole, {}, planned).search(str(Cell(*cell)), planned["search"][str(Cell(*cell))]).values
+    trials = search.trials(values["grid"], values["vary"], values["strangers"])
     assert len(trials) == len({repr(trial.changes) for trial in trials}) == count
     assert set(trials[0].changes) == names | {"actor_learning_rate", "critic_learning_rate"}
 
@@ -91,10 +88,10 @@ def test_budgets_grow_by_the_factor() -> None:
 
 
 def test_of_those_that_share_values_one_in_three_goes_on_and_a_diverged_one_last() -> None:
-    scored = [(Trial({"policy_steps": 1}, {"a": i}), score) for i, score in enumerate([1.0, math.nan, 3.0, 2.0])]
-    scored += [(Trial({"policy_steps": 4}, {"a": 0}), -5.0)]
+    scored = [(Trial({"train_pi_iters": 1}, {"a": i}), score) for i, score in enumerate([1.0, math.nan, 3.0, 2.0])]
+    scored += [(Trial({"train_pi_iters": 4}, {"a": 0}), -5.0)]
     kept = search.survivors(scored, 3)
-    assert [(trial.shared["policy_steps"], trial.own["a"]) for trial in kept] == [(1, 2), (1, 3), (4, 0)]
+    assert [(trial.shared["train_pi_iters"], trial.own["a"]) for trial in kept] == [(1, 2), (1, 3), (4, 0)]
     diverged = [(Trial({}, {"a": i}), math.nan) for i in range(2)]
     assert search.survivors(diverged, 3) == [diverged[0][0]]
 
@@ -108,18 +105,18 @@ def test_embeddings_share_the_steps_that_are_best_for_all_of_them() -> None:
     """Means of the best: 4 steps (7 + 0) / 2, 1 step (5 + 4) / 2; 9.0 was not trained to the end."""
     found = search.choose(
         outcome(
-            {"embedding": "jsae", "policy_steps": 4, "actor_learning_rate": 0.1, "score": 7.0},
-            {"embedding": "jsae", "policy_steps": 1, "actor_learning_rate": 0.1, "score": 4.5},
-            {"embedding": "jsae", "policy_steps": 1, "actor_learning_rate": 0.2, "score": 5.0},
-            {"embedding": "jsae", "policy_steps": 1, "actor_learning_rate": 0.3, "score": 9.0, "epochs": 3},
-            {"embedding": "none", "policy_steps": 4, "actor_learning_rate": 0.1, "score": 0.0},
-            {"embedding": "none", "policy_steps": 1, "actor_learning_rate": 0.1, "score": 4.0},
-            {"embedding": "none", "policy_steps": 1, "actor_learning_rate": 0.2, "score": None},
+            {"embedding": "jsae", "train_pi_iters": 4, "actor_learning_rate": 0.1, "score": 7.0},
+            {"embedding": "jsae", "train_pi_iters": 1, "actor_learning_rate": 0.1, "score": 4.5},
+            {"embedding": "jsae", "train_pi_iters": 1, "actor_learning_rate": 0.2, "score": 5.0},
+            {"embedding": "jsae", "train_pi_iters": 1, "actor_learning_rate": 0.3, "score": 9.0, "epochs": 3},
+            {"embedding": "none", "train_pi_iters": 4, "actor_learning_rate": 0.1, "score": 0.0},
+            {"embedding": "none", "train_pi_iters": 1, "actor_learning_rate": 0.1, "score": 4.0},
+            {"embedding": "none", "train_pi_iters": 1, "actor_learning_rate": 0.2, "score": None},
         )
     )
     assert found.agents == {
-        Cell("world", "vpg", "jsae"): {"policy_steps": 1, "actor_learning_rate": 0.2},
-        Cell("world", "vpg", "none"): {"policy_steps": 1, "actor_learning_rate": 0.1},
+        Cell("world", "vpg", "jsae"): {"train_pi_iters": 1, "actor_learning_rate": 0.2},
+        Cell("world", "vpg", "none"): {"train_pi_iters": 1, "actor_learning_rate": 0.1},
     }
     assert found.embeddings == {}
 
@@ -136,107 +133,234 @@ def test_agents_share_the_sizes_of_an_embedding() -> None:
 
 
 def test_a_cell_without_a_setting_that_came_through_is_an_error() -> None:
-    with pytest.raises(JsaeError, match="no setting of world/vpg/ra came to the end"):
+    with pytest.raises(JsaeError, match="no setting of world-vpg-ra came to the end"):
         search.choose(outcome({"embedding": "ra", "score": None}))
 
 
+GRID = Cell("gridworld-discrete", "vpg", "jsae")
+
+
 def test_what_was_found_goes_over_params_and_reaches_variants_and_like_environments(tmp_path: Path) -> None:
-    whole = parameters.load(ROOT / "params.yaml")
+    whole = schema.load(ROOT / "params.yaml")
     best = Best(
         {("gridworld-discrete", "jsae"): {"action_embedding_size": 3}},
-        {CELL: {"actor_learning_rate": 0.25, "hidden_sizes": [5]}},
+        {GRID: {"actor_learning_rate": 0.25, "hidden_sizes": [5]}},
     )
     search.write_best(tmp_path / "best.yaml", best)
-    assert search.read_best(tmp_path / "best.yaml") == best
-    for environment, embedding in (("gridworld-discrete", "separate"), ("gridworld-2048", "jsae_transfer")):
-        values = search.values(whole, Cell(environment, "vpg", embedding), best)
+    assert hyper_parameters.read_best(tmp_path / "best.yaml") == best
+    found = {"": best}
+    for world, embedding in (("gridworld-discrete", "separate"), ("gridworld-2048", "jsae_transfer")):
+        values = hyper_parameters.values(whole, Cell(world, "vpg", embedding), found)
         assert (values["actor_learning_rate"], values["hidden_sizes"]) == (0.25, [5])
         assert (values["state_embedding_size"], values["action_embedding_size"]) == (8, 3)
         assert values["critic_learning_rate"] == whole.agents.common.critic_learning_rate
+        assert hyper_parameters.sizes(whole, world, embedding, "", found) == (8, 3)
     for cell in (Cell("gridworld-discrete", "vpg", "ra"), Cell("gridworld-continuous", "vpg", "jsae")):
-        assert search.values(whole, cell, best) == search.values(whole, cell)
+        assert hyper_parameters.values(whole, cell, found) == hyper_parameters.values(whole, cell, {})
 
 
-@pytest.mark.parametrize("text", ["agents: [1]", "agents: {a: 3}", "{"])
+def test_a_reading_takes_what_was_found_for_it_or_else_for_the_primary_one() -> None:
+    small = made_parameters.loaded()
+    found = {"": Best({}, {CELL: {"train_pi_iters": 2}}), "four-steps": Best({}, {CELL: {"train_pi_iters": 3}})}
+    under = Cell("grid", "vpg", "jsae", "four-steps")
+    assert hyper_parameters.values(small, CELL, {})["train_pi_iters"] == 1
+    assert hyper_parameters.values(small, under, {})["train_pi_iters"] == 4
+    assert hyper_parameters.values(small, CELL, found)["train_pi_iters"] == 2
+    assert hyper_parameters.values(small, under, found)["train_pi_iters"] == 3
+    assert hyper_parameters.values(small, under, {"": found[""]})["train_pi_iters"] == 2
+
+
+@pytest.mark.parametrize(
+    "text", ["agents: [1]", "agents: {a: 3}", "agents: {a: {b: {c: 3}}}", "[1]", "three", "agent: {}"]
+)
 def test_a_broken_best_yaml_is_refused_by_name(tmp_path: Path, text: str) -> None:
     (tmp_path / "best.yaml").write_text(text)
     with pytest.raises(JsaeError, match=r"best.yaml is not what `make choose` writes"):
-        search.read_best(tmp_path / "best.yaml")
+        hyper_parameters.read_best(tmp_path / "best.yaml")
 
 
-def test_where_nothing_was_searched_nothing_is_chosen(study: parameters.Parameters) -> None:
-    paths.SEARCH.write_text("as it was")
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("agents: {grid: {vpg: {jsae: {actor_learning_rat: 0.1}}}}", "actor_learning_rat is not a parameter"),
+        ("agents: {grid: {vpg: {jsae: {actor_learning_rate: 7.0}}}}", "actor_learning_rate = 7.0: input should be"),
+        ("agents: {grid: {vpg: {jsae: {actor_learning_rate: .nan}}}}", "actor_learning_rate = nan: input should be"),
+        ("embeddings: {grid: {jsae: {action_embedding_size: 0}}}", "action_embedding_size = 0: input should be"),
+        ("agents: {", "is not YAML"),
+    ],
+)
+def test_what_was_found_is_checked_like_the_parameters_that_it_replaces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    layout.BEST.mkdir(parents=True)
+    layout.best("four-steps").write_text(text)
+    with pytest.raises(JsaeError) as caught:
+        hyper_parameters.read_found(made_parameters.loaded())
+    assert str(caught.value).startswith("search/best/four-steps.yaml")
+    assert said in str(caught.value)
+
+
+def test_what_the_project_has_found_is_valid(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    found = hyper_parameters.read_found(schema.load(layout.PARAMETERS))
+    assert {layout.best(reading).name for reading in found} == {path.name for path in layout.BEST.glob("*.yaml")}
+
+
+def test_where_nothing_was_searched_nothing_is_chosen(study: dict[str, Declared]) -> None:
+    layout.SEARCH.write_text("as it was")
     with pytest.raises(JsaeError, match="nothing to choose from"):
-        choose.main([])
-    assert paths.SEARCH.read_text() == "as it was"
+        choose.main()
+    assert layout.SEARCH.read_text() == "as it was"
+    assert [*layout.BEST.iterdir()] == []
 
 
-def test_a_small_search_halves_scores_and_chooses(study: parameters.Parameters) -> None:
-    table = searched()
+def test_a_small_search_halves_scores_and_chooses(study: dict[str, Declared]) -> None:
+    table = searched(study)
     assert table.columns == list(search.OUTCOME)
     assert sorted(table["epochs"].to_list()) == [3] * 12 + [9] * 6  # of each 9 settings with the same steps, 3 go on
     assert table["initial_standard_deviation"].null_count() == 18
-    assert not list((paths.CHECKPOINTS / "search/gridworld-discrete/vpg-jsae").iterdir())
+    assert not list(study[f"search@{CELL}"].scratch.iterdir())
     for embedding in ("none", "ra"):
-        stage.main(options(Cell(CELL.environment, CELL.agent, embedding)))
-    elsewhere = {"environment": "slot-machine", "agent": "vpg", "embedding": "none", "actor_learning_rate": 0.001}
-    elsewhere |= {"seeds": "1000-1001", "epochs": 625, "score": 0.1 + 0.2}
-    old = pl.DataFrame([elsewhere, {**elsewhere, "environment": "gridworld-discrete"}], schema=search.OUTCOME)
-    old.write_csv(paths.SEARCH)
-    choose.main([])
-    chosen_from = pl.read_csv(paths.SEARCH, schema=search.OUTCOME)
-    assert chosen_from.filter(environment="slot-machine").equals(old.head(1))
-    assert chosen_from.filter(environment="gridworld-discrete", embedding="jsae").equals(table)
-    assert chosen_from.filter(environment="gridworld-discrete", embedding="none")["epochs"].max() == 9
-    times = pl.read_csv(paths.SEARCH_TIMES)
+        searched(study, Cell(CELL.environment, CELL.agent, embedding))
+    gone = {"environment": "removed", "agent": "vpg", "embedding": "none", "actor_learning_rate": 0.001}
+    gone |= {"seeds": "1000-1001", "epochs": 625, "score": 0.1 + 0.2}
+    pl.DataFrame([gone, {**gone, "environment": "grid"}], schema=search.OUTCOME).write_csv(layout.SEARCH)
+    choose.main()
+    chosen_from = pl.read_csv(layout.SEARCH, schema=search.OUTCOME)
+    assert set(chosen_from["environment"]) == {"grid"}
+    assert chosen_from.filter(embedding="jsae").equals(table)
+    assert chosen_from.filter(embedding="none")["epochs"].max() == 9
+    times = pl.read_csv(layout.SEARCH_TIMES)
     assert times["embedding"].to_list() == ["none", "ra", "jsae"]
     assert (times["seconds"] > 0).all()
     assert set(times["kernels"]) <= {"compiled", "plain"}
-    best = search.read_best(paths.BEST)
-    here = {Cell("gridworld-discrete", "vpg", embedding) for embedding in ("none", "ra", "jsae")}
-    assert set(best.agents) == {*here, Cell("slot-machine", "vpg", "none")}
-    steps = {best.agents[cell]["policy_steps"] for cell in here}
+    small = made_parameters.loaded(SMALL)
+    best = hyper_parameters.read_found(small)[""]
+    here = [Cell("grid", "vpg", embedding) for embedding in ("none", "ra", "jsae")]
+    assert set(best.agents) == set(here)
+    steps = {best.agents[cell]["train_pi_iters"] for cell in here}
     assert len(steps) == 1
-    last = table.filter((pl.col("epochs") == 9) & (pl.col("policy_steps") == steps.pop()))
+    last = table.filter((pl.col("epochs") == 9) & (pl.col("train_pi_iters") == steps.pop()))
     chosen = last.filter(pl.col("score") == last["score"].max()).row(0, named=True)
     assert best.agents[CELL]["actor_learning_rate"] == chosen["actor_learning_rate"]
-    settings_stage.main([])
-    values = paths.settings("train", "gridworld-2048", "vpg", "jsae_transfer").read_text()
-    assert f'"actor_learning_rate": {chosen["actor_learning_rate"]}' in values
+    changes = {"cells.main.0.embeddings": ["none", "jsae", "separate"]}
+    trained = declare_all(made_parameters.loaded(SMALL | changes), found={"": best})["train@grid-vpg-separate-0-1"]
+    assert trained.values["actor_learning_rate"] == chosen["actor_learning_rate"]
+    assert trained.values["agent_parameters"]["train_pi_iters"] == chosen["train_pi_iters"]
+
+
+def test_rows_of_an_agent_that_was_not_searched_whole_stay_as_they_are(
+    study: dict[str, Declared], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """PPO's one cell has been searched; of VPG's three, one has not."""
+    small = {**SMALL, "cells.others": [{"environments": ["grid"], "agents": ["ppo"], "embeddings": ["none"]}]}
+    made_parameters.written(Path(), {**small, "search.cells": ["main", "others"]})
+    new = {"actor_learning_rate": 0.25, "seeds": "1000-1001", "epochs": 9, "score": 2.0}
+    blank = dict.fromkeys(search.OUTCOME)
+    cells = [Cell("grid", "ppo", "none"), Cell("grid", "vpg", "none"), Cell("grid", "vpg", "ra")]
+    for cell in cells:
+        names = {name: value for name, value in vars(cell).items() if name != "reading"}
+        layout.searched(str(cell)).parent.mkdir(parents=True, exist_ok=True)
+        pl.DataFrame([blank | names | new], schema=search.OUTCOME).write_parquet(layout.searched(str(cell)))
+        layout.record(f"search@{cell}", "search").parent.mkdir(parents=True, exist_ok=True)
+        layout.record(f"search@{cell}", "search").write_text('{"wall_seconds": 3.5, "kernels": "plain"}')
+    old = [blank | new | {"environment": "grid", "agent": "vpg", "embedding": name, "score": 1.5}
+           for name in ("none", "ra", "jsae")]  # fmt: skip
+    pl.DataFrame(old, schema=search.OUTCOME).write_csv(layout.SEARCH)
+    choose.main()
+    said = capsys.readouterr()
+    assert said.err.splitlines() == ["not searched yet: grid-vpg-jsae"]
+    assert said.out.startswith("1 of 4 cells: ")
+    rows = pl.read_csv(layout.SEARCH, schema=search.OUTCOME).select("agent", "embedding", "score").rows()
+    assert rows == [("vpg", "none", 1.5), ("vpg", "ra", 1.5), ("vpg", "jsae", 1.5), ("ppo", "none", 2.0)]
+    assert pl.read_csv(layout.SEARCH_TIMES, schema=choose.TIMES).rows() == [("grid", "ppo", "none", 3.5, "plain")]
+    assert len(hyper_parameters.read_best(layout.best("")).agents) == 4
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda: layout.SEARCH.write_text("environment,agent\nx,y\n"), "search/settings.csv"),
+        (lambda: layout.SEARCH.write_text(",".join([*search.OUTCOME][::-1]) + "\n"), "search/settings.csv"),
+        (lambda: layout.searched(str(CELL)).write_bytes(b"PAR1"), f"results/search/{CELL}.parquet is damaged"),
+        (lambda: pl.DataFrame({"a": [1]}).write_parquet(layout.searched(str(CELL))), f"results/search/{CELL}.parquet"),
+        (lambda: layout.record(f"search@{CELL}", "search").unlink(), "search/grid-vpg-jsae.json is missing"),
+        (lambda: layout.record(f"search@{CELL}", "search").write_text("{}"), "search/grid-vpg-jsae.json"),
+    ],
+)
+def test_damage_is_named_and_nothing_is_chosen(tmp_path: Path, monkeypatch: Any, damage: Any, said: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    cell = {"environments": ["grid"], "agents": ["vpg"], "embeddings": ["jsae"]}
+    made_parameters.written(tmp_path, {"cells.main": [cell], "cells.others": [cell]})
+    table = outcome({"environment": "grid", "embedding": "jsae", "actor_learning_rate": 0.1, "score": 1.0})
+    layout.SEARCH.parent.mkdir()
+    table.write_csv(layout.SEARCH)
+    layout.searched(str(CELL)).parent.mkdir(parents=True)
+    table.write_parquet(layout.searched(str(CELL)))
+    record = layout.record(f"search@{CELL}", "search")
+    record.parent.mkdir(parents=True)
+    record.write_text('{"wall_seconds": 3.5, "kernels": "plain"}')
+    damage()
+    with pytest.raises(JsaeError) as caught:
+        choose.main()
+    assert said in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+    assert not layout.best("").exists()
 
 
 def test_a_search_broken_off_goes_on_to_the_same_table(
-    study: parameters.Parameters, monkeypatch: pytest.MonkeyPatch
+    study: dict[str, Declared], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = searched()
-    paths.searched(CELL.environment, CELL.agent, CELL.embedding).unlink()
+    whole = searched(study)
+    layout.searched(str(CELL)).unlink()
     calls = []
 
     def once(*arguments: Any, **options: Any) -> Any:
         calls.append(options["label"])
         if len(calls) == 3:  # after pre-training and the first rung
             raise KeyboardInterrupt
-        return run_shards(*arguments, **options)
+        return run_batches(*arguments, **options)
 
     with monkeypatch.context() as broken:
         broken.setattr(stage, "runner", lambda device: once)
         with pytest.raises(KeyboardInterrupt):
-            searched()
+            searched(study)
     assert calls[-1].endswith("6 settings to epoch 9")
-    assert searched().equals(whole)
+    assert not layout.searched(str(CELL)).exists()
+    assert searched(study).equals(whole)
 
 
-def test_a_setting_that_diverges_is_last_and_stops_no_other(study: parameters.Parameters) -> None:
-    content = YAML(typ="safe").load(Path("params.yaml"))
-    content["search"]["grid"]["actor_learning_rate"] = [0.001, 0.0003, 1e30]
-    with Path("params.yaml").open("w") as stream:
-        YAML().dump(content, stream)
-    table = searched()
+def test_a_setting_that_diverges_is_last_and_stops_no_other(study: dict[str, Declared]) -> None:
+    """Learning rates of 1e30 are none that params.yaml may hold; a search stands them."""
+    declared = study[f"search@{CELL}"]
+    declared.values["grid"]["actor_learning_rate"] = [0.001, 0.0003, 1e30]
+    stage.main(declared)
+    table = pl.read_parquet(layout.searched(str(CELL)))
     wild = pl.col("actor_learning_rate") == 1e30
     assert table.filter(wild)["score"].to_list() == [None] * 6
     assert table.filter(wild)["epochs"].to_list() == [3] * 6
     assert table.filter(~wild)["score"].null_count() == 0
 
 
-def test_what_can_be_searched_has_a_column_and_a_name() -> None:
-    assert set(get_args(parameters.Searchable)) == set(search.VARIED) == set(names.SEARCHED)
+def test_sizes_and_layers_are_searched_with_embeddings_of_their_own(study: dict[str, Declared]) -> None:
+    declared = study[f"search@{CELL}"]
+    grid = {"action_embedding_size": [2, 3], "hidden_sizes": [[4, 4], [5]], "actor_learning_rate": [0.001, 0.01]}
+    declared.values.update(grid=grid, vary=list(grid), rungs=1, epochs=1)
+    stage.main(declared)
+    table = pl.read_parquet(layout.searched(str(CELL)))
+    assert table["hidden_sizes"].unique().sort().to_list() == ["4-4", "5"]
+    assert table.select("action_embedding_size", "hidden_sizes", "actor_learning_rate").is_unique().all()
+    assert len(table) == 8
+    assert table["score"].n_unique() > 2
+    found = search.choose(table)
+    assert found.embeddings["grid", "jsae"]["action_embedding_size"] in (2, 3)
+    assert found.agents[CELL]["hidden_sizes"] in ([4, 4], [5])
+
+
+def test_what_can_be_searched_has_a_column_and_agents_search_nothing_else() -> None:
+    assert set(get_args(schema.Searchable)) == set(search.VARIED)
+    for agent in registry.names("agents"):
+        assert set(registry.load("agents", agent).searched) <= set(search.VARIED)
+    for embedding in registry.names("embeddings"):
+        assert set(registry.load("embeddings", embedding).searched) <= set(hyper_parameters.SIZES)

@@ -12,20 +12,27 @@ from dvc.repo import Repo
 from ruamel.yaml import YAML
 
 from jsae.analysis import tables
-from jsae.analysis.curves import Cell
-from jsae.analysis.tables import Bounds
-from tests import made_runs
+from jsae.analysis.tables import ReferenceReturns
+from jsae.config import layout
+from jsae.config.study import Cell
+from jsae.io.files import write_json
+from jsae.training.columns import CURVES
 
 ROOT = Path(__file__).parent.parent
-METRICS, SUMMARY = "results/preview/metrics.json", "results/preview/summary.csv"
+SCALE = "preview"
+CELL = Cell("slot-machine", "vpg", "jsae")
+METRICS, SUMMARY = layout.metrics(SCALE) / f"{CELL}.json", layout.summary(SCALE)
 
 
 def write_summary(shift: float) -> None:
     """The summary of two seeds of a cell, whose returns are shifted."""
-    curves = made_runs.run(Cell("slot-machine", "vpg", "jsae"), [0, 1], 10, 200)
-    runs = tables.final(curves.with_columns(pl.col("mean_return") + shift), {"slot-machine": Bounds(13.3, 480.0)})
-    Path(METRICS).parent.mkdir(parents=True, exist_ok=True)
-    Path(METRICS).write_text(json.dumps(tables.metrics(runs)))
+    columns: dict[str, Any] = {name: [word] * 4 for name, word in vars(CELL).items()}
+    columns |= {"seed": [0, 0, 1, 1], "epoch": [1, 2, 1, 2], "mean_return": [20.0, 100.0, 30.0, 200.0]}
+    curves = CURVES.frame(dict.fromkeys(CURVES.columns, [1] * 4) | columns)
+    curves = curves.with_columns(pl.col("mean_return") + shift)
+    runs = tables.final(curves, {CELL: ReferenceReturns(13.3, 480.0)})
+    for name, numbers in tables.metrics(runs).items():
+        write_json(numbers, layout.metrics(SCALE) / f"{name}.json")
     tables.summary(runs).write_csv(SUMMARY)
 
 
@@ -36,7 +43,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("DVC_NO_ANALYTICS", "1")
     aggregate = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]["aggregate"]
     stage = {"cmd": "true", "metrics": aggregate["metrics"], "plots": aggregate["plots"]}
-    Path("dvc.yaml").write_text(json.dumps({"stages": {"aggregate": stage}}).replace("${item.scale}", "preview"))
+    Path("dvc.yaml").write_text(json.dumps({"stages": {"aggregate": stage}}).replace("${runs.scale}", SCALE))
     write_summary(0.0)
     git("init", "--quiet")
     Repo.init().close()
@@ -59,11 +66,12 @@ def dvc(*arguments: str) -> Any:
 
 
 def test_dvc_shows_compares_and_plots_the_summary(study: Path) -> None:
-    shown = dvc("metrics", "show", "--json")[""]["data"][METRICS]["data"]
-    assert shown == json.loads(Path(METRICS).read_text())
-    found = dvc("metrics", "diff", "--json")[METRICS]["slot-machine/vpg/jsae.fraction"]
+    shown = dvc("metrics", "show", "--json")[""]["data"]
+    assert list(shown) == [METRICS.as_posix()]
+    assert shown[METRICS.as_posix()]["data"] == json.loads(METRICS.read_text())
+    found = dvc("metrics", "diff", "--json")[METRICS.as_posix()]["normalized_return"]
     assert found["diff"] == pytest.approx(0.1, abs=1e-4)
-    plot = dvc("plots", "show", SUMMARY, "--show-vega")
+    plot = dvc("plots", "show", SUMMARY.as_posix(), "--show-vega")
     (point,) = plot["data"]["values"]
     cell = pl.read_csv(SUMMARY).row(0, named=True)
-    assert (point["cell"], float(point["fraction"])) == ("slot-machine/vpg/jsae", pytest.approx(cell["fraction"]))
+    assert (point["cell"], float(point["normalized_return"])) == (str(CELL), pytest.approx(cell["normalized_return"]))

@@ -21,7 +21,7 @@ from jsae.analysis import search
 from jsae.config import layout, plan, schema
 from jsae.config.errors import JsaeError
 from jsae.config.study import Cell
-from jsae.io.files import read_json, write_atomically
+from jsae.io.files import DAMAGED, read_json, read_table, write_atomically
 
 TIMES: dict[str, Any] = {
     **dict.fromkeys(("environment", "agent", "embedding"), pl.String),
@@ -37,11 +37,7 @@ def main() -> None:
     for cell in lacking:
         print(f"not searched yet: {cell}", file=sys.stderr)
     unready = {(cell.environment, cell.agent) for cell in lacking}
-    new = {
-        cell: pl.read_parquet(layout.searched(str(cell)))
-        for cell in cells
-        if (cell.environment, cell.agent) not in unready
-    }
+    new = {cell: outcome_of(cell) for cell in cells if (cell.environment, cell.agent) not in unready}
     if not new:
         raise JsaeError(
             "nothing to choose from: no agent has been searched here with all of its embeddings (`make search`)"
@@ -59,7 +55,12 @@ def main() -> None:
 
 def joined(path: Path, schema: dict[str, Any], new: dict[Cell, pl.DataFrame], cells: list[Cell]) -> pl.DataFrame:
     """The table in `path`, in the order of `cells`, with the rows of those in `new` replaced."""
-    kept = pl.read_csv(path, schema=schema) if path.exists() else pl.DataFrame(schema=schema)
+    kept = pl.DataFrame(schema=schema)
+    if path.exists():
+        header = path.read_text(encoding="utf-8").partition("\n")[0]
+        if header != ",".join(schema):  # polars takes columns by place and never looks
+            raise JsaeError(f"{path} has other columns than {', '.join(schema)}: git checkout {path}")
+        kept = pl.read_csv(path, schema=schema)
     return pl.concat(
         [
             new.get(cell, kept.filter(environment=cell.environment, agent=cell.agent, embedding=cell.embedding))
@@ -68,10 +69,23 @@ def joined(path: Path, schema: dict[str, Any], new: dict[Cell, pl.DataFrame], ce
     )
 
 
+def outcome_of(cell: Cell) -> pl.DataFrame:
+    """What the search of a cell has written. Raises JsaeError if it is damaged or of other columns."""
+    path = layout.searched(str(cell))
+    table = read_table(path)
+    if table.schema != search.OUTCOME:
+        raise JsaeError(f"{path} has other columns than a search writes: run `make search` again")
+    return table
+
+
 def time_of(cell: Cell) -> pl.DataFrame:
-    """A row with the seconds that the search of a cell took, by its record."""
-    record = read_json(layout.record(f"search@{cell}", "search"))
-    row = (cell.environment, cell.agent, cell.embedding, record["wall_seconds"], record["kernels"])
+    """A row with the seconds that the search of a cell took, by its record. Raises JsaeError if there is none."""
+    path = layout.record(f"search@{cell}", "search")
+    record = read_json(path)
+    try:
+        row = (cell.environment, cell.agent, cell.embedding, record["wall_seconds"], record["kernels"])
+    except (KeyError, TypeError):
+        raise JsaeError(DAMAGED.format(path, "no record of a search")) from None
     return pl.DataFrame([row], schema=TIMES, orient="row")
 
 

@@ -7,7 +7,7 @@ verdicts. This module reads it, compares the cells and returns plain records for
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import polars as pl
@@ -25,6 +25,10 @@ SMOOTHING = 20
 """Epochs whose mean has to reach the level where a claim on speed is read a second time."""
 
 
+CellNames = Annotated[tuple[str, ...], Field(min_length=3, max_length=4)]
+"""Environment, agent, embedding and, unless it is the primary one, reading."""
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -40,8 +44,8 @@ class Claim(_Strict):
     aspect: str
     kind: Literal["better", "comparable", "faster", "fact"]
     measure: Measure | None = None
-    first: tuple[str, ...] | None = None
-    second: tuple[str, ...] | None = None
+    first: CellNames | None = None
+    second: CellNames | None = None
 
     @property
     def cells(self) -> tuple[Cell, Cell]:
@@ -64,7 +68,7 @@ def load(path: Path) -> Claims:
     """Read and check claims.yaml. Raises JsaeError with the place of what is wrong."""
     try:
         claims = Claims.model_validate(YAML(typ="safe").load(path))
-    except (YAMLError, OSError) as error:
+    except (YAMLError, OSError, UnicodeDecodeError) as error:
         raise JsaeError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
     except ValidationError as error:
         issue = error.errors()[0]

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jsae.config import layout, registry
+from jsae.config import layout, messages, registry
 from jsae.config.errors import JsaeError
-from jsae.config.schema import Parameters, read_yaml
+from jsae.config.schema import Parameters, read_yaml, searchable
 from jsae.config.study import Cell
 
 Values = dict[str, Any]
@@ -65,14 +65,22 @@ def _looked_at(parameters: Parameters, environment: str, embedding: str) -> tupl
 def read_found(parameters: Parameters) -> Found:
     """What search/best holds, by reading. Raises JsaeError if a file cannot be that."""
     places = {reading: layout.best(reading) for reading in ("", *parameters.readings)}
-    return {reading: read_best(path) for reading, path in places.items() if path.exists()}
+    found = {reading: read_best(path) for reading, path in places.items() if path.exists()}
+    kind = searchable(parameters)
+    for reading, best in found.items():
+        for values in (*best.embeddings.values(), *best.agents.values()):
+            try:
+                messages.validated(kind, values)
+            except messages.Mistakes as error:
+                raise JsaeError(f"{layout.best(reading)}: {error}") from None
+    return found
 
 
 def read_best(path: Path) -> Best:
     """What `write_best` wrote. Raises JsaeError if it cannot be that."""
     try:
         content = read_yaml(path) or {}
-        return Best(
+        best = Best(
             {(e, x): dict(found) for e, by in content.pop("embeddings", {}).items() for x, found in by.items()},
             {
                 Cell(e, a, x): dict(found)
@@ -81,5 +89,8 @@ def read_best(path: Path) -> Best:
                 for x, found in embeddings.items()
             },
         )
+        if content:
+            raise ValueError(f"it has {', '.join(map(str, content))}")
+        return best
     except (AttributeError, TypeError, ValueError) as error:
         raise JsaeError(f"{path} is not what `make choose` writes ({error}): git checkout {path}") from None

@@ -1,14 +1,11 @@
 """What is said when params.yaml is wrong: one sentence a mistake, with the key's path and the nearest valid name."""
 
-import contextlib
 import difflib
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
-
-from jsae.config.errors import JsaeError
 
 Place = tuple[str | int, ...]
 Model = TypeVar("Model", bound=BaseModel)
@@ -30,42 +27,35 @@ def nearest(name: str, known: Collection[str]) -> list[str]:
     return difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
 
 
-def check(place: str, schema: type[BaseModel], content: Any) -> None:
-    """Raise ValueError with one sentence unless `content` is what `schema` wants."""
-    try:
-        schema.model_validate(content)
-    except ValidationError as error:
-        raise ValueError("; ".join(f"{place}, {line}" for line in lines(schema, content, error))) from None
+class Mistakes(ValueError):
+    """Several mistakes, a sentence each, which starts with the key."""
+
+    def __init__(self, sentences: Sequence[str]):
+        super().__init__("; ".join(sentences))
+        self.sentences = list(sentences)
 
 
-def validated(schema: type[Model], content: Any) -> Model:
-    """`content` as a section. Raises ValueError with one sentence."""
+def validated(schema: type[Model], content: Any, place: str = "") -> Model:
+    """`content` as a section; place: its key, where that is not clear yet. Raises Mistakes."""
     try:
         return schema.model_validate(content)
     except ValidationError as error:
-        raise ValueError("; ".join(lines(schema, content, error))) from None
-
-
-@contextlib.contextmanager
-def raised(place: str) -> Iterator[None]:
-    """ValueError as a JsaeError that names `place`."""
-    try:
-        yield
-    except ValueError as error:
-        raise JsaeError(f"{place}: {error}") from None
+        raise Mistakes([_under(place, sentence) for sentence in lines(schema, content, error)]) from None
 
 
 def lines(schema: type[BaseModel], content: Any, error: ValidationError) -> list[str]:
     """The sentences, each once."""
     issues = error.errors()
-    return list(
-        dict.fromkeys(
-            _sentence(schema, content, issue) for issue in issues if not _misspelt(schema, content, issue, issues)
-        )
-    )
+    found = (_sentences(schema, issue) for issue in issues if not _misspelt(schema, issue, issues))
+    return list(dict.fromkeys(sentence for sentences in found for sentence in sentences))
 
 
-def _misspelt(schema: type[BaseModel], content: Any, issue: Any, issues: Sequence[Any]) -> bool:
+def _under(place: str, sentence: str) -> str:
+    """A sentence with the whole path of its key; one about all of `place` starts with a space instead of a key."""
+    return f"{place}{sentence if sentence.startswith(' ') else f'.{sentence}'}" if place else sentence
+
+
+def _misspelt(schema: type[BaseModel], issue: Any, issues: Sequence[Any]) -> bool:
     """Whether a parameter is missing because another name of the same section was meant to be it."""
     if issue["type"] != "missing":
         return False
@@ -77,21 +67,39 @@ def _misspelt(schema: type[BaseModel], content: Any, issue: Any, issues: Sequenc
     )
 
 
-def _sentence(schema: type[BaseModel], content: Any, issue: Any) -> str:
-    place = issue["loc"]
-    key = ".".join(map(str, place))
+def _sentences(schema: type[BaseModel], issue: Any) -> list[str]:
+    """What one issue of pydantic's is called here."""
+    named, place = issue["loc"][-1:] == ("[key]",), issue["loc"]
+    key = ".".join(str(step) for step in place if step != "[key]")
+    given = _short(issue["input"])
     match issue["type"]:
         case "extra_forbidden":
-            return f"{key} is not a parameter{_hint(str(place[-1]), _known(schema, place[:-1]))}"
+            return [f"{key} is not a parameter{_hint(str(place[-1]), _known(schema, place[:-1]))}"]
         case "missing":
-            return f"{key} is missing: every parameter must be in the file"
+            return [f"{key} is missing: every parameter must be in the file"]
         case "literal_error":
             allowed = issue["ctx"]["expected"]
-            return f"{key} must be {allowed}" + _hint(str(issue["input"]), re.findall(r"'([^']*)'", allowed))
+            known = re.findall(r"'([^']*)'", allowed)
+            if named:
+                return [unknown(".".join(map(str, place[:-2])), str(issue["input"]), known)]
+            return [f"{key} must be {allowed}{_hint(str(issue['input']), known)}"]
         case "value_error":
-            return f"{key + ': ' if key else ''}{issue['ctx']['error']}"
+            error = issue["ctx"]["error"]
+            if isinstance(error, Mistakes):
+                return [_under(key, sentence) for sentence in error.sentences]
+            return [f"{key}: {error}" if key else str(error)]
+        case "model_type" | "dict_type":
+            return [f"{key} must be a section of names and values, not {given}"]
+        case "too_short":
+            return [f"{key} is empty: give at least {issue['ctx']['min_length']}"]
         case _:
-            return f"{key} = {issue['input']!r}: {issue['msg'][0].lower() + issue['msg'][1:]}"
+            return [f"{key} = {given}: {issue['msg'][0].lower() + issue['msg'][1:]}"]
+
+
+def _short(value: Any) -> str:
+    """A value as a message shows it."""
+    text = "empty" if value is None else repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _known(schema: Any, place: Place) -> list[str]:

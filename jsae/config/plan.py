@@ -8,6 +8,7 @@ import json
 from typing import Any, Literal
 
 from jsae.config import hyper_parameters, layout, registry
+from jsae.config.errors import JsaeError
 from jsae.config.hyper_parameters import Found
 from jsae.config.schema import SOURCES, Parameters
 from jsae.config.study import Cell, named
@@ -42,7 +43,7 @@ def plan(parameters: Parameters, found: Found, scale: str, panel: str = "") -> d
         world = named(cell.environment, reading)
         purchases = parameters.environment(cell.environment, reading).purchases
         model = layout.transitions(purchases) if purchases else layout.settings(f"environment@{world}")
-        environments[world] = {"environment": cell.environment, "reading": reading, "model": model.as_posix()}
+        _put(environments, world, {"environment": cell.environment, "reading": reading, "model": model.as_posix()})
         unused = layout.environment(world).as_posix()
         old = parameters.source_of(cell)
         for seeds in blocks:
@@ -50,16 +51,16 @@ def plan(parameters: Parameters, found: Found, scale: str, panel: str = "") -> d
             if needs_pretraining(cell):
                 samples, learnt = parts.samples(cell, seeds), parts.embeddings(cell, seeds)
                 made = {"environment": cell.environment, "reading": parts.reading_of("samples", cell)}
-                collect[samples] = {**made, "world": world, "seeds": seeds}
+                _put(collect, samples, {**made, "world": world, "seeds": seeds})
                 made = {"environment": cell.environment, "embedding": cell.embedding}
                 made |= {"reading": parts.reading_of("embeddings", cell), "world": world, "samples": samples}
                 start = layout.embeddings(scale, parts.embeddings(old, seeds)).as_posix() if old else unused
-                pretrain[learnt] = {**made, "source": start, "seeds": seeds}
+                _put(pretrain, learnt, {**made, "source": start, "seeds": seeds})
                 pretrained = layout.embeddings(scale, learnt).as_posix()
                 if old and registry.load("embeddings", cell.embedding).transfers_agent:
                     source = layout.weights(scale, f"{old}-{seeds}").as_posix()
             paths = {"world": world, "pretrained": pretrained, "source": source}
-            train[f"{cell}-{seeds}"] = {**vars(cell), **paths, "seeds": seeds}
+            _put(train, f"{cell}-{seeds}", {**vars(cell), **paths, "seeds": seeds})
     sections = [parameters.environment(entry["environment"], entry["reading"]) for entry in environments.values()]
     data_sets: list[str] = sorted({section.purchases for section in sections if section.purchases})
     return {
@@ -73,6 +74,12 @@ def plan(parameters: Parameters, found: Found, scale: str, panel: str = "") -> d
         "summaries": {source: _summaries(source, used=source in data_sets) for source in SOURCES},
         **search_plan(parameters, environments),
     }
+
+
+def _put(entries: Entries, name: str, entry: dict[str, Any]) -> None:
+    """Add an entry. Raises JsaeError if another one has its name: an environment may be called like one's reading."""
+    if entries.setdefault(name, entry) != entry:
+        raise JsaeError(f"two stages would be called {name}: rename an environment or a reading of params.yaml")
 
 
 def _summaries(source: str, used: bool) -> dict[str, str]:
@@ -140,7 +147,9 @@ class Parts:
         learning = self._parameters.embedding(cell.reading)
         sizes = hyper_parameters.sizes(self._parameters, cell.environment, cell.embedding, cell.reading, self._found)
         continual = {"continual_epochs", "continual_batch_size"}
-        return self._samples(cell), section.pretraining_epochs, learning.model_dump(exclude=continual), sizes
+        own = (self._samples(cell), section.pretraining_epochs, learning.model_dump(exclude=continual), sizes)
+        old = self._parameters.source_of(cell)
+        return own, None if old is None else self._embeddings(old)
 
 
 def text(planned: dict[str, Any]) -> str:
@@ -154,7 +163,7 @@ def text(planned: dict[str, Any]) -> str:
     ]
     for kind in ("environments", "collect", "pretrain", "train", "summaries", "samples", "search"):
         lines.append(f"  {kind}:" + ("" if planned[kind] else " {}"))
-        lines += [f"    {name}: {_line(entry)}" for name, entry in planned[kind].items()]
+        lines += [f"    {json.dumps(name)}: {_line(entry)}" for name, entry in planned[kind].items()]
     return "\n".join([*lines, ""])
 
 

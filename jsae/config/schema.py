@@ -11,14 +11,14 @@ import inspect
 import math
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from jsae.config import doc, messages, registry
 from jsae.config.errors import JsaeError
@@ -35,6 +35,11 @@ NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 def parameter(meaning: str, source: str, **limits: Any) -> Any:
     """A field of params.yaml: what it is, and the section of the paper (or the reason) that its value comes from."""
     return Field(..., description=meaning, json_schema_extra={"source": source}, **limits)
+
+
+def optional(meaning: str, default: Callable[[], Any], **limits: Any) -> Any:
+    """A field that may be left out."""
+    return Field(default_factory=default, description=meaning, json_schema_extra={"source": "this project"}, **limits)
 
 
 class Section(BaseModel):
@@ -194,7 +199,7 @@ class Environment(Section):
         needs = "model" in inspect.signature(environment).parameters  # an n-gram model of purchases
         if needs != (self.purchases is not None):
             raise ValueError(f"purchases: {self.module} needs {'a data set' if needs else 'none: write null'}")
-        messages.check(f"dynamics of {self.module}", schema_of(environment), self.dynamics)
+        messages.validated(schema_of(environment), self.dynamics, "dynamics")
         length = int(self.dynamics["episode_length"])
         if self.steps_per_epoch % length:
             raise ValueError(f"steps_per_epoch must be a multiple of dynamics.episode_length ({length})")
@@ -246,7 +251,7 @@ class Agents(BaseModel):
                 agent = registry.load("agents", name)
             except JsaeError as error:
                 raise ValueError(f"{name}: {error}") from None
-            messages.check(name, schema_of(agent), section)
+            messages.validated(schema_of(agent), section, name)
         return self
 
     def of(self, name: str) -> dict[str, Any]:
@@ -306,9 +311,9 @@ class Reading(Section):
     """One way to fill in what the paper leaves open: what it sets otherwise than the primary reading."""
 
     meaning: str = parameter("what it changes, in one sentence", "this project", min_length=1)
-    environment: dict[str, Any] = Field(default_factory=dict, description="of the environment's section")
-    agents: dict[str, dict[str, Any]] = Field(default_factory=dict, description="of the sections of agents")
-    embeddings: dict[str, Any] = Field(default_factory=dict, description="of the section embeddings")
+    environment: dict[str, Any] = optional("what it sets otherwise in the sections of its environments", dict)
+    agents: dict[str, dict[str, Any]] = optional("what it sets otherwise in the sections of agents", dict)
+    embeddings: dict[str, Any] = optional("what it sets otherwise in the section embeddings", dict)
 
 
 class Product(Section):
@@ -317,14 +322,16 @@ class Product(Section):
     environments: list[str] = parameter("names of `environments`", "Figure 2", min_length=1)
     agents: list[str] = parameter("agents to train", "Figure 2", min_length=1)
     embeddings: list[str] = parameter("representations to train with", "Figure 2", min_length=1)
-    readings: list[str] = Field(default=[""], description="names of `readings`; left out: the primary reading")
+    readings: list[str] = optional("names of `readings`; left out: the primary reading", lambda: [""], min_length=1)
 
 
 class Group(Section):
     """A group of `cells` with the seeds that a scale gives it."""
 
     cells: str = parameter("a group of `cells`", "this project")
-    seeds: list[SeedBlock] = parameter("blocks of seeds, first-last; one stage trains one block", "A.4.2: 5 runs")
+    seeds: list[SeedBlock] = parameter(
+        "blocks of seeds, first-last; one stage trains one block", "A.4.2: 5 runs", min_length=1
+    )
 
 
 Searchable = Literal[
@@ -383,24 +390,45 @@ class Parameters(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Parameters":
-        groups = {group.cells for scale in self.scales.values() for group in scale} | set(self.search.cells)
-        for name in groups - set(self.cells):
-            raise ValueError(messages.unknown("scales, search.cells", name, self.cells))
+        for scale, groups in self.scales.items():
+            _check_names(f"scales.{scale}", [group.cells for group in groups], self.cells)
+        _check_names("search.cells", self.search.cells, self.cells)
         for place, product in ((f"cells.{name}", one) for name, products in self.cells.items() for one in products):
             for kind, names, known in (
                 ("environments", product.environments, self.environments),
                 ("agents", product.agents, self.agents.__pydantic_extra__ or {}),
                 ("embeddings", product.embeddings, registry.names("embeddings")),
-                ("readings", [name for name in product.readings if name], self.readings),
+                ("readings", product.readings, {"", *self.readings}),
             ):
-                for name in names:
-                    if name not in known:
-                        raise ValueError(messages.unknown(f"{place}.{kind}", name, known))
-        if self.transfer.environment not in self.environments:
-            raise ValueError(messages.unknown("transfer.environment", self.transfer.environment, self.environments))
+                _check_names(f"{place}.{kind}", names, known)
+        _check_names("transfer.environment", [self.transfer.environment], self.environments)
+        self._check_readings()
         self._check_seeds()
         self._check_search()
         return self
+
+    def _check_readings(self) -> None:
+        """What a reading changes must fit the environments that run under it, or one of all, if none does."""
+        if "primary" in self.readings:
+            raise ValueError("readings.primary: params.yaml without any reading is called so; use another name")
+        for name, reading in self.readings.items():
+            place = f"readings.{name}"
+            if not (reading.environment or reading.agents or reading.embeddings):
+                raise ValueError(f"{place} changes nothing: give it environment, agents or embeddings")
+            _check_names(f"{place}.agents", reading.agents, self.agents.__pydantic_extra__ or {})
+            for agent in reading.agents:
+                self.agent(agent, name)
+            self.embedding(name)
+            products = [product for group in self.cells.values() for product in group if name in product.readings]
+            worlds = list(dict.fromkeys(world for product in products for world in product.environments))
+            wrong = []
+            for world in worlds or self.environments:
+                try:
+                    self.environment(world, name)
+                except messages.Mistakes as error:
+                    wrong.append(error)
+            if wrong and (worlds or len(wrong) == len(self.environments)):
+                raise wrong[0]
 
     def _check_seeds(self) -> None:
         choosing = set(seeds_of(self.search.seeds))
@@ -413,40 +441,45 @@ class Parameters(Section):
                     raise ValueError(f"search.seeds: scales.{scale} uses them too; what chooses must not be reported")
 
     def _check_search(self) -> None:
-        for name in (name for pair in self.search.same_as.items() for name in pair):
-            if name not in self.environments:
-                raise ValueError(messages.unknown("search.same_as", name, self.environments))
+        search = self.search
+        _check_names("search.same_as", [name for pair in search.same_as.items() for name in pair], self.environments)
+        for name in search.same_as:
             seen = [name]
-            while (following := self.search.same_as.get(seen[-1])) is not None:
+            while (following := search.same_as.get(seen[-1])) is not None:
                 if following in seen:
                     raise ValueError(f"search.same_as: {' → '.join([*seen, following])} is a circle")
                 seen.append(following)
-        for place, grid in (
-            ("search.grid", self.search.grid),
-            *((f"search.grids.{m}", g) for m, g in self.search.grids.items()),
-        ):
+        _check_names("search.grids", search.grids, {section.module for section in self.environments.values()})
+        _check_once("search.vary", search.vary)
+        grids = {"search.grid": search.grid, **{f"search.grids.{name}": grid for name, grid in search.grids.items()}}
+        for name in search.vary:
+            if not any(name in grid for grid in grids.values()):
+                raise ValueError(f"search.vary: {name} has no values in search.grid or search.grids")
+        kind = searchable(self)
+        for place, grid in grids.items():
             for name, values in grid.items():
+                _check_once(f"{place}.{name}", values)
                 for value in values:
-                    messages.check(place, _searchable(self), {name: value})
+                    messages.validated(kind, {name: value}, place)
 
     # -- what a reading changes ----------------------------------------------------------------------------------------
 
     def environment(self, name: str, reading: str = "") -> Environment:
-        """The section of an environment under a reading. Raises JsaeError."""
+        """The section of an environment under a reading."""
         section = self.environments[name]
         changes = self.readings[reading].environment if reading else {}
         return _changed(f"readings.{reading}.environment", section, changes) if changes else section
 
     def agent(self, name: str, reading: str = "") -> dict[str, Any]:
-        """Parameters of an agent under a reading. Raises JsaeError."""
+        """Parameters of an agent under a reading. Raises JsaeError if it has no section."""
         stated = self.agents.of(name)
         changes = self.readings[reading].agents.get(name, {}) if reading else {}
-        with messages.raised(f"readings.{reading}.agents"):
-            messages.check(name, schema_of(registry.load("agents", name)), stated | changes)
+        kind = schema_of(registry.load("agents", name))
+        messages.validated(kind, stated | changes, f"readings.{reading}.agents.{name}")
         return stated | changes
 
     def embedding(self, reading: str = "") -> Embeddings:
-        """The section embeddings under a reading. Raises JsaeError."""
+        """The section embeddings under a reading."""
         changes = self.readings[reading].embeddings if reading else {}
         return _changed(f"readings.{reading}.embeddings", self.embeddings, changes) if changes else self.embeddings
 
@@ -501,10 +534,21 @@ class Parameters(Section):
         return Cell(self.transfer.environment, cell.agent, self.transfer.embedding, cell.reading)
 
 
+def _check_names(place: str, names: Iterable[str], known: Collection[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise ValueError(messages.unknown(place, name, known))
+
+
+def _check_once(place: str, values: Sequence[Any]) -> None:
+    for value in values:
+        if values.count(value) > 1:
+            raise ValueError(f"{place}: {value!r} is listed twice")
+
+
 def _changed(place: str, section: Any, changes: Mapping[str, Any]) -> Any:
-    """A section with changes put over it, key by key. Raises JsaeError that names `place`."""
-    with messages.raised(place):
-        return messages.validated(type(section), _over(section.model_dump(), changes))
+    """A section with changes put over it, key by key. Raises messages.Mistakes under the key `place`."""
+    return messages.validated(type(section), _over(section.model_dump(), changes), place)
 
 
 def _over(content: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -525,7 +569,7 @@ def schema_of(cls: type) -> type[BaseModel]:
     return create_model(cls.__name__, __base__=Section, **fields)
 
 
-def _searchable(parameters: Parameters) -> type[BaseModel]:
+def searchable(parameters: Parameters) -> type[BaseModel]:
     """The schema of every hyper-parameter that a search may vary: that of the place where it stands otherwise."""
     places: dict[str, Any] = dict(CommonAgent.model_fields) | dict(Environment.model_fields)
     for name in parameters.agents.__pydantic_extra__ or {}:
@@ -542,7 +586,7 @@ def load(path: Path) -> Parameters:
     """Read and check params.yaml. Raises JsaeError with one line for each wrong place."""
     content = read_yaml(path)
     if not isinstance(content, dict):
-        raise JsaeError(f"{path} is empty or no list of parameters: restore it from git")
+        raise JsaeError(f"{path} is empty or no section of names and values: restore it from git")
     try:
         return Parameters.model_validate(content)
     except ValidationError as error:
@@ -557,7 +601,10 @@ def read_yaml(path: Path) -> Any:
         raise JsaeError(f"{path} is missing: run from the project's folder") from None
     except (OSError, UnicodeDecodeError) as error:
         raise JsaeError(f"{path} cannot be read ({error}): restore it from git") from None
-    except YAMLError as error:
+    except MarkedYAMLError as error:
+        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise JsaeError(f"{path} is not YAML{line}: {error.problem}") from None
+    except (YAMLError, ValueError, RecursionError) as error:  # ValueError: a date that no calendar has
         raise JsaeError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
 
 
@@ -571,9 +618,12 @@ def _rows(section: Any, prefix: str) -> Iterator[tuple[str, str, str, str]]:
         value = getattr(section, name)
         if isinstance(value, BaseModel):
             yield from _rows(value, f"{prefix}{name}.")
-        elif isinstance(value, dict) and any(isinstance(item, BaseModel) for item in value.values()):
+        elif isinstance(value, dict) and all(isinstance(item, BaseModel) for item in value.values()):
             for item, content in value.items():
                 yield from _rows(content, f"{prefix}{name}.{item}.")
+        elif isinstance(value, dict) and not (isinstance(section, Environment) and name == "dynamics"):
+            for item, content in value.items():
+                yield _row(f"{prefix}{name}.{item}", content, field)
         elif isinstance(section, Environment) and name == "dynamics":
             kind = schema_of(registry.load("environments", section.module))
             yield from _rows(kind.model_validate(value), f"{prefix}{name}.")
@@ -592,7 +642,7 @@ def _text(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(_text, value)) if all(isinstance(item, BaseModel) for item in value) else str(value)
     if isinstance(value, BaseModel):
-        return str(value.model_dump())
+        return str(value.model_dump(exclude_defaults=True))
     return (
         f"{value:g}" if isinstance(value, float) and math.isfinite(value) and value != round(value, 12) else str(value)
     )

@@ -1,7 +1,7 @@
 """Which files a program runs, and digests of what they do.
 
-Comments, docstrings, formatting and the words of error messages do not count: they can be improved after a study
-without training anything again.
+Comments, docstrings, formatting, the words of error messages and what parameters are said to mean do not count: they
+can be improved after a study without training anything again.
 """
 
 import ast
@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from jsae.config.doc import Doc
 from jsae.config.errors import JsaeError
 
 
@@ -50,13 +51,15 @@ def _imported(path: Path) -> Iterator[str]:
     todo: list[ast.AST] = [_parsed(path)]
     while todo:
         node = todo.pop()
-        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+        if isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
             todo += node.orelse  # the rest never runs
             continue
         todo += ast.iter_child_nodes(node)
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            raise JsaeError(f"{path}, line {node.lineno}: a relative import: write the module's whole name")
+        elif isinstance(node, ast.ImportFrom):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
@@ -81,7 +84,7 @@ def digest(path: Path) -> str:
 
 
 class _Meaning(ast.NodeTransformer):
-    """Leaves out what changes no result: docstrings, bare strings, and what an error says."""
+    """Leaves out what changes no result: docstrings, bare strings, what an error says, what a parameter means."""
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
         if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
@@ -89,18 +92,50 @@ class _Meaning(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
-        if isinstance(node.func, ast.Name) and node.func.id == JsaeError.__name__:
+        if isinstance(node.func, ast.Name) and node.func.id in (JsaeError.__name__, Doc.__name__):
             return ast.Call(node.func, [], [])
         return self.generic_visit(node)
 
 
+_TOKEN = re.compile(
+    r"""
+    (?P<comment>//(?:\\\r?\n|[^\n])*|/\*.*?(?:\*/|\Z))
+    |(?P<space>(?:\s|\\\r?\n)+)
+    |(?P<string>(?:u8|[uUL])?R"(?P<end>[^\s()\\]{0,16})\(.*?\)(?P=end)"|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')
+    |(?P<word>\.?\d(?:'?\w|[eEpP][+-]|\.)*|\w+)
+    |(?P<sign>.)
+    """,
+    re.DOTALL | re.VERBOSE,
+)
+"""C++ as tokens; a ' in a number, as 1'000, starts no character."""
+
+
 def without_comments(source: str) -> str:
-    """C++ without comments, and with one space for any white space outside strings."""
-    tokens = re.findall(
-        r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|//[^\n]*|/\*.*?\*/|\s+|[^\s"\'/]+|.', source, re.DOTALL
-    )
-    kept = (" " if token.isspace() or token.startswith(("//", "/*")) else token for token in tokens)
-    return re.sub(r" +", " ", "".join(kept)).strip()
+    """C++ without comments and without white space that means nothing.
+
+    White space stays, as one space, between words and between signs, which it keeps apart, and next to strings; in a
+    line of the preprocessor everywhere, with the line's end.
+    """
+    kept: list[str] = []
+    before, gap, directive, fresh = "", False, False, True
+    for token in _TOKEN.finditer(source):
+        kind, text = str(token.lastgroup), token.group()
+        if kind in ("comment", "space"):
+            gap = True
+            if "\n" in text.replace("\\\n", "").replace("\\\r\n", "") and not text.startswith("/*"):
+                if directive:
+                    kept.append("\n")
+                    gap = False
+                directive, fresh = False, True
+            continue
+        if fresh and text == "#":
+            directive = True
+            kept.append("\n")
+        elif gap and (directive or kind == before or "string" in (kind, before)):
+            kept.append(" ")
+        kept.append(text)
+        before, gap, fresh = kind, False, False
+    return "".join(kept).strip()
 
 
 def _parsed(path: Path) -> ast.Module:
@@ -108,6 +143,8 @@ def _parsed(path: Path) -> ast.Module:
         return ast.parse(_text(path))
     except SyntaxError as error:
         raise JsaeError(f"{path}, line {error.lineno}: {error.msg}") from None
+    except ValueError as error:  # a null character, before Python 3.12
+        raise JsaeError(f"{path}: {error}") from None
 
 
 def _text(path: Path) -> str:

@@ -46,8 +46,8 @@ class Declared:
             found = json.loads(content)
             outputs = {name: Path(place) for name, place in found["outputs"].items()}
             record, scratch = Path(found["record"]), Path(found["scratch"])
-            read = (found["inputs"], outputs, record, scratch, found["values"], found["code"])
-            return cls(path, found["stage"], *read, content)
+            inputs, values, code = ({**found[name]} for name in ("inputs", "values", "code"))
+            return cls(path, found["stage"], inputs, outputs, record, scratch, values, code, content)
         except FileNotFoundError:
             raise JsaeError(MISSING.format(path)) from None
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -63,16 +63,13 @@ class Declared:
 
     def check(self) -> None:
         """Raise JsaeError if the settings, or code that this process runs, are not what they were declared to be."""
-        if not self.path.exists() or self.path.read_bytes() != self.content:
+        if not self.path.is_file() or self.path.read_bytes() != self.content:
             raise JsaeError(f"{self.path} changed while {self.stage} ran: the result is not recorded, run again")
         for path in imported(Path.cwd()):
             if path.as_posix() not in self.code:
                 raise JsaeError(f"{self.stage} runs {path}, which {self.path} does not declare: run again")
-        declared = self.path.stat().st_mtime_ns
         for name, recorded in self.code.items():
-            path = Path(name)
-            unchanged = path.exists() and path.stat().st_mtime_ns < declared  # its digest was taken after its last edit
-            if not unchanged and digest(path) != recorded:
+            if digest(Path(name)) != recorded:  # whatever its date says
                 raise JsaeError(f"{name} changed while {self.stage} ran: the result is not recorded, run again")
 
 
