@@ -87,7 +87,8 @@ def calibration_rows(calibration: Sequence[Record]) -> Iterator[tuple[str, str, 
         if len(rows) > 1:
             yield f"{kind} ({len(rows)})", "", "", f"{number(min(ratios))} to {number(max(ratios))}"
         else:
-            yield kind, *(known(rows[0][name], 4) for name in ("published", "synthetic")), known(rows[0]["ratio"])
+            row = rows[0]
+            yield kind, known(row["published"], 4), known(row["synthetic"], 4), known(row["ratio"])
 
 
 def _perplexity(source: str, model: Record) -> document.Block:
