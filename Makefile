@@ -47,7 +47,7 @@ smoke preview paper: environment  ## reproduce at this scale: smoke (3 minutes, 
 	@$(MAKE) --no-print-directory reproduce SCALE=$@
 
 search: runs  ## search the hyper-parameters of every cell of Figure 2 (hours), in parallel
-	@$(call run_stages,search/dvc.yaml)
+	@$(call run_stages,search/graph.yaml)
 
 choose: environment  ## write the best settings found to search/best, which overrides params.yaml, for git
 	@python -m tools.choose

@@ -24,7 +24,7 @@ from stages import _main
 
 
 def main(declared: Declared) -> None:
-    values, outputs = declared.values, declared.outputs
+    values, outputs, scale = declared.values, declared.outputs, declared.values["scale"]
     frames: list[pl.DataFrame] = []
     missing: list[dict[str, object]] = []
     for name, run in values["runs"].items():
@@ -34,8 +34,9 @@ def main(declared: Declared) -> None:
         else:
             missing.append({**run["cell"], "seeds": run["seeds"]})
     if not frames:
-        raise JsaeError(f"no run of the {values['scale']} study exists yet: `dvc repro` makes them")
-    curves, cells = pl.concat(frames), pl.DataFrame(values["cells"], CELLS.schema)
+        raise JsaeError(f"no run of the {scale} study exists yet: `dvc repro` makes them")
+    curves = pl.concat(frames)
+    cells = CELLS.frame({name: [cell[name] for cell in values["cells"]] for name in CELLS.columns})
     final = tables.final(curves, reference_returns(declared, cells))
     aggregates, profiles = tables.aggregates(final, cells)
     for frame, table in (

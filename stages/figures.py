@@ -40,7 +40,7 @@ def main(declared: Declared) -> None:
 def drawn(declared: Declared) -> Iterator[tuple[str, Figure]]:
     """Base name and figure of everything that the tables allow."""
     values, tables = declared.values, declared.input("tables")
-    stamp: str = values["stamp"]
+    stamp, scale = values["stamp"], values["scale"]
     curves, final = read(CURVES, tables / "curves.parquet"), read(FINAL, tables / "final.parquet")
     looks = Looks.of(read(CELLS, tables / "cells.parquet"))
     missing = missing_cells(tables / "missing.json", curves)
@@ -54,23 +54,23 @@ def drawn(declared: Declared) -> Iterator[tuple[str, Figure]]:
             yield f"figure_reading_{reading}", plots.learning_curves(cells, curves, final, looks, missing, stamp)
     yield "figure_1", plots.figure_1(stamp)
     yield "figure_3", plots.figure_3(stamp)
-    for world in list(values["gridworlds"].values())[:1]:
+    if (world := values["gridworld"]) is not None:
         reach = world["sub_steps"] * world["sub_step_length"]
         yield (
             "figure_4",
             plots.figure_4(world["walls"], world["goal"], world["start"], world["actuators"], reach, stamp),
         )
-    yield from drawn_maps(read_table(declared.input("value_maps")), values["gridworlds"], looks, stamp)
+    yield from drawn_maps(read_table(declared.input("value_maps")), values["mapped"], looks, stamp)
     search = searched(read_search(declared.input("search")), looks.cells)
     if not search.is_empty():
         yield "figure_sensitivity", plots.figure_sensitivity(search, looks, stamp)
     verdicts = read_json(declared.input("claims"))
-    if values["scale"] == "paper" and any(record["low"] is not None for record in verdicts):
+    if scale == "paper" and any(record["low"] is not None for record in verdicts):
         yield "figure_claims", plots.figure_claims(verdicts, stamp)
     if any(looks.roles[cell.embedding] in ("ablation", "control") and not cell.reading for cell in ran):
         yield "figure_ablations", plots.figure_ablations(final, looks, missing, stamp)
     actions, measured = (read_table(declared.input("probes") / f"{name}.parquet") for name in ("actions", "embeddings"))
-    for environment in shown_actions(actions, values["gridworlds"]):
+    for environment in [name for name in values["actions_of"] if name in set(actions["environment"])][:1]:
         here = actions.filter(environment=environment)
         yield "figure_embeddings", plots.figure_embeddings(here, measured.filter(reading=""), looks, stamp)
     aggregates = read(AGGREGATES, tables / "aggregates.parquet")
@@ -80,20 +80,13 @@ def drawn(declared: Declared) -> Iterator[tuple[str, Figure]]:
 
 
 def drawn_maps(
-    table: pl.DataFrame, gridworlds: Mapping[str, Any], looks: Looks, stamp: str
+    table: pl.DataFrame, mapped: Mapping[str, Any], looks: Looks, stamp: str
 ) -> Iterator[tuple[str, Figure]]:
     """A figure of the maps of each gridworld and agent that has any."""
     for (environment, agent), maps in table.group_by("environment", "agent", maintain_order=True):
-        world = gridworlds[str(environment)]
+        world = mapped[str(environment)]
         figure = plots.figure_maps(maps, world["walls"], world["goal"], world["start"], looks, stamp)
         yield f"figure_maps_{environment}-{agent}", figure
-
-
-def shown_actions(actions: pl.DataFrame, gridworlds: Mapping[str, Any]) -> list[str]:
-    """The gridworld whose action embeddings are drawn: one with discrete states, if any has been measured."""
-    measured = set(actions["environment"])
-    known = [name for name in gridworlds if name in measured]
-    return sorted(known, key=lambda name: not gridworlds[name]["discrete"])[:1]
 
 
 def searched(search: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFrame:

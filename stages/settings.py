@@ -283,8 +283,8 @@ class Study:
             name: (entry, cell)
             for name, entry in self.plan["train"].items()
             if (cell := _cell(entry)) == cell.primary
+            and cell.environment in self._mapped()
             and registry.load("embeddings", cell.embedding).role == "paper"
-            and self._section(entry).module == "gridworld"
         }
         return Stage(
             "value_maps",
@@ -326,8 +326,11 @@ class Study:
             {
                 **self.parameters.theory.model_dump(),
                 "discount": self.parameters.agents.common.discount,
-                "embeddings": [_traced(name, entry, "") for name, entry in learnt.items()],
-                "trained": [_traced(name, entry, entry["agent"]) for name, entry in trained.items()],
+                "embeddings": [_traced(name, entry) for name, entry in learnt.items()],
+                "trained": [
+                    {**_traced(name, entry), "trained": entry["agent"], "pretrained": entry["pretrained"]}
+                    for name, entry in trained.items()
+                ],
             },
             self._modules(map(_cell, learnt.values()), "environments"),
             self.scale,
@@ -366,7 +369,10 @@ class Study:
         )
 
     def figures(self) -> Stage:
-        worlds = dict.fromkeys(cell.environment for cell in self.cells)
+        environments = self.parameters.environments
+        worlds = {name: environments[name].dynamics for name in dict.fromkeys(cell.environment for cell in self.cells)}
+        gridworlds = {name: dynamics for name, dynamics in worlds.items() if environments[name].module == "gridworld"}
+        shown = {"walls", "goal", "start", "actuators", "sub_steps", "sub_step_length"}
         return Stage(
             "figures",
             {
@@ -380,11 +386,13 @@ class Study:
             {
                 "scale": self.scale,
                 "stamp": STAMPS[self.scale],
-                "gridworlds": {
-                    name: section.dynamics
-                    for name in worlds
-                    if (section := self.parameters.environments[name]).module == "gridworld"
+                "gridworld": next(({key: one[key] for key in sorted(shown)} for one in gridworlds.values()), None),
+                "mapped": {
+                    name: {key: gridworlds[name][key] for key in ("walls", "goal", "start")}
+                    for name in self._mapped()
+                    if name in gridworlds
                 },
+                "actions_of": sorted(gridworlds, key=lambda name: not gridworlds[name]["discrete"]),
             },
             [],
             self.scale,
@@ -520,6 +528,16 @@ class Study:
             found |= {(kind, of_cell[kind]) for kind in kinds}
         return sorted(found)
 
+    def _mapped(self) -> list[str]:
+        """Environments of Figures 2a and 2b that can be drawn as a map."""
+        sections = {cell.environment: self.parameters.environments[cell.environment] for cell in self.cells}
+        return [
+            name
+            for name, section in sections.items()
+            if section.panel in ("2a", "2b")
+            and getattr(registry.load("environments", section.module), "grid", None) is not None
+        ]
+
     def _described(self, cell: Cell) -> dict[str, Any]:
         """A row of the table of cells: names, labels, looks and roles of what the cell is made of."""
         section = self.parameters.environments[cell.environment]
@@ -551,16 +569,14 @@ def _used(entry: Mapping[str, str], name: str) -> str | None:
     return None if entry[name] == layout.environment(entry["world"]).as_posix() else entry[name]
 
 
-def _traced(name: str, entry: Mapping[str, str], agent: str) -> dict[str, Any]:
-    """What the theory must know of embeddings: whose they are, and who trained on them."""
+def _traced(name: str, entry: Mapping[str, str]) -> dict[str, Any]:
+    """What the theory must know of embeddings."""
     return {
         "name": name,
         "world": entry["world"],
         "environment": entry["environment"],
         "embedding": entry["embedding"],
         "reading": entry["reading"],
-        "trained": agent,
-        "pretrained": entry.get("pretrained", ""),
         "seeds": seeds_of(entry["seeds"]),
     }
 

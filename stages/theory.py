@@ -43,7 +43,7 @@ def main(declared: Declared) -> None:
             near=values["near"],
             sample=values["sampled_states"],
             embedding=entry["embedding"],
-            trained=entry["trained"],
+            trained=entry.get("trained", ""),
             seed=seed,
         )
         for entry, seed, phi in embedded(declared, missing)

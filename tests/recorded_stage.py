@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from jsae.io import declared, workers
+from jsae.io import declared
 
 READ: set[str] = set()
 
@@ -67,9 +67,12 @@ def leaves(value: Any, place: str = "") -> Iterator[str]:
 
 if __name__ == "__main__":
     report, module, settings = sys.argv[1:]
-    workers.runner = lambda device: workers.run_batches_in_turn
-    workers.run_batches = workers.run_batches_in_turn
     read = declared.Declared.read
+    if "jsae/io/workers.py" in read(Path(settings)).code:
+        from jsae.io import workers
+
+        workers.runner = lambda device: workers.run_batches_in_turn
+        workers.run_batches = workers.run_batches_in_turn
 
     def read_recorded(path: Path) -> declared.Declared:
         found = read(path)
@@ -77,7 +80,6 @@ if __name__ == "__main__":
         return found
 
     declared.Declared.read = read_recorded  # type: ignore[method-assign, assignment]
-    before = set(declared.imported(Path.cwd()))
     sys.argv = [module, settings]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
     modules = [path.as_posix() for path in declared.imported(Path.cwd())]

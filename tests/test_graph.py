@@ -17,6 +17,7 @@ from ruamel.yaml import YAML
 from jsae.config import layout
 from stages import settings
 from tools import runs
+from workflow import bridge
 from workflow.bridge import parse_parameters_once
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # pygtrie's, called by DVC
@@ -58,6 +59,13 @@ def opened(root: Path) -> Iterator[Repo]:
         yield repo
 
 
+@contextlib.contextmanager
+def searched(root: Path) -> Iterator[Repo]:
+    """The same with the graph of the search, which DVC does not see otherwise."""
+    with contextlib.chdir(root), bridge.opened() as repo:
+        yield repo
+
+
 def settled(root: Path) -> None:
     """Write results/settings as the first stage does."""
     with contextlib.chdir(root):
@@ -68,7 +76,7 @@ def settled(root: Path) -> None:
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project in which every stage counts as done: outputs are stand-ins, dvc.lock is recorded."""
     root = copied(tmp_path_factory.mktemp("study"))
-    with opened(root) as repo:
+    with searched(root) as repo:
         for out in repo.index.outs:
             place = Path(out.fs_path)
             if place.suffix:
@@ -98,9 +106,9 @@ def edited(study: Path) -> Iterator[Path]:
 
 
 def changed(root: Path, graph: str = "dvc.yaml") -> set[str]:
-    """Stages that differ from the lock, once `settings` has run."""
+    """Stages of a graph that differ from the lock, once `settings` has run."""
     settled(root)
-    with opened(root) as repo:
+    with searched(root) as repo:
         return {name.rpartition(":")[2] for name in repo.status(targets=[graph])} - {"settings"}
 
 
@@ -116,7 +124,7 @@ def edit(root: Path, name: str, before: str, after: str) -> None:
 
 
 def stages_of(root: Path) -> list[Any]:
-    with opened(root) as repo:
+    with searched(root) as repo:
         return [stage for stage in repo.index.stages if stage.name != "settings"]
 
 
@@ -194,6 +202,13 @@ def test_the_search_reads_nothing_that_it_leads_to(study: Path) -> None:
     finally:
         (study / layout.best("")).unlink()
         settled(study)
+
+
+def test_dvc_sees_no_search(study: Path) -> None:
+    """`dvc repro` cannot start it, whatever its targets, and `dvc status` does not list it."""
+    with opened(study) as repo:
+        assert {stage.path_in_repo for stage in repo.index.stages} == {"dvc.yaml"}
+    assert not (study / "search/dvc.yaml").exists()
 
 
 def test_names_of_both_graphs_differ(study: Path) -> None:
@@ -290,7 +305,7 @@ def test_what_was_found_retrains_its_cell_and_those_that_take_it_over(edited: Pa
 def test_another_grid_searches_again_and_retrains_nothing(edited: Path) -> None:
     edit(edited, "params.yaml", "    initial_standard_deviation: [0.3", "    initial_standard_deviation: [0.2")
     assert changed(edited) == {"report"}
-    assert kinds(changed(edited, "search/dvc.yaml")) == {"search", "report"} - {"report"}
+    assert kinds(changed(edited, "search/dvc.yaml")) == {"search"}
 
 
 def test_the_epochs_of_one_environment_retrain_just_that(edited: Path) -> None:

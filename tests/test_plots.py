@@ -6,16 +6,52 @@ import polars as pl
 import pytest
 
 from jsae.analysis import statistics, tables
-from jsae.analysis.curves import Cell
-from jsae.analysis.tables import Bounds
-from jsae.config import labels as names
+from jsae.analysis.schema import CELLS
+from jsae.analysis.tables import ReferenceReturns
 from jsae.config.errors import JsaeError
+from jsae.config.study import Cell
 from jsae.io.files import sha256
 from jsae.reporting import plots
+from jsae.reporting.looks import DASHES, SEARCHED, Looks
+from jsae.training.columns import KEYS
 from stages import figures
 from tests import made_runs
 
 EMBEDDINGS = ("none", "ra", "jsae")
+LABELS = {"vpg": "VPG", "ppo": "PPO", "sac": "SAC"}
+KINDS = {
+    "jsae": ("JSAE", "#0072B2", 0, "paper", ""),
+    "ra": ("RA", "#D55E00", 1, "paper", ""),
+    "none": ("no embedding", "#3f3f3f", 2, "paper", ""),
+    "separate": ("states and actions embedded separately", "#009E73", 3, "ablation", "jsae"),
+    "state_only": ("states embedded only", "#882255", 4, "ablation", "jsae"),
+    "jsae_by_price": ("control", "#6A7FB5", 6, "control", "jsae"),
+    "jsae_transfer": ("JSAE, φ transferred", "#AA4499", 7, "transfer", "jsae"),
+    "jsae_transfer_tuned": ("JSAE, φ transferred and tuned", "#A0761C", 8, "transfer", "jsae"),
+}
+"""Label, colour, order, role and what it varies, of each embedding."""
+PLACES = {
+    "gridworld-continuous": ("Gridworld, continuous state", "2a"),
+    "gridworld-discrete": ("Gridworld, discrete state", "2b"),
+    "slot-machine": ("Slot machine", "2c"),
+    "half-cheetah": ("Half-Cheetah", "2d"),
+    "recommender": ("Recommender system", "2e"),
+    "gridworld-2048": ("Gridworld, 2,048 actions", "2f"),
+}
+"""Label and panel of each environment."""
+
+
+def looks_of(*cells: Cell) -> Looks:
+    """The looks of some cells."""
+    rows = []
+    for cell in cells:
+        (label, color, order, role, other), (place, panel) = KINDS[cell.embedding], PLACES[cell.environment]
+        words = (place, LABELS[cell.agent], label, color, order, role, other, "" if cell.reading else panel)
+        rows.append((*vars(cell).values(), *words, 12, 100, cell.environment, ""))
+    return Looks.of(pl.DataFrame(rows, CELLS.schema, orient="row"))
+
+
+LOOKS = looks_of(*(Cell(place, agent, kind) for place in PLACES for agent in LABELS for kind in KINDS))
 
 
 def study(environment: str, agents=("vpg",), embeddings=EMBEDDINGS, epochs: int = 12, seeds=(0, 1, 2)) -> pl.DataFrame:
@@ -23,10 +59,18 @@ def study(environment: str, agents=("vpg",), embeddings=EMBEDDINGS, epochs: int 
     return pl.concat([made_runs.run(cell, seeds, epochs, 200) for cell in cells])
 
 
+def cells_in(curves: pl.DataFrame) -> list[Cell]:
+    return [Cell(*words) for words in curves.select(KEYS).unique(maintain_order=True).iter_rows()]
+
+
+def ends(curves: pl.DataFrame) -> pl.DataFrame:
+    """The table `final`, with the reference returns of the slot machine."""
+    return tables.final(curves, dict.fromkeys(cells_in(curves), ReferenceReturns(13.3, 480.0)))
+
+
 def drawn(curves: pl.DataFrame, missing=(), stamp: str = ""):
-    environment = curves["environment"][0]
-    final = tables.final(curves, {environment: Bounds(13.3, 480.0)})
-    return plots.learning_curves(environment, curves, final, missing, stamp)
+    cells = [*cells_in(curves), *missing]
+    return plots.learning_curves(cells, curves, ends(curves), LOOKS, missing, stamp)
 
 
 def words(figure) -> str:
@@ -35,19 +79,55 @@ def words(figure) -> str:
     )
 
 
-@pytest.mark.parametrize("name", names.PANELS)
-def test_each_panel_draws_mean_every_seed_and_the_bounds(name):
-    environment = names.PANELS[name]
-    compared = names.TRANSFER if name == "figure_2f" else names.PAPER
+@pytest.mark.parametrize("panel", ["2a", "2b", "2c", "2d", "2e", "2f"])
+def test_each_panel_draws_mean_every_seed_and_the_reference_returns(panel):
+    environment = LOOKS.panels[panel]
+    compared = ("jsae", "jsae_transfer", "jsae_transfer_tuned") if panel == "2f" else EMBEDDINGS
+    looks = looks_of(*(Cell(environment, "vpg", name) for name in (*compared, "separate")))
+    if panel != "2f":
+        assert set(looks.compared(panel)) == set(compared)
     curves = study(environment, embeddings=(*compared, "separate"))
-    final = tables.final(curves, {environment: Bounds(13.3, 480.0)})
-    axes = plots.panel(name, curves, final, []).axes[0]
+    axes = plots.learning_curves(looks.cells_of(panel), curves, ends(curves), looks).axes[0]
     assert len(axes.lines) == len(compared) * (3 + 1) + 2
     means = {line.get_label(): line.get_ydata() for line in axes.lines if "(n = 3)" in str(line.get_label())}
     jsae = (
         curves.filter(pl.col("embedding") == "jsae").group_by("epoch").agg(pl.col("mean_return").mean()).sort("epoch")
     )
     np.testing.assert_allclose(means["JSAE (n = 3)"], jsae["mean_return"].to_numpy())
+
+
+def test_a_panel_of_transfers_compares_them_with_what_they_vary_and_no_other():
+    looks = looks_of(*(Cell("gridworld-2048", "vpg", name) for name in ("none", "jsae_transfer", "separate", "jsae")))
+    assert looks.compared("2f") == ["jsae", "jsae_transfer"]
+    assert looks.cells_of("2f") == [Cell("gridworld-2048", "vpg", name) for name in ("jsae_transfer", "jsae")]
+
+
+def test_a_cell_under_another_reading_is_in_no_panel():
+    cell = Cell("slot-machine", "vpg", "jsae", "four-steps")
+    looks = looks_of(Cell("slot-machine", "vpg", "none"), cell)
+    assert looks.compared("2c") == ["none"]
+    assert looks.readings == ["four-steps"]
+    assert looks.cells_under("four-steps") == [cell]
+    assert looks.cell(vars(cell).values()) == "Slot machine, VPG, JSAE, reading four-steps"
+    assert looks.world("slot-machine-four-steps") == "Slot machine (four-steps)"
+    assert looks.world("slot-machine") == "Slot machine"
+    assert looks_of(cell).panels == {}
+
+
+def test_a_figure_of_several_environments_has_a_plot_for_each_with_its_own_axis():
+    cells = [Cell(place, "vpg", "jsae", "four-steps") for place in PLACES]
+    curves = pl.concat([made_runs.run(cell, (0, 1), 12 if place else 500, 200) for place, cell in enumerate(cells)])
+    figure = plots.learning_curves(cells, curves, ends(curves), looks_of(*cells))
+    shown = [axes for axes in figure.axes if axes.axison]
+    assert [axes.title.get_text() for axes in shown] == [f"{label} (VPG)" for label, _ in PLACES.values()]
+    assert shown[0].get_ylim() != shown[2].get_ylim()
+    assert [axes.get_ylabel().partition("\n")[2] for axes in shown] == ["(means of 1 to 2 epochs)", *[""] * 5]
+
+
+def test_names_that_are_in_no_table_are_shown_as_they_are():
+    assert [LOOKS.environment("x"), LOOKS.agent("y"), LOOKS.embedding("z")] == ["x", "y", "z"]
+    assert LOOKS.in_order(["z", "none", "jsae"]) == ["jsae", "none", "z"]
+    assert LOOKS.style("z")["linestyle"] not in DASHES
 
 
 def test_the_band_is_one_standard_deviation_over_seeds():
@@ -67,10 +147,11 @@ def test_missing_cells_are_named():
     assert "RA: missing" in words(figure)
 
 
-def test_the_preview_is_stamped_on_every_plot():
-    figure = drawn(study("recommender", agents=("vpg", "ppo", "sac")), stamp="PREVIEW")
-    assert words(figure).count("PREVIEW") == 3 * 2
-    assert "PREVIEW" not in words(drawn(study("recommender")))
+@pytest.mark.parametrize("stamp", ["PREVIEW", "SMOKE TEST"])
+def test_a_short_study_is_stamped_on_every_plot(stamp):
+    figure = drawn(study("recommender", agents=("vpg", "ppo", "sac")), stamp=stamp)
+    assert words(figure).count(stamp) == 3 * 2
+    assert stamp not in words(drawn(study("recommender")))
 
 
 def test_every_agent_of_the_recommender_has_its_plot_on_one_scale():
@@ -80,9 +161,11 @@ def test_every_agent_of_the_recommender_has_its_plot_on_one_scale():
 
 
 def test_embeddings_can_be_told_apart_in_grey():
-    styles = {str(look["linestyle"]) for look in plots.LOOKS.values()}
-    assert len(styles) == len(plots.LOOKS)
-    for look in plots.LOOKS.values():
+    looks = made_runs.planned("paper").aggregate().values["cells"]
+    kinds = Looks.of(pl.DataFrame(looks, CELLS.schema)).styles
+    assert len(kinds) > 8
+    assert len({str(look["linestyle"]) for look in kinds.values()}) == len(kinds)
+    for look in kinds.values():
         red, green, blue = matplotlib.colors.to_rgb(look["color"])
         assert 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.6, "too light on white"
 
@@ -151,8 +234,7 @@ def test_comparisons_are_drawn_in_margins_and_untested_ones_left_out():
 
 def test_aggregates_draw_one_interval_and_one_profile_an_embedding():
     curves = pl.concat([study(name) for name in ("slot-machine", "gridworld-discrete")])
-    runs = tables.final(curves, {"slot-machine": Bounds(13.3, 480.0), "gridworld-discrete": Bounds(-2.8, 0.96)})
-    left, right = plots.figure_aggregates(*tables.aggregates(runs)).axes
+    left, right = plots.figure_aggregates(*tables.aggregates(ends(curves), LOOKS.cells), LOOKS).axes
     assert [label.get_text() for label in left.get_yticklabels()] == ["JSAE (VPG)", "RA (VPG)", "no embedding (VPG)"]
     assert len(right.lines) == 3
     for line in right.lines:
@@ -162,7 +244,7 @@ def test_aggregates_draw_one_interval_and_one_profile_an_embedding():
 def test_ablations_draw_every_seed_and_the_student_interval():
     curves = pl.concat([study("slot-machine", embeddings=("jsae", "separate")), study("recommender")])
     final = tables.final(curves, {})
-    (axes,) = plots.figure_ablations(final).axes
+    (axes,) = plots.figure_ablations(final, LOOKS).axes
     assert axes.title.get_text() == "Slot machine (VPG)"
     assert len(axes.get_yticklabels()) == 2
     returns = final.filter(pl.col("embedding") == "separate")["final_return"].to_numpy()
@@ -175,11 +257,12 @@ def test_ablations_draw_every_seed_and_the_student_interval():
 
 def test_a_missing_ablation_has_a_row_that_says_so():
     final = tables.final(study("slot-machine", embeddings=("jsae", "separate")), {})
-    missing = [Cell("slot-machine", "vpg", "state_only"), Cell("recommender", "vpg", "jsae_frozen")]
-    first, second = plots.figure_ablations(final, missing).axes
+    missing = [Cell("slot-machine", "vpg", "state_only"), Cell("recommender", "vpg", "jsae_by_price")]
+    missing.append(Cell("half-cheetah", "vpg", "state_only", "four-steps"))
+    first, second = plots.figure_ablations(final, LOOKS, missing).axes
     labels = [label.get_text() for label in first.get_yticklabels()]
     assert labels[-1] == "states embedded only (missing)"
-    assert [label.get_text() for label in second.get_yticklabels()] == ["JSAE, frozen (missing)"]
+    assert [label.get_text() for label in second.get_yticklabels()] == ["control (missing)"]
 
 
 def test_maps_share_their_scales_and_leave_unvisited_places_white():
@@ -191,7 +274,7 @@ def test_maps_share_their_scales_and_leave_unvisited_places_white():
             ("jsae", [0.5, 1.0, 1.5, 9.0], [0.25, 0.5, 0.25, 0.0]),
         )
     ]
-    figure = plots.figure_maps(pl.concat(frames), WALLS, GOAL, START)
+    figure = plots.figure_maps(pl.concat(frames), WALLS, GOAL, START, LOOKS)
     jsae, none, jsae_visits, none_visits = (axes.images[0] for axes in figure.axes if axes.get_label() != "<colorbar>")
     np.testing.assert_array_equal(none.get_array(), [[1.0, 3.0], [2.0, 4.0]])
     assert jsae.get_clim() == none.get_clim() == (0.5, 9.0)
@@ -201,17 +284,17 @@ def test_maps_share_their_scales_and_leave_unvisited_places_white():
 
 
 def test_sensitivity_joins_the_best_setting_with_each_value():
-    settings = {name: [None] * 4 for name in names.SEARCHED} | {"actor_learning_rate": [0.001, 0.001, 0.0001, 0.0001]}
+    settings = {name: [None] * 4 for name in SEARCHED} | {"actor_learning_rate": [0.001, 0.001, 0.0001, 0.0001]}
     cell = {"environment": ["slot-machine"] * 4, "agent": ["vpg"] * 4, "embedding": ["jsae"] * 4}
     search = pl.DataFrame({**cell, **settings, "epochs": [10, 20, 20, 20], "score": [5.0, 3.0, 1.0, 2.0]})
-    (axes,) = plots.figure_sensitivity(search).axes
+    (axes,) = plots.figure_sensitivity(search, LOOKS).axes
     assert [label.get_text() for label in axes.get_xticklabels()] == ["0.0001", "0.001"]
     assert axes.get_xlabel() == "Actor's learning rate"
     np.testing.assert_array_equal(axes.lines[0].get_xydata(), [[0, 2.0], [1, 5.0]])
     open_circles = [dots for dots in axes.collections if len(dots.get_offsets()) and not len(dots.get_facecolors())]
     np.testing.assert_array_equal(open_circles[0].get_offsets(), [[1, 5.0]])
     other = search.with_columns(agent=pl.lit("sac"), actor_learning_rate=None, entropy_weight=pl.Series([0.1, 0.3] * 2))
-    grid = plots.figure_sensitivity(pl.concat([search, other], how="vertical_relaxed")).axes
+    grid = plots.figure_sensitivity(pl.concat([search, other], how="vertical_relaxed"), LOOKS).axes
     assert [axes.axison for axes in grid] == [True, False, False, True], "an agent has no plot of what it does not have"
     assert [bool(axes.get_ylabel()) for axes in grid] == [True, False, False, True], "its first plot names it"
 
@@ -228,8 +311,11 @@ def test_an_outcome_of_the_search_that_is_none_is_refused(tmp_path, text, said):
 def test_wall_times_have_a_bar_a_cell():
     hours = {Cell("slot-machine", "vpg", "jsae"): 0.5, Cell("slot-machine", "ppo", "ra"): 0.25}
     hours[Cell("gridworld-discrete", "vpg", "none")] = 2.0
-    first, second = plots.figure_wall_times(hours).axes
+    hours[Cell("gridworld-discrete", "vpg", "none", "four-steps")] = 1.0
+    first, second = plots.figure_wall_times(hours, LOOKS).axes
     assert first.get_title() == "Gridworld, discrete state"
+    labels = [label.get_text() for label in first.get_yticklabels()]
+    assert labels == ["no embedding (VPG)", "no embedding (VPG, four-steps)"]
     assert [bar.get_width() for bar in second.patches] == [0.5, 0.25]
     assert [label.get_text() for label in second.get_yticklabels()] == ["JSAE (VPG)", "RA (PPO)"]
 
@@ -238,7 +324,7 @@ def test_long_words_of_a_legend_stand_below_one_another():
     wide = drawn(study("slot-machine")).axes[0]
     assert wide.get_legend()._ncols == 2
     curves = study("gridworld-2048", embeddings=("jsae", "jsae_transfer_tuned"))
-    narrow = plots.panel("figure_2f", curves, tables.final(curves, {}), []).axes[0]
+    narrow = drawn(curves).axes[0]
     assert narrow.get_legend()._ncols == 1
 
 
@@ -256,7 +342,7 @@ def test_action_embeddings_are_coloured_by_direction_and_those_that_stand_still_
     measured = pl.DataFrame(
         {"environment": ["gridworld-discrete"] * 2, "embedding": ["jsae"] * 2, "rank_correlation": [0.4, 0.6]}
     )
-    jsae, ra, _ = plots.figure_embeddings(actions, measured).axes
+    jsae, ra, _ = plots.figure_embeddings(actions, measured, LOOKS).axes
     assert jsae.get_title() == "JSAE\nρ = 0.50 (n = 2)"
     assert ra.get_title() == "RA"
     still, moving = jsae.collections

@@ -381,4 +381,4 @@ def test_the_full_search_is_the_whole_grid_of_the_paper_to_the_last_epoch(study:
     assert len(search.trials(settings, cell)) == rates * deviations * sizes * hidden * entropies * updates
     assert (settings.search.share_of_epochs, settings.search.rungs) == (1.0, 1)
     assert settings.model_copy(update={"search": before.search}) == before
-    assert study.calls()[-1].endswith("--config graph=search/dvc.yaml --cores all")
+    assert study.calls()[-1].endswith("--config graph=search/graph.yaml --cores all")

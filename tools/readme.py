@@ -74,8 +74,8 @@ def table(records: Sequence[dict[str, Any]], stages: Mapping[str, Mapping[str, s
     book = claims.load(layout.CLAIMS)
     margins = book.margins
     lines = [
-        f"Effects with their {100 * (1 - 2 * book.level):g} % intervals, positive where the claim points. Their unit is "
-        "that of the measure: normalized",
+        f"Effects with their {100 * (1 - 2 * book.level):g} % intervals, positive where the claim points. Their unit "
+        "is that of the measure: normalized",
         "return (random policy 0, optimal policy 1), final return, or epochs saved until the other's final level. n: "
         "seeds of",
         "the two cells, or what was checked. A claim is contradicted where its effect is significantly below a margin",

@@ -37,7 +37,9 @@ HOME = Path(".snakemake/jsae")
 PLAN, LOCK, FINGERPRINTS = HOME / "plan.json", HOME / "lock", HOME / "fingerprints"
 PARAMETERS = "params.yaml"
 GRAPH = "dvc.yaml"
-"""The graph of the study. search/dvc.yaml is the graph of the search, which runs on request only."""
+"""The graph of the study."""
+SEARCH = Path("search/graph.yaml")
+"""The graph of the search, which runs on request only: DVC does not see it, unless `opened` shows it to DVC."""
 FAILED = "failed: "
 """How the last line of a failed stage's log starts."""
 AFTER = "after "
@@ -121,7 +123,7 @@ def end() -> None:
 
 @contextlib.contextmanager
 def opened(*, locked: bool = True) -> Iterator[Any]:
-    """DVC's view of the project; without its lock, for reading only, no file changes.
+    """DVC's view of the project, the search included; without its lock, for reading only, no file changes.
 
     Raises BridgeError in place of DVC's own errors and of a full disk.
     """
@@ -130,7 +132,7 @@ def opened(*, locked: bool = True) -> Iterator[Any]:
 
     parse_parameters_once()
     try:
-        with Repo() as repo, repo.lock if locked else contextlib.nullcontext():
+        with _shown(SEARCH), Repo() as repo, repo.lock if locked else contextlib.nullcontext():
             try:
                 _ = repo.index.stages
             except (AttributeError, KeyError, TypeError, ValueError) as error:  # DVC expects values of the right type
@@ -138,6 +140,19 @@ def opened(*, locked: bool = True) -> Iterator[Any]:
             yield repo
     except (DvcException, OSError) as error:
         raise BridgeError(f"DVC: {error}") from error
+
+
+@contextlib.contextmanager
+def _shown(graph: Path) -> Iterator[None]:
+    """Let DVC see a graph, which must be called dvc.yaml for it, while the block runs."""
+    name = graph.with_name(GRAPH)
+    if graph.exists():
+        shutil.copyfile(graph, name)
+    try:
+        yield
+    finally:
+        if graph.exists():
+            name.unlink(missing_ok=True)
 
 
 def parse_parameters_once() -> None:
@@ -167,7 +182,8 @@ def ordered(repo: Any, graph: str = GRAPH) -> list[Any]:
     """Stages of a graph, and those of others that it needs, in the order in which `dvc repro GRAPH` runs them."""
     from dvc.repo.reproduce import plan_repro
 
-    wanted = [stage for stage in repo.index.stages if stage.path_in_repo == graph]
+    path = Path(graph).with_name(GRAPH).as_posix()
+    wanted = [stage for stage in repo.index.stages if stage.path_in_repo == path]
     return [stage for stage in plan_repro(repo.index.graph, wanted) if stage.cmd]
 
 

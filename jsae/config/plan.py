@@ -90,7 +90,7 @@ def _summaries(source: str, used: bool) -> dict[str, str]:
 
 
 def search_plan(parameters: Parameters, environments: Entries) -> dict[str, Entries]:
-    """The entries of search/dvc.yaml: `samples`, random transitions of the seeds that choose, and `search`, by cell.
+    """The entries of search/graph.yaml: `samples`, random transitions of the seeds that choose, and `search`, by cell.
 
     Cells of environments that the present scale and panel leave out are left out.
     """

@@ -14,7 +14,6 @@ MANY = {
     "purchases at": "purchases in each hour of the day",
     "views at": "views in each hour of the day",
     "sessions with a purchase on day": "sessions with a purchase, each day",
-    "successive purchases:": "successive purchases",
 }
 """How measures begin of which there are many, and the kind that they are shown as."""
 
@@ -28,6 +27,8 @@ def data_sets(study: Context) -> Iterator[document.Block]:
         yield _rules(source, purchases)
         if purchases.get("calibration"):
             yield _calibration(purchases["calibration"])
+        elif purchases.get("successive_purchases"):
+            yield _successive(source, purchases["successive_purchases"])
         model = study.models[source]
         if "components" in model:
             yield _perplexity(source, model)
@@ -58,6 +59,22 @@ def _calibration(calibration: Sequence[Record]) -> document.Block:
     )
 
 
+def _successive(source: str, facts: Record) -> document.Block:
+    """Figures on successive purchases of a log that was not made here."""
+    return document.table(
+        ["Measure", "Value"],
+        [(name, known(value)) for name, value in facts.items()],
+        f"Successive purchases of a user in {source}, before any rule.",
+        numbers=["Value"],
+        name=f"successive-{source}",
+    )
+
+
+def known(value: float | None, digits: int = 3) -> str:
+    """A number, or that there was nothing to count."""
+    return "not known" if value is None else number(value, digits)
+
+
 def calibration_rows(calibration: Sequence[Record]) -> Iterator[tuple[str, str, str, str]]:
     """A row for each measure; of measures of which there are many of a kind, one row with the range of their ratios."""
     kinds: dict[str, list[Record]] = defaultdict(list)
@@ -66,11 +83,12 @@ def calibration_rows(calibration: Sequence[Record]) -> Iterator[tuple[str, str, 
         kind = next((kind for start, kind in MANY.items() if measure.startswith(f"{start} ")), measure)
         kinds[kind].append(row)
     for kind, rows in kinds.items():
-        ratios = [row["ratio"] for row in rows]
+        ratios = [row["ratio"] for row in rows if row["ratio"] is not None]
         if len(rows) > 1:
             yield f"{kind} ({len(rows)})", "", "", f"{number(min(ratios))} to {number(max(ratios))}"
         else:
-            yield kind, number(rows[0]["published"], 4), number(rows[0]["synthetic"], 4), number(ratios[0])
+            row = rows[0]
+            yield kind, known(row["published"], 4), known(row["synthetic"], 4), known(row["ratio"])
 
 
 def _perplexity(source: str, model: Record) -> document.Block:
