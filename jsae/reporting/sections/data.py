@@ -47,11 +47,11 @@ def _rules(source: str, purchases: Record) -> document.Block:
 
 
 def _calibration(calibration: Sequence[Record]) -> document.Block:
-    """A synthetic log beside what is published of the real one."""
+    """A synthetic log compared with what is published of the real one."""
     return document.table(
         ["Measure", "Published", "Synthetic", "Ratio"],
         calibration_rows(calibration),
-        "The synthetic log beside the published aggregates of the paper's data set (`data/calibration`), counts "
+        "The synthetic log and the published aggregates of the paper's data set (`data/calibration`), counts "
         "scaled to the size of the log; of what there are many, the range. Which item follows which is not published "
         "and is assumed.",
         numbers=["Published", "Synthetic", "Ratio"],
@@ -87,7 +87,8 @@ def calibration_rows(calibration: Sequence[Record]) -> Iterator[tuple[str, str, 
         if len(rows) > 1:
             yield f"{kind} ({len(rows)})", "", "", f"{number(min(ratios))} to {number(max(ratios))}"
         else:
-            yield kind, *(known(rows[0][name], 4) for name in ("published", "synthetic")), known(rows[0]["ratio"])
+            row = rows[0]
+            yield kind, known(row["published"], 4), known(row["synthetic"], 4), known(row["ratio"])
 
 
 def _perplexity(source: str, model: Record) -> document.Block:
