@@ -366,7 +366,10 @@ class Study:
         )
 
     def figures(self) -> Stage:
-        worlds = dict.fromkeys(cell.environment for cell in self.cells)
+        worlds = sorted(
+            dict.fromkeys(cell.environment for cell in self.cells),
+            key=lambda name: not self.parameters.environments[name].panel,  # those of Figure 2 first
+        )
         return Stage(
             "figures",
             {
