@@ -7,16 +7,15 @@ from typing import Any
 from torch import Tensor
 
 from benchmarks.data import made_purchases
-from jsae.analysis import search
-from jsae.analysis.curves import Cell
-from jsae.config import doc, parameters
-from jsae.config.parameters import Parameters
+from jsae.config import doc, hyper_parameters, layout, schema
+from jsae.config.hyper_parameters import Found
 from jsae.config.registry import load
+from jsae.config.schema import Parameters
+from jsae.config.study import Cell
 from jsae.embeddings.base import embed, is_continual
 from jsae.experience.environment import Environment, build
 from jsae.purchases import ngram
 from jsae.training.trainer import Continual, Settings, Trainer
-from stages import paths
 
 ITEMS, PURCHASES = 835, 250_000
 """Size of the paper's store (A.4.1)."""
@@ -25,7 +24,7 @@ ITEMS, PURCHASES = 835, 250_000
 @cache
 def settings() -> Parameters:
     """params.yaml."""
-    return parameters.load(paths.PARAMETERS)
+    return schema.load(layout.PARAMETERS)
 
 
 @cache
@@ -37,7 +36,7 @@ def store(items: int = ITEMS) -> dict[str, Tensor]:
 def dynamics(name: str, items: int = ITEMS, **changes: Any) -> dict[str, Any]:
     """Arguments of environment `name` as params.yaml has them, with changes; the recommender's store is made up."""
     chosen = settings().environments[name]
-    arguments = chosen.dynamics.model_dump() | changes
+    arguments = chosen.dynamics | changes
     return arguments | ({"model": store(items)} if chosen.module == "recommender" else {})
 
 
@@ -54,16 +53,16 @@ def trainer(
     hidden_sizes: Sequence[int] | None = None,
     device: str = "cpu",
     target_kl: bool = False,
-    best: search.Best = search.NOTHING_FOUND,
+    found: Found | None = None,
 ) -> Trainer:
     """A training of the cell, past the epochs that a replay buffer fills with, and without early stops on KL unless
-    they are asked for; with the settings of params.yaml, or those in `best`.
+    they are asked for; with the settings of params.yaml, or what was `found`.
 
     So every epoch has the same number of update steps. The embedding is as it starts: learning more changes no cost.
     """
     chosen = settings().environments[cell.environment]
     world = (world or environment(cell.environment)).to(device)
-    stated, learning = search.values(settings(), cell, best), settings().embeddings
+    stated, learning = hyper_parameters.values(settings(), cell, found or {}), settings().embeddings
     names = ["discount", *doc.parameters_of(load("agents", cell.agent))]
     on_policy = {} if target_kl else {"target_kl": None}
     same_work = {"start_steps": 0, "update_after": 0} if cell.agent == "sac" else on_policy

@@ -20,7 +20,7 @@ from rich.table import Table
 
 from benchmarks import cells
 from benchmarks.timing import interleaved
-from jsae.analysis.curves import Cell
+from jsae.config.study import Cell
 
 RESULT = Path(__file__).parent / "results" / "gpu.csv"
 SEEDS = range(5)

@@ -24,13 +24,12 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import cells, training
-from jsae.analysis import search
-from jsae.analysis.curves import Cell
+from jsae.config import hyper_parameters
+from jsae.config.study import Cell
 from jsae.embeddings.learner import Learner
 from jsae.experience.samples import random_transitions
 from jsae.nn.randomness import Streams
 from jsae.training.trainer import Trainer
-from stages import paths
 
 RESULTS = Path(__file__).parent / "results" / "learning.csv"
 SAMPLES = 30_000
@@ -98,8 +97,8 @@ def main() -> None:
 
 def compared(cell: Cell, seeds: int, epochs: int, pretraining_epochs: int) -> Row:
     """Train a cell by both."""
-    best = search.read_best(paths.BEST) if pretraining_epochs else search.NOTHING_FOUND
-    trainer = cells.trainer(cell, range(seeds), target_kl=True, best=best)
+    found = hyper_parameters.read_found(cells.settings()) if pretraining_epochs else {}
+    trainer = cells.trainer(cell, range(seeds), target_kl=True, found=found)
     pretrain(trainer, seeds, pretraining_epochs)
     reference = [by_reference(cell, trainer, run, epochs) for run in range(seeds)]
     for _ in range(epochs):
@@ -108,7 +107,7 @@ def compared(cell: Cell, seeds: int, epochs: int, pretraining_epochs: int) -> Ro
     ours = returns[:, min(-(-2 * epochs // 3), epochs - 1) :].mean(1).tolist()
     first, means = float(returns[:, 0].mean()), (float(np.mean(ours)), float(np.mean(reference)))
     ends = (min(reference), max(reference), pretraining_epochs, min(ours), max(ours))
-    return Row(*vars(cell).values(), seeds, epochs, first, *means, *ends)
+    return Row(cell.environment, cell.agent, cell.embedding, seeds, epochs, first, *means, *ends)
 
 
 def pretrain(trainer: Trainer, seeds: int, pretraining_epochs: int) -> None:

@@ -30,7 +30,7 @@ from benchmarks import cells, pairs, reference, training
 from benchmarks.data import measured
 from benchmarks.timing import interleaved
 from jsae.agents.sac import SAC, Replay
-from jsae.analysis.curves import Cell
+from jsae.config.study import Cell
 from jsae.embeddings.action_map import NearestNeighbour
 from jsae.embeddings.learner import Learner
 from jsae.experience.samples import random_trajectories, random_transitions

@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import cells, pairs, reference
 from benchmarks.timing import GEMM, gemm, gemm_rate, interleaved
-from jsae.analysis.curves import Cell
+from jsae.config.study import Cell
 from jsae.io.workers import batches
 from jsae.nn import kernels
 from jsae.training.trainer import Trainer

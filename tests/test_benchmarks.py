@@ -5,7 +5,7 @@ import math
 import pytest
 
 from benchmarks import cells, learning, training
-from jsae.analysis.curves import Cell
+from jsae.config.study import Cell
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Damage in what a stage reads: one line that names the file and says what to do, and no results made from it."""
 
 import contextlib
+import importlib
 import io
 import re
 import shutil
@@ -10,71 +11,62 @@ import polars as pl
 import pytest
 import torch
 
-from jsae.analysis.curves import Cell
-from jsae.config import parameters
+from jsae.config import layout
 from jsae.config.errors import JsaeError
 from jsae.io import checkpoint
+from jsae.io.declared import Declared
 from jsae.nn import compiled
-from stages import (
-    _trainings,
-    aggregate,
-    bounds,
-    collect,
-    figures,
-    filter,
-    maps,
-    paths,
-    pretrain,
-    quality,
-    report,
-    settings,
-    theory,
-    train,
-    transitions,
-)
+from stages import collect, environment, pretrain, train
 from tests import made_parameters
+from tests.made_declared import declare_all
 
 ROOT = Path(__file__).resolve().parent.parent
-SCALE, COHORT = ["--scale", "preview"], ["--cohort", "0-4"]
-STORE = ["--store", "completejourney"]
-RECOMMENDER, SLOTS = ["--environment", "recommender"], ["--environment", "slot-machine"]
-JSAE, VPG = ["--embedding", "jsae"], ["--agent", "vpg"]
+SCALE = "smoke"
+SAMPLES, LEARNT = layout.samples("slots-0-1"), layout.embeddings(SCALE, "slots-jsae-0-1")
 READS = [
-    (filter, STORE, paths.raw("completejourney") / "transactions.parquet"),
-    (transitions, STORE, paths.purchases("completejourney")),
-    (bounds, RECOMMENDER, paths.transitions("completejourney")),
-    (collect, RECOMMENDER + COHORT, paths.transitions("completejourney")),
-    (pretrain, SCALE + COHORT + SLOTS + JSAE, paths.samples("slot-machine", "0-4")),
-    (train, SCALE + COHORT + SLOTS + VPG + JSAE, paths.embedding("preview", "slot-machine", "jsae", "0-4")),
-    (quality, SCALE, paths.embedding("preview", "gridworld-discrete", "jsae", "0-4")),
-    (theory, SCALE, paths.embedding("preview", "gridworld-discrete", "jsae", "0-4")),
-    (maps, SCALE, paths.weights("preview", "gridworld-discrete", "vpg", "none", "0-4")),
-    (aggregate, SCALE, paths.curves("preview", "slot-machine", "vpg", "jsae", "0-4")),
-    (figures, SCALE, paths.tables("preview") / "curves.parquet"),
-    (report, SCALE, paths.tables("preview") / "curves.parquet"),
+    ("filter@completejourney", layout.raw("completejourney") / "transactions.parquet"),
+    ("transitions@completejourney", layout.purchases("completejourney")),
+    ("environment@shop", layout.transitions("completejourney")),
+    ("collect@slots-0-1", layout.environment("slots")),
+    ("pretrain@slots-jsae-0-1", layout.environment("slots")),
+    ("pretrain@slots-jsae-0-1", SAMPLES),
+    ("pretrain@wide-grid-jsae_transfer-0-1", layout.embeddings(SCALE, "old-grid-jsae-0-1")),
+    ("train@slots-vpg-none-0-1", layout.environment("slots")),
+    ("train@slots-vpg-jsae-0-1", LEARNT),
+    ("search@slots-vpg-none", layout.environment("slots")),
+    ("search@slots-vpg-jsae", layout.samples("slots-1000-1001")),
+    ("probes", LEARNT),
+    ("theory", LEARNT),
+    ("value_maps", layout.weights(SCALE, "grid-vpg-none-0-1")),
+    ("aggregate", layout.curves(SCALE, "slots-vpg-jsae-0-1")),
+    ("figures", layout.tables(SCALE) / "curves.parquet"),
+    ("report", layout.tables(SCALE) / "cells.parquet"),
 ]
-"""A stage, its arguments, and a file that it reads."""
+"""A stage, and a file that it reads."""
 
 
 @pytest.fixture(scope="module")
 def started(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the project's parameters and the settings of each cell."""
+    """A folder with the settings of a small study, the environments, and samples of the gridworlds and the slots."""
     folder = tmp_path_factory.mktemp("started")
-    made_parameters.written(folder)
     for name in ("report", "search"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("preview", "paper"))
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("smoke", "preview", "paper"))
     with contextlib.chdir(folder):
-        settings.main([])
+        study = declare_all(made_parameters.loaded())
+        for world in ("grid", "old-grid", "wide-grid", "slots"):
+            environment.main(study[f"environment@{world}"])
+        for name in ("collect@wide-grid-0-1", "collect@slots-0-1", "samples@slots-1000-1001"):
+            collect.main(study[name])
     return folder
 
 
 @pytest.fixture
-def study(started: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of it, the current folder."""
+def study(started: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Declared]:
+    """The settings of every stage; the current folder is a copy of it."""
     shutil.copytree(started, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    return tmp_path
+    return declare_all(made_parameters.loaded())
 
 
 def cut_short(path: Path) -> None:
@@ -89,60 +81,89 @@ def cut_short(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
-def files(folder: Path) -> set[Path]:
-    """Every file in it but checkpoints."""
-    return {path for path in folder.rglob("*") if path.is_file() and paths.CHECKPOINTS.name not in path.parts}
+def files() -> set[Path]:
+    """Every file here but checkpoints."""
+    return {path for path in Path().rglob("*") if path.is_file() and layout.CHECKPOINTS.name not in path.parts}
 
 
-@pytest.mark.parametrize(("stage", "arguments", "path"), READS, ids=lambda value: getattr(value, "__name__", ""))
-def test_a_stage_names_the_damaged_file_and_the_fix(
-    stage: object, arguments: list[str], path: Path, study: Path
-) -> None:
-    before = files(study)
+def main_of(name: str) -> object:
+    """What the stage of this name runs."""
+    return importlib.import_module(f"stages.{name.partition('@')[0]}").main
+
+
+@pytest.mark.parametrize(("name", "path"), READS, ids=lambda value: str(value))
+def test_a_stage_names_the_damaged_file_and_the_fix(name: str, path: Path, study: dict[str, Declared]) -> None:
+    path.unlink(missing_ok=True)
+    before = files()
     cut_short(path)
     with pytest.raises(JsaeError) as caught:
-        stage.main(arguments)  # type: ignore[attr-defined]
+        main_of(name)(study[name])
     said = rf"(\S+ )?{path} is .*: (delete it and run dvc repro again|run the \w+ stage).*"
     assert re.fullmatch(said, str(caught.value)), str(caught.value)
-    assert files(study) - before == {study / path}
+    assert files() - before == {path}
 
 
-def test_a_loss_that_is_no_number_names_cell_seed_epoch_and_checkpoint(study: Path) -> None:
-    before = (study / "params.yaml").read_text()
-    changed = re.sub(r"(slot-machine:\n.*?reward_scale: )1.0", r"\g<1>1.0e+30", before, count=1, flags=re.DOTALL)
-    assert changed != before
-    (study / "params.yaml").write_text(changed)
-    cell = [*SCALE, "--cohort", "3-4", *SLOTS, "--embedding", "none"]
-    pretrain.main(cell)
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [(name, path) for name, path in READS if name not in ("probes", "theory", "value_maps", "aggregate")],
+    ids=lambda value: str(value),
+)
+def test_a_stage_names_the_missing_file_and_the_fix(name: str, path: Path, study: dict[str, Declared]) -> None:
+    """Stages that read every cell say which files are not there, and go on."""
+    path.unlink(missing_ok=True)
+    before = files()
     with pytest.raises(JsaeError) as caught:
-        train.main([*cell, *VPG])
-    place = r"slot-machine\S* seed [34], epoch \d: \w+ is (nan|inf); lower .*learning_rate"
+        main_of(name)(study[name])
+    said = rf"(\S+ )?{path} is (missing|not readable .*): run the .*stage.*"
+    assert re.fullmatch(said, str(caught.value)), str(caught.value)
+    assert files() == before
+
+
+def test_a_loss_that_is_no_number_names_cell_seed_epoch_and_checkpoint(study: dict[str, Declared]) -> None:
+    declared = study["train@slots-vpg-none-0-1"]
+    declared.values["reward_scale"] = 1e38
+    before = files()
+    with pytest.raises(JsaeError) as caught:
+        train.main(declared)
+    place = r"slots-vpg-none: \S* ?seed [01], epoch \d: \w+ is (nan|inf); lower .*learning_rate"
     assert re.match(rf"{place}.* \(its last checkpoint is in \.checkpoints/\S+\)", str(caught.value)), str(caught.value)
+    assert files() == before
 
 
-def test_a_training_leaves_no_checkpoint_behind(study: Path) -> None:
+def test_a_training_leaves_no_checkpoint_behind(study: dict[str, Declared]) -> None:
     """Run again, it trains again, whatever has changed: nothing that is old can come back."""
-    cell = [*SCALE, "--cohort", "3-4", *SLOTS, "--embedding", "none"]
-    pretrain.main(cell)
-    train.main([*cell, *VPG])
-    assert (study / paths.curves("preview", "slot-machine", "vpg", "none", "3-4")).exists()
-    assert not [path for path in (study / paths.CHECKPOINTS).rglob("*") if path.is_file()]
+    declared = study["train@slots-vpg-jsae-0-1"]
+    pretrain.main(study["pretrain@slots-jsae-0-1"])
+    train.main(declared)
+    assert declared.outputs["curves"].exists()
+    assert not [path for path in layout.CHECKPOINTS.rglob("*") if path.is_file()]
 
 
-def test_checkpoints_belong_to_the_code_that_made_them(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Python, C++ and which of the two paths was taken."""
-    seen: list[Path] = []
-    monkeypatch.setattr(checkpoint, "fingerprint", lambda values, files: seen.extend(files) or repr(values))
-    world = parameters.load(paths.PARAMETERS).environments["half-cheetah"]
-    keys = set()
-    for kind in ("plain", "auto"):
-        monkeypatch.setenv("JSAE_KERNELS", kind)
-        keys.add(_trainings.fingerprint(world, Cell("half-cheetah", "vpg", "none"), [], []))
-    assert len(keys) == (2 if compiled.kind() == "compiled" else 1)
-    names = {path.relative_to(ROOT).as_posix() for path in seen if path.is_relative_to(ROOT)}
-    assert {
-        "jsae/nn/kernels.py",
-        "jsae/nn/kernels.cpp",
-        "jsae/environments/half_cheetah.cpp",
-        "stages/train.py",
-    } <= names
+def test_checkpoints_belong_to_the_settings_inputs_code_and_kernels(
+    study: dict[str, Declared], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The settings hold digests of the code; which of the two ways to compute was taken is the machine's."""
+    declared = study["train@slots-vpg-jsae-0-1"]
+    pretrain.main(study["pretrain@slots-jsae-0-1"])
+    folder = train.checkpoints(declared)
+    assert train.checkpoints(declared) == folder
+    keys = {folder}
+    digest = declared.content.replace(b'"code": {', b'"code": {"jsae/nn/kernels.py": "other"')
+    assert digest != declared.content
+    keys.add(train.checkpoints(Declared(**{**vars(declared), "content": digest})))
+    with monkeypatch.context() as other:
+        other.setattr(compiled, "kind", lambda: "of another machine")
+        keys.add(train.checkpoints(declared))
+    LEARNT.write_bytes(LEARNT.read_bytes() + b" ")
+    keys.add(train.checkpoints(declared))
+    assert len(keys) == 4
+
+
+def test_checkpoints_of_other_settings_are_removed(study: dict[str, Declared]) -> None:
+    declared = study["train@slots-vpg-none-0-1"]
+    own, other = train.checkpoints(declared), declared.scratch / "other"
+    for folder in (own, other):
+        folder.mkdir(parents=True)
+    assert train.checkpoints(declared) == own
+    assert own.exists()
+    assert not other.exists()

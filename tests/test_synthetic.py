@@ -8,10 +8,13 @@ import numpy as np
 import polars as pl
 import pytest
 
+from jsae.config import layout
 from jsae.config.errors import JsaeError
 from jsae.purchases import event_log, synthetic
 from jsae.purchases import filter as purchases
-from stages import filter, paths
+from stages import filter
+from tests import made_parameters
+from tests.made_declared import declare_all
 
 CALIBRATION = Path(__file__).parent.parent / "data" / "calibration"
 
@@ -133,14 +136,13 @@ def test_the_filter_hands_the_calibration_on(
     log: tuple[Path, pl.DataFrame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    text = (CALIBRATION.parent.parent / "params.yaml").read_text(encoding="utf-8")
-    text = text.replace("minimum_item_purchases: 100", "minimum_item_purchases: 1")
-    Path("params.yaml").write_text(text, encoding="utf-8")
-    paths.raw("synthetic").mkdir(parents=True)
-    shutil.copy(log[0], paths.raw("synthetic") / "2019-Oct.csv.gz")
-    log[1].write_parquet(paths.raw("synthetic") / "calibration.parquet")
-    filter.main(["--store", "synthetic"])
-    summary = json.loads(paths.purchases_summary("synthetic").read_text(encoding="utf-8"))
+    study = declare_all(made_parameters.loaded({"environments.shop.purchases": "synthetic"}))
+    raw = layout.raw("synthetic")
+    raw.mkdir(parents=True)
+    shutil.copy(log[0], raw / "2019-Oct.csv.gz")
+    log[1].write_parquet(raw / "calibration.parquet")
+    filter.main(study["filter@synthetic"])
+    summary = json.loads(layout.purchases("synthetic").with_suffix(".json").read_text(encoding="utf-8"))
     assert summary["calibration"] == log[1].to_dicts()
     assert summary["dropped"] == {}
     found = {row["measure"]: row["synthetic"] for row in summary["calibration"]}

@@ -11,14 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import pdist
 
-from jsae.config import parameters
+from jsae.config import layout
 from jsae.io import checkpoint
 from jsae.theory import checks, lemmas, mdp, separation
 from jsae.theory.lemmas import AVERAGES
 from jsae.theory.mdp import Problem
-from stages import paths
+from stages import environment
 from stages import theory as stage
 from tests import made_parameters
+from tests.made_declared import declare_all
 
 SEEDS = st.integers(0, 10_000)
 
@@ -235,27 +236,24 @@ def test_assumption_3_of_one_embedding(phi: torch.Tensor, one_hots: int, holds: 
 
 
 def test_the_stage_checks_every_embedding_once_and_says_which_files_are_not_there(tmp_path, monkeypatch) -> None:
-    given = parameters.load(made_parameters.written(tmp_path))
-    small = given.theory.model_copy(update={"problems": 1, "states": 4, "actions": 2, "cells_per_action": 1})
-    monkeypatch.setattr(parameters.Parameters, "cells", lambda self: iter([
-        ("slot-machine", "vpg", "jsae"),
-        ("slot-machine", "ppo", "jsae"),
-        ("slot-machine", "vpg", "none"),
-        ("gridworld-continuous", "vpg", "jsae"),
-    ]))  # fmt: skip
+    """Both agents of the slot machine may have learnt embeddings further; one of PPO's two runs has."""
     monkeypatch.chdir(tmp_path)
-    before = torch.randn(2, 7, 3, generator=torch.Generator().manual_seed(0))
-    checkpoint.save(paths.embedding("preview", "slot-machine", "jsae", "0-1"), {"phi": before})
-    checkpoint.save(paths.embedding("preview", "slot-machine", "none", "0-1"), {})
-    checkpoint.save(paths.weights("preview", "slot-machine", "vpg", "jsae", "0-1"), {"embedding.phi": before})
+    slots = {"environments": ["slots"], "agents": ["vpg", "ppo"], "embeddings": ["none", "jsae"]}
+    grid = {"environments": ["grid"], "agents": ["vpg"], "embeddings": ["jsae"]}
+    declared = declare_all(made_parameters.loaded({"cells.main": [slots, grid], "environments.slots.continual": True}))
+    for world in ("slots", "grid"):
+        environment.main(declared[f"environment@{world}"])
+    before = torch.randn(2, 8, 3, generator=torch.Generator().manual_seed(0))
     after = before.clone()
     after[1, 4] = after[1, 5]
-    checkpoint.save(paths.weights("preview", "slot-machine", "ppo", "jsae", "0-1"), {"embedding.phi": after})
+    checkpoint.save(declared["pretrain@slots-jsae-0-1"].outputs["embeddings"], {"phi": before})
+    for agent, phi in (("vpg", before), ("ppo", after)):
+        checkpoint.save(declared[f"train@slots-{agent}-jsae-0-1"].outputs["weights"], {"embedding.phi": phi})
 
-    stage.check("preview", given.model_copy(update={"theory": small, "cohorts": ["0-1"]}))
+    stage.main(declared["theory"])
 
-    found = json.loads(paths.theory("preview").read_text())
-    assert found["missing"] == [paths.embedding("preview", "gridworld-continuous", "jsae", "0-1").as_posix()]
+    found = json.loads(layout.theory("smoke").read_text())
+    assert found["missing"] == [declared["pretrain@grid-jsae-0-1"].outputs["embeddings"].as_posix()]
     equal = {(row["trained"], row["seed"]): row["value"] for row in found["checks"] if row["quantity"] == checks.EQUAL}
     assert equal == {("", 0): 0, ("", 1): 0, ("ppo", 0): 0, ("ppo", 1): 1}
     assert found["facts"]["assumption-3"] == {"holds": False, "measure": checks.EQUAL, "value": 1, "n": 4}
