@@ -41,7 +41,7 @@ runs: environment  ## choose what runs: SCALE=smoke|preview|paper (without it: t
 
 reproduce: runs  ## run every stage whose inputs changed, in parallel, then say where the report is (SCALE, PANEL, JOBS=n: cores)
 	@python -m workflow.status --quiet && echo 'Every stage is up to date.' || $(call run_stages,dvc.yaml)
-	@python -m tools.runs --where
+	@python -m tools.summary
 
 smoke preview paper: environment  ## reproduce at this scale: smoke (3 minutes, a test), preview (12 minutes), paper (hours)
 	@$(MAKE) --no-print-directory reproduce SCALE=$@

@@ -99,7 +99,8 @@ show(method.policy_of_the_proof(study))
 # many of these an actor takes before the divergence stops it differs; the table of final returns shows it. SAC
 # without embedding is the form for discrete actions (Christodoulou). {{search.same}} In the recommender system
 # RA's embeddings go on learning during training as JSAE's do. RA and JSAE are pre-trained on transitions of random
-# actions, the agent without embedding on none; no axis of epochs counts them. Their number: {{samples}}.
+# actions, the agent without embedding on none; no axis of epochs counts them. Their number, and in brackets the epochs
+# that have as many: {{samples}}.
 #
 # ## Environments and their reference returns
 
@@ -256,7 +257,7 @@ show(appendix.all_parameters(study))
 # ## Provenance
 #
 # What decides the numbers is the code, the parameters above and the locked packages. What one machine did, and when,
-# differs from run to run: it lies in `provenance.html` beside this report.
+# differs from run to run: it lies in `provenance.html` next to this report.
 
 # %%
 show(appendix.packages(study))

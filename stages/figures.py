@@ -13,16 +13,14 @@ from typing import Any
 
 import polars as pl
 from matplotlib.figure import Figure
-from polars.exceptions import PolarsError
 
 from jsae.analysis.schema import AGGREGATES, CELLS, FINAL, PROFILES
-from jsae.config.errors import JsaeError
 from jsae.config.study import Cell
 from jsae.io.declared import Declared
 from jsae.io.files import read_json, read_table
 from jsae.io.table import read
-from jsae.reporting import plots
-from jsae.reporting.looks import SEARCHED, Looks
+from jsae.reporting import plots, tried
+from jsae.reporting.looks import Looks
 from jsae.training.columns import CURVES, KEYS
 from stages import _main
 
@@ -61,7 +59,7 @@ def drawn(declared: Declared) -> Iterator[tuple[str, Figure]]:
             plots.figure_4(world["walls"], world["goal"], world["start"], world["actuators"], reach, stamp),
         )
     yield from drawn_maps(read_table(declared.input("value_maps")), values["mapped"], looks, stamp)
-    search = searched(read_search(declared.input("search")), looks.cells)
+    search = tried.read(declared.input("search"), tried.SETTINGS, looks.cells)
     if not search.is_empty():
         yield "figure_sensitivity", plots.figure_sensitivity(search, looks, stamp)
     verdicts = read_json(declared.input("claims"))
@@ -87,23 +85,6 @@ def drawn_maps(
         world = mapped[str(environment)]
         figure = plots.figure_maps(maps, world["walls"], world["goal"], world["start"], looks, stamp)
         yield f"figure_maps_{environment}-{agent}", figure
-
-
-def searched(search: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFrame:
-    """The rows of the search on cells of this study."""
-    return search.join(cells, on=KEYS[:3], how="semi", maintain_order="left")
-
-
-def read_search(path: Path) -> pl.DataFrame:
-    """The outcome of the search, a row a setting; without rows while no search has run. Raises JsaeError."""
-    try:
-        search = pl.read_csv(path, infer_schema_length=None)
-    except (OSError, PolarsError) as error:
-        raise JsaeError(f"{path} is no readable table ({str(error).splitlines()[0]}): restore it from git") from None
-    lacking = {"environment", "agent", "embedding", "epochs", "score", *SEARCHED} - set(search.columns)
-    if lacking:
-        raise JsaeError(f"{path} lacks the column {min(lacking)}: restore it from git")
-    return search
 
 
 def missing_cells(path: Path, curves: pl.DataFrame) -> list[Cell]:

@@ -3,7 +3,7 @@
 inputs   tables, figures, probes, value maps, verdicts, checks of the theory; search/settings.csv, search/times.csv;
          summaries of the data sets; files of the folder report
 outputs  the report and the printed paper; a page to browse every run
-beside   provenance.html, the page of what this machine did before this stage, which is no output
+besides  provenance.html, the page of what this machine did before this stage, which is no output
 
 The pages hold no time, no path and no fact about this machine: the same inputs give the same bytes.
 """
@@ -34,7 +34,7 @@ STAMPED = {
     "smoke": "everything ran, nothing was learnt: not a result",
     "preview": "the first epochs only: not a result",
 }
-"""What stands beside the stamp on top of a page."""
+"""What stands next to the stamp on top of a page."""
 _LOCAL = Config({"AsyncKernelManager": {"transport": "ipc"}, "KernelManager": {"transport": "ipc"}})
 """The kernel is reached by a socket file: no port of the machine is opened."""
 
@@ -131,7 +131,7 @@ def run_notebook(source: Path, settings: Path) -> nbformat.NotebookNode:
 
 
 def write_provenance(declared: Declared, study: context.Context, stages: Mapping[str, Cell]) -> None:
-    """Write the page of what this machine did, from the records beside the results.
+    """Write the page of what this machine did, from the records of the stages.
 
     Its figure of wall times is no output of a stage, as what it shows differs from machine to machine.
     """

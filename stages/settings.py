@@ -370,7 +370,10 @@ class Study:
 
     def figures(self) -> Stage:
         environments = self.parameters.environments
-        worlds = {name: environments[name].dynamics for name in dict.fromkeys(cell.environment for cell in self.cells)}
+        names = sorted(
+            dict.fromkeys(cell.environment for cell in self.cells), key=lambda name: not environments[name].panel
+        )
+        worlds = {name: environments[name].dynamics for name in names}  # those of Figure 2 first
         gridworlds = {name: dynamics for name, dynamics in worlds.items() if environments[name].module == "gridworld"}
         shown = {"walls", "goal", "start", "actuators", "sub_steps", "sub_step_length"}
         return Stage(

@@ -29,6 +29,9 @@ from jsae.training.jobs import TrainingJob
 from jsae.training.trainer import Continual
 from stages import _main
 
+RESULT = "result: "
+"""How the line starts that the engine repeats when the stage has ended."""
+
 
 def main(declared: Declared) -> dict[str, Any]:
     values, cell = declared.values, Cell(**declared.values["cell"])
@@ -50,8 +53,11 @@ def main(declared: Declared) -> dict[str, Any]:
     ]
     weights = checkpoint.stack([checkpoint.under("weights", state) for state in states])
     checkpoint.save(declared.outputs["weights"], weights)
-    write(pl.concat(frames), CURVES, declared.outputs["curves"])
+    table = pl.concat(frames)
+    write(table, CURVES, declared.outputs["curves"])
     shutil.rmtree(folder)
+    last = table.filter(pl.col("epoch") == values["epochs"])["mean_return"].to_numpy().mean()
+    print(f"{RESULT}{last:.4g} after {values['epochs']} epochs, {len(values['seeds'])} seeds")
     return {"device": devices.name(device), "kernels": compiled.kind()}
 
 

@@ -11,10 +11,9 @@ from jsae.analysis.tables import ReferenceReturns
 from jsae.config.errors import JsaeError
 from jsae.config.study import Cell
 from jsae.io.files import sha256
-from jsae.reporting import plots
+from jsae.reporting import plots, tried
 from jsae.reporting.looks import DASHES, SEARCHED, Looks
 from jsae.training.columns import KEYS
-from stages import figures
 from tests import made_runs
 
 EMBEDDINGS = ("none", "ra", "jsae")
@@ -305,7 +304,14 @@ def test_an_outcome_of_the_search_that_is_none_is_refused(tmp_path, text, said):
     if text is not None:
         path.write_text(text)
     with pytest.raises(JsaeError, match=said):
-        figures.read_search(path)
+        tried.read(path, tried.SETTINGS, LOOKS.cells)
+
+
+def test_only_searched_cells_of_the_study_are_shown(tmp_path):
+    path = tmp_path / "times.csv"
+    path.write_text(",".join(tried.TIMES) + "\nslot-machine,vpg,jsae,1,plain\nslot-machine,vpg,ra,2,plain\n")
+    shown = tried.read(path, tried.TIMES, looks_of(Cell("slot-machine", "vpg", "ra")).cells)
+    assert shown["seconds"].to_list() == [2]
 
 
 def test_wall_times_have_a_bar_a_cell():

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from jsae.analysis import claims
-from jsae.config import layout
+from jsae.config import layout, schema
 from jsae.config.errors import JsaeError
 from jsae.config.hyper_parameters import Best
 from jsae.config.study import Cell
@@ -278,6 +278,38 @@ def test_both_stages_open_what_is_declared_and_all_of_it(study, monkeypatch):
     for stage, text in used.items():
         for name in made_runs.declared(stage).inputs:
             assert f'input("{name}")' in text or f'inputs["{name}"]' in text, f"{stage} declares {name}"
+
+
+@pytest.mark.parametrize(("scale", "panel"), [("paper", ""), ("preview", "2c")])
+def test_dvc_declares_what_both_stages_read_and_no_more(scale, panel, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    planned = made_runs.planned(scale, panel)
+    graph = schema.read_yaml(Path("dvc.yaml"))["stages"]
+    for stage in (planned.figures(), planned.report()):
+        paths = {path.as_posix() for path in published.paths(stage.inputs)} | {str(layout.settings(stage.name))}
+        assert {resolved(dep, planned.plan) for dep in graph[stage.name]["deps"]} == paths
+        outputs = {path.as_posix() for path in published.paths(stage.outputs)}
+        assert {resolved(out, planned.plan) for out in graph[stage.name]["outs"]} == outputs
+
+
+def resolved(text: str, plan: dict) -> str:
+    """A path of dvc.yaml with what workflow/runs.yaml puts into it."""
+
+    def value(match: re.Match[str]) -> str:
+        found = plan
+        for key in match[1].split("."):
+            found = found[key]
+        return found
+
+    return re.sub(r"\$\{runs\.([a-z.]+)\}", value, text)
+
+
+def test_the_value_maps_are_those_of_the_papers_cells_in_gridworlds():
+    cells = [Cell(**entry["cell"]) for entry in made_runs.planned("paper").value_maps().values["cells"]]
+    known = made_runs.planned("paper").cells
+    assert [cell for cell in known if cell.environment.startswith("gridworld") and cell == cell.primary and
+            cell.embedding in ("none", "ra", "jsae")] == cells  # fmt: skip
+    assert len(cells) == 8
 
 
 def test_every_parameter_is_in_the_table(study, page):

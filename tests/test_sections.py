@@ -226,7 +226,7 @@ def test_a_reading_is_compared_with_the_primary_one_and_those_without_a_run_are_
     shown = list(results.readings(dataclasses.replace(study, readings=records, differences=[other, pair])))
     assert [block["kind"] for block in shown] == ["prose", "figure", "table", "table", "note"]
     assert len(shown[2]["rows"]) == 1
-    words = ["Slot machine (four-steps)", "VPG", "JSAE", "the primary reading", "5 / 5"]
+    words = ["Slot machine", "VPG", "JSAE", "the primary reading", "5 / 5"]
     assert shown[3]["rows"] == [[*words, *["1.00 [0.500, 1.50] normalized"] * 2]]
     assert "frozen (embeddings stay" in shown[4]["text"]
     assert "four-steps" not in shown[4]["text"]

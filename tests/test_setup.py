@@ -13,11 +13,11 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from jsae.analysis.curves import Cell
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from jsae.analysis import search
-from jsae.analysis.curves import Cell
 from jsae.config import parameters
 from tests import made_parameters
 

@@ -20,11 +20,7 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("scale", nargs="?", default="", help="smoke, preview or paper")
     parser.add_argument("--panel", default="", help="2a to 2f; left out: all panels")
-    parser.add_argument("--where", action="store_true", help="say where the report is, and write nothing")
     given = parser.parse_args(arguments)
-    if given.where:
-        print(f"\nReport: {layout.report(chosen_scale(layout.RUNS)).absolute()}")
-        return
     scale = given.scale or chosen_scale(layout.RUNS)
     wanted = wanted_text(scale, given.panel)
     if not layout.RUNS.exists() or layout.RUNS.read_text(encoding="utf-8") != wanted:

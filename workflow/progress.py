@@ -1,6 +1,7 @@
 """What a run prints while it is at work: a line for each stage that ends and, on a terminal, what is running now."""
 
 import contextlib
+import json
 import logging
 import re
 import shutil
@@ -10,13 +11,27 @@ import time
 from pathlib import Path
 from typing import TextIO
 
-from workflow.bridge import PLAN, log
+from workflow.bridge import PLAN, log, read_plan
 from workflow.status import State, remaining, runs_for, span, states_of_run
 
+ENVIRONMENTS = "data/processed/environments/"
 TAIL = 15
 """Lines of a failed stage's log that are printed."""
 SILENCE = 300.0
 """Seconds after which a log file, too, gets a line about what is running."""
+
+
+RESULT = "result: "
+"""How a stage's line of log starts that is worth repeating."""
+
+
+def reference(stage: str) -> list[str]:
+    """The returns of the random and of the best policy in the environment of a training, as far as they are known."""
+    environments = (Path(dep) for dep in read_plan()[stage]["deps"] if dep.startswith(ENVIRONMENTS))
+    path = next(environments).with_suffix(".json")
+    known = json.loads(path.read_text(encoding="utf-8"))
+    words = (("random", known["random_return"]), ("best", known["optimal_return"]))
+    return [f"{word} {value:.4g}" for word, value in words if value is not None]
 
 
 class Errors(logging.Handler):
@@ -63,7 +78,9 @@ class Progress(threading.Thread):
                 if state.word == "done":
                     done += 1
                     now = "" if self._live else f" ({self._times(found)})"
-                    self._print(f"{done}/{len(found)} {name}: {lines[-1]}{now}")
+                    said = [line.removeprefix(RESULT) for line in lines if line.startswith(RESULT)]
+                    words = ", ".join([*said[-1:], *(reference(name) if said else ()), lines[-1]])
+                    self._print(f"{done}/{len(found)} {name}: {words}{now}")
                 else:
                     self._print(
                         f"error: {name}: {state.reason}", *(f"    {line}" for line in lines[-TAIL - 1 : -1]), sep="\n"

@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from ruamel.yaml import YAML
 
 from jsae.analysis import claims
 from jsae.analysis.schema import AGGREGATES, CELLS, FINAL
+from jsae.config.schema import read_yaml
 from jsae.io import files
 from jsae.io.declared import Declared
 from jsae.io.table import read as read_checked
+from jsae.reporting import tried
 from jsae.reporting.looks import Looks
-from jsae.training.columns import CURVES, KEYS
+from jsae.training.columns import CURVES
 
 Record = dict[str, Any]
 """A record of one of the JSON or YAML files, as it stands there."""
@@ -126,13 +127,12 @@ def read(settings: str) -> Context:
     declared = Declared.read(Path(settings))
     tables, probes = declared.input("tables"), declared.input("probes")
     cells = read_checked(CELLS, tables / "cells.parquet")
-    yaml = YAML(typ="safe")
     return Context(
         values=declared.values,
         figures=declared.input("figures"),
         looks=Looks.of(cells),
-        paper=yaml.load(declared.input("paper")),
-        deviations=yaml.load(declared.input("deviations")),
+        paper=read_yaml(declared.input("paper")),
+        deviations=read_yaml(declared.input("deviations")),
         book=claims.load(declared.input("book")),
         curves=read_checked(CURVES, tables / "curves.parquet"),
         final=read_checked(FINAL, tables / "final.parquet"),
@@ -144,13 +144,8 @@ def read(settings: str) -> Context:
         checks=pl.DataFrame(files.read_json(declared.input("theory"))["checks"], infer_schema_length=None),
         probes=files.read_table(probes / "embeddings.parquet"),
         value_maps=files.read_table(declared.input("value_maps")),
-        tried=_of_study(pl.read_csv(declared.input("search"), infer_schema_length=None), cells),
-        took=_of_study(pl.read_csv(declared.input("search_times")), cells),
+        tried=tried.read(declared.input("search"), tried.SETTINGS, cells),
+        took=tried.read(declared.input("search_times"), tried.TIMES, cells),
         purchases={source: files.read_json(Path(path)) for source, path in declared.inputs["purchases"].items()},
         models={source: files.read_json(Path(path)) for source, path in declared.inputs["transitions"].items()},
     )
-
-
-def _of_study(search: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFrame:
-    """The rows of a table of the search on cells of this study."""
-    return search.join(cells, on=KEYS[:3], how="semi", maintain_order="left")

@@ -75,7 +75,7 @@ def note(text: str, kind: str = "plain") -> Block:
 
 
 def frame(target: str, fallback: str, title: str) -> Block:
-    """Another page beside this one, shown inside it where it exists."""
+    """Another page next to this one, shown inside it where it exists."""
     return {"kind": "frame", "target": target, "fallback": fallback, "title": title}
 
 

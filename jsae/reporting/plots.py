@@ -502,7 +502,7 @@ def figure_sensitivity(search: pl.DataFrame, looks: Looks, stamp: str = "") -> F
 
 
 def _scores(axes: Axes, rows: pl.DataFrame, name: str, looks: Looks) -> None:
-    """Scores of one environment's settings against the values of a hyper-parameter, each embedding beside the next."""
+    """Scores of one environment's settings against the values of a hyper-parameter, each embedding in its place."""
     values = rows[name].drop_nulls().unique().sort().to_list()
     embeddings = looks.in_order(rows["embedding"].unique())
     for place, embedding in enumerate(embeddings):

@@ -148,9 +148,9 @@ def _of_runs(study: Context) -> dict[str, object]:
 
 
 def pretraining(study: Context, environments: Mapping[str, Record]) -> str:
-    """How many random transitions embeddings are pre-trained on, and how many epochs these would be."""
+    """How many random transitions embeddings are pre-trained on, and in how many epochs a run has as many."""
     return "; ".join(
-        f"{study.looks.environment(name)} {one['pretraining_samples']:,} transitions, as many as in "
-        f"{one['pretraining_samples'] / one['steps_per_epoch']:g} epochs"
+        f"{study.looks.environment(name)} {one['pretraining_samples']:,} "
+        f"({one['pretraining_samples'] / one['steps_per_epoch']:g})"
         for name, one in environments.items()
     )

@@ -22,7 +22,7 @@ def differences(study: Context) -> Iterator[document.Block]:
                 for cell, seeds in here.group_by(KEYS, maintain_order=True)
             )
             + ".",
-            "**Ablations** beside what the paper compares. A dot is a seed; the bar is the {{usual}} interval of "
+            "**Ablations** and what the paper compares. A dot is a seed; the bar is the {{usual}} interval of "
             "the mean (Student's t).",
             wide=True,
         )
@@ -45,13 +45,16 @@ def differences(study: Context) -> Iterator[document.Block]:
 
 
 def differences_table(study: Context, records: Sequence[Record], caption: str, name: str) -> document.Block:
-    """A row for each pair of cells: the first, the second, and the differences of both measures."""
+    """A row for each pair of cells: the first, the second, and the differences of both measures.
+
+    Of the first only environment, agent and embedding: the caption says the reading.
+    """
     ends = ["At the end"] if study.judged else []  # short runs say nothing about final performance
     return document.table(
-        ["Environment", "Agent", "Representation", "Minus", "n", *ends, "Mean over training"],
+        ["Environment", "Agent", "Embedding", "Minus", "n", *ends, "Mean over training"],
         [
             (
-                *wording.cell(study.looks, record["first"]),
+                *wording.cell(study.looks, record["first"][:3]),
                 other(study, record),
                 wording.seeds(record),
                 *(wording.difference(record["final"]) for _ in ends),

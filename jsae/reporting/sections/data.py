@@ -47,11 +47,11 @@ def _rules(source: str, purchases: Record) -> document.Block:
 
 
 def _calibration(calibration: Sequence[Record]) -> document.Block:
-    """A synthetic log beside what is published of the real one."""
+    """A synthetic log compared with what is published of the real one."""
     return document.table(
         ["Measure", "Published", "Synthetic", "Ratio"],
         calibration_rows(calibration),
-        "The synthetic log beside the published aggregates of the paper's data set (`data/calibration`), counts "
+        "The synthetic log and the published aggregates of the paper's data set (`data/calibration`), counts "
         "scaled to the size of the log; of what there are many, the range. Which item follows which is not published "
         "and is assumed.",
         numbers=["Published", "Synthetic", "Ratio"],

@@ -30,7 +30,7 @@ def probes(study: Context) -> Iterator[document.Block]:
     yield document.table(
         ["Representation", *measures],
         probe_rows(study.probes, study.looks),
-        "Pre-trained embeddings on fresh transitions: mean ± standard deviation over the seeds {{seeds}}; beside "
+        "Pre-trained embeddings on fresh transitions: mean ± standard deviation over the seeds {{seeds}}; next to "
         "each environment the unit of its losses.",
         numbers=measures,
         name="probes",

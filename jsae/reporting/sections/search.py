@@ -9,10 +9,7 @@ from jsae.reporting import document, wording
 from jsae.reporting.context import Context, Record
 from jsae.reporting.document import number
 from jsae.reporting.looks import SEARCHED
-from jsae.training.columns import KEYS
-
-CELL = KEYS[:3]
-"""The columns that name a cell in the tables of the search, which looks at the primary reading only."""
+from jsae.reporting.tried import CELL
 
 
 def outcome(study: Context) -> Iterator[document.Block]:

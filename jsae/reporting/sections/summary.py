@@ -83,7 +83,7 @@ def so_far(study: Context) -> Iterator[document.Block]:
             for claim in pairs.values()
         ],
         f"Who has learnt more so far: differences of the mean return over training with their {study.confidence} "
-        "intervals (Welch). Normalized: random policy zero, optimal policy one.",
+        "intervals (Welch). Normalized: random policy zero, optimal policy one; return: the optimum is not known.",
         numbers=["n"],
         name="so-far",
         wide=True,
