@@ -23,7 +23,7 @@ def main(arguments: Sequence[str]) -> None:
     given = parser.parse_args(arguments)
     scale = given.scale or chosen_scale(layout.RUNS)
     wanted = wanted_text(scale, given.panel)
-    if not layout.RUNS.exists() or layout.RUNS.read_text(encoding="utf-8") != wanted:
+    if not layout.RUNS.is_file() or layout.RUNS.read_bytes() != wanted.encode():
         with write_atomically(layout.RUNS) as temporary:
             temporary.write_text(wanted, encoding="utf-8")
         print(f"{layout.RUNS}: scale {scale}" + (f", panel {given.panel}" if given.panel else ""))
