@@ -31,8 +31,12 @@ def class_name(kind: Kind, name: str) -> str:
 
 
 def names(kind: Kind) -> list[str]:
-    """Every name of a kind, sorted. Nothing is imported: a file counts if it defines the class."""
-    return sorted(path.stem for path in (_ROOT / kind).glob("*.py") if _defines(path, class_name(kind, path.stem)))
+    """Every name of a kind, sorted. Nothing is imported: a file counts if it defines the class.
+
+    Files of editors and systems, as .#vpg.py and ._vpg.py, do not count.
+    """
+    files = (_ROOT / kind).glob("[a-z]*.py")
+    return sorted(path.stem for path in files if _defines(path, class_name(kind, path.stem)))
 
 
 def _defines(path: Path, name: str) -> bool:
