@@ -219,7 +219,7 @@ def test_a_run_stops_at_target_kl_while_another_goes_on() -> None:
     policy = Gaussian(streams, 3, (8, 8), 2, torch.full((2,), 0.5))
     agent = VPG(
         policy,
-        MLP(streams, 3, (8, 8), 1, members=2),
+        MLP(streams, 3, (8, 8), 1, runs=2),
         actor_learning_rates=torch.tensor([0.1, 1e-5]),
         critic_learning_rates=torch.full((2,), 1e-3),
         discount=0.9,
