@@ -188,6 +188,13 @@ def test_a_module_named_as_an_attribute_counts_and_what_is_no_module_does_not(fo
     assert program(files) == {"main.py", "a/__init__.py", "a/b.py", "a/c.py"}
 
 
+def test_the_packages_of_a_module_that_is_loaded_by_name_count(folder: Path) -> None:
+    program(dict.fromkeys(("main.py", "a/__init__.py", "a/b/__init__.py", "a/b/c.py", "a/b/d.py"), ""))
+    (folder / "a/__init__.py").write_text("import e\n", encoding="utf-8")
+    (folder / "e.py").write_text("", encoding="utf-8")
+    assert set(CodeFiles().of([Path("a/b/c.py")])) == {"a/__init__.py", "a/b/__init__.py", "a/b/c.py", "e.py"}
+
+
 def test_circles_end(folder: Path) -> None:
     assert program({"main.py": "import a\n", "a.py": "import main\n"}) == {"main.py", "a.py"}
 

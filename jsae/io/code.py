@@ -24,10 +24,11 @@ class CodeFiles:
     def of(self, scripts: Iterable[Path], others: Iterable[Path] = ()) -> dict[str, str]:
         """Digests, by path, of every file that importing `scripts` can run, and of `others`.
 
-        Imports inside functions count. A C++ file with the name of a module belongs to it.
+        Imports inside functions count, and so do the packages of a module. A C++ file with the name of a module belongs
+        to it.
         """
         seen: set[Path] = set()
-        todo = list(scripts)
+        todo = [path for script in scripts for path in (script, *_packages_of(script))]
         while todo:
             path = todo.pop()
             if path not in seen:
@@ -69,6 +70,10 @@ def _files_of(module: str) -> Iterator[Path]:
     for length in range(1, len(parts) + 1):
         base = Path(*parts[:length])
         yield from (path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file())
+
+
+def _packages_of(path: Path) -> Iterator[Path]:
+    yield from (file for folder in path.parents if (file := folder / "__init__.py").is_file())
 
 
 def digest(path: Path) -> str:
