@@ -75,14 +75,14 @@ test-slurm: environment  ## test on a real Slurm of two nodes, made for it on th
 
 check: environment  ## format, lint, types and import contracts
 	ruff format --check
-	clang-format --dry-run --Werror jsae/*.cpp jsae/*/*.cpp
+	clang-format --dry-run --Werror jsae/*/*.cpp
 	ruff check
 	mypy
 	lint-imports --no-logo
 
 format: environment  ## format the code and fix what the linter can fix
 	ruff format
-	clang-format -i jsae/*.cpp jsae/*/*.cpp
+	clang-format -i jsae/*/*.cpp
 	ruff check --fix
 
 lock: environment  ## recompile the locks from requirements/*.in (UPGRADE=1: to the newest versions)
@@ -105,4 +105,4 @@ clean:  ## remove caches and logs
 	find jsae stages tools tests workflow report benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 clean-all: clean  ## remove .venv as well; data, results and checkpoints stay (they cost hours)
-	rm -rf .venv .bootstrap jsae/*.so jsae/*/*.so
+	rm -rf .venv .bootstrap jsae/*/*.so

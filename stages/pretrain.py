@@ -36,7 +36,8 @@ def main(declared: Declared) -> dict[str, Any]:
             learning_rate=values["learning_rate"],
             weight_decay=values["weight_decay"],
             validation_share=values["validation_share"],
-            patience=values["patience"],
+            window=values["window"],
+            minimum_improvement=values["minimum_improvement"],
             source=declared.optional("source"),
             device=str(device),
         )

@@ -90,7 +90,8 @@ embeddings:
   weight_decay: 0.0001
   batch_size: 16
   validation_share: 0.1
-  patience: 40
+  window: 40
+  minimum_improvement: 0.0
   continual_epochs: 1
   continual_batch_size: 8
 agents:

@@ -26,6 +26,8 @@ SEEDS = [0, 1]
 EMBEDDINGS = ["none", "ra", "jsae"]
 AGENTS = ["vpg", "ppo", "sac"]
 ENTROPY_WEIGHT = 0.1
+NEVER: Any = {"window": 10**6, "minimum_improvement": 0.0}
+"""Pre-training does not stop by itself."""
 
 
 def settings(
@@ -57,7 +59,7 @@ def embedded(name: str, environment: Environment) -> Embedding:
     if embedding.learnt:
         data = random_transitions(environment, SEEDS, 400)
         learner = Learner(embedding, Streams(SEEDS, "test"), learning_rate=0.03, weight_decay=0.0)
-        pretrain(embedding, data, learner, epochs=30, batch_size=100, validation_share=0.1, window=30)
+        pretrain(embedding, data, learner, epochs=30, batch_size=100, validation_share=0.1, **NEVER)
     return embedding
 
 
@@ -219,7 +221,7 @@ def test_a_run_stops_at_target_kl_while_another_goes_on() -> None:
     policy = Gaussian(streams, 3, (8, 8), 2, torch.full((2,), 0.5))
     agent = VPG(
         policy,
-        MLP(streams, 3, (8, 8), 1, members=2),
+        MLP(streams, 3, (8, 8), 1, runs=2),
         actor_learning_rates=torch.tensor([0.1, 1e-5]),
         critic_learning_rates=torch.full((2,), 1e-3),
         discount=0.9,

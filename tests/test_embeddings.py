@@ -1,6 +1,7 @@
 """Embeddings: the paper's losses by hand, f as the nearest neighbour, pre-training that stops when it should."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -18,6 +19,8 @@ from jsae.training.pretraining import evaluate, levelled_off, pretrain
 from tests import probes
 
 SEEDS = [0, 1, 2]
+NEVER: Any = {"window": 10**6, "minimum_improvement": 0.0}
+"""Pre-training does not stop by itself."""
 
 
 def learner(embedding, rate: float = 0.03) -> Learner:
@@ -89,7 +92,7 @@ def test_pretraining_learns_what_an_action_does(name: str) -> None:
     embedding = embed(name, environment, SEEDS, 3, 2)
     data = random_transitions(environment, SEEDS, 400)
     before = evaluate(embedding, data, 100)
-    pretrain(embedding, data, learner(embedding), epochs=40, batch_size=50, validation_share=0.1, window=40)
+    pretrain(embedding, data, learner(embedding), epochs=40, batch_size=50, validation_share=0.1, **NEVER)
     after = evaluate(embedding, data, 100)
     assert (before > 1.3).all()
     assert (after < 0.7).all()
@@ -102,7 +105,14 @@ def test_pretraining_stops_when_the_held_out_loss_is_flat_and_keeps_the_best() -
     embedding = embed("jsae", environment, SEEDS, 2, 2)
     data = random_transitions(environment, SEEDS, 300)
     _, held_out_loss = pretrain(
-        embedding, data, learner(embedding, 0.3), epochs=500, batch_size=100, validation_share=0.2, window=3
+        embedding,
+        data,
+        learner(embedding, 0.3),
+        epochs=500,
+        batch_size=100,
+        validation_share=0.2,
+        window=9,
+        minimum_improvement=0,
     )
     assert held_out_loss.shape[1] < 500
     held_out = Transitions(*(field[:, -60:] for field in data))
@@ -122,9 +132,9 @@ def test_a_loss_has_levelled_off_by_hand() -> None:
 def test_pretraining_that_gains_too_little_stops_earlier_and_keeps_the_best() -> None:
     environment = probes.RewardOfAction()
     data = random_transitions(environment, SEEDS, 400)
-    arguments = {"epochs": 60, "batch_size": 50, "validation_share": 0.1, "window": 5}
+    arguments = {"epochs": 60, "batch_size": 50, "validation_share": 0.1, "window": 40}
     whole, short = (embed("jsae", environment, SEEDS, 3, 2) for _ in range(2))
-    _, losses = pretrain(whole, data, learner(whole), **arguments)
+    _, losses = pretrain(whole, data, learner(whole), **arguments, minimum_improvement=0.0)
     _, cut = pretrain(short, data, learner(short), **arguments, minimum_improvement=0.5)
     assert cut.shape[1] < losses.shape[1]
     start = evaluate(embed("jsae", environment, SEEDS, 3, 2), Transitions(*(field[:, -40:] for field in data)), 50)
@@ -139,13 +149,13 @@ def test_a_runs_pretraining_does_not_depend_on_the_others() -> None:
     environment = probes.RewardOfAction()
     together = embed("jsae", environment, SEEDS, 3, 2)
     data = random_transitions(environment, SEEDS, 200)
-    pretrain(together, data, learner(together), epochs=5, batch_size=50, validation_share=0.1, window=5)
+    pretrain(together, data, learner(together), epochs=5, batch_size=50, validation_share=0.1, **NEVER)
     for run, seed in enumerate(SEEDS):
         alone = embed("jsae", environment, [seed], 3, 2)
         own = random_transitions(environment, [seed], 200)
         assert torch.equal(own.action[0], data.action[run])
         single = Learner(alone, Streams([seed], "test"), learning_rate=0.03, weight_decay=0.0)
-        pretrain(alone, own, single, epochs=5, batch_size=50, validation_share=0.1, window=5)
+        pretrain(alone, own, single, epochs=5, batch_size=50, validation_share=0.1, **NEVER)
         for name, parameter in alone.parameters.items():
             torch.testing.assert_close(parameter[0], together.parameters[name][run])
 
@@ -156,7 +166,7 @@ def test_a_loss_that_is_not_a_number_stops_pretraining() -> None:
     data = random_transitions(environment, SEEDS, 100)
     embedding.parameters["phi"].detach()[0, 0, 0] = torch.nan
     with pytest.raises(JsaeError, match="pre-training: loss is"):
-        pretrain(embedding, data, learner(embedding), epochs=2, batch_size=50, validation_share=0.1, window=2)
+        pretrain(embedding, data, learner(embedding), epochs=2, batch_size=50, validation_share=0.1, **NEVER)
 
 
 def test_samples_survive_their_file(tmp_path) -> None:

@@ -91,7 +91,7 @@ def test_a_folder_that_may_not_be_written_is_named(tmp_path: Path) -> None:
         with write_atomically(tmp_path / "file") as temporary:
             temporary.write_text("content")
 
-    with pytest.raises(JsaeError, match="mend the permissions"):
+    with pytest.raises(JsaeError, match="change the permissions"):
         write()
 
 

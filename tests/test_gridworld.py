@@ -177,11 +177,11 @@ def test_episodes_are_independent():
     state = torch.rand(3, 4, 2, generator=generator)
     action = torch.randint(2048, (3, 4), generator=generator)
     together = WORLD_11.step(state, action)
-    for member in range(3):
+    for run in range(3):
         for lane in range(4):
-            alone = WORLD_11.step(state[member, lane][None, None], action[member, lane][None, None])
+            alone = WORLD_11.step(state[run, lane][None, None], action[run, lane][None, None])
             for joint, single in zip(together, alone, strict=True):
-                assert torch.equal(joint[member, lane], single[0, 0])
+                assert torch.equal(joint[run, lane], single[0, 0])
 
 
 def test_a_step_changes_no_argument_and_repeats():

@@ -44,7 +44,7 @@ def close(found: Tensor, expected: Tensor, tolerance: float = 2e-6) -> None:
 @pytest.mark.parametrize(("hidden", "activation"), [((9, 6), "tanh"), ((64,), "relu"), ((150, 40, 8), "tanh")])
 def test_outputs(batch: int, outputs: int, inputs: int, beside: int, hidden: tuple[int, ...], activation: str) -> None:
     """Tiles that are cut, columns that fill no vector, layers wide enough to be packed; `inputs` ids, or floats."""
-    mlp = MLP(Streams(range(P), "test"), 11, hidden, outputs, activation=activation, beside=beside, members=P)
+    mlp = MLP(Streams(range(P), "test"), 11, hidden, outputs, activation=activation, beside=beside, runs=P)
     x = ids(11, P, batch, inputs) if inputs else drawn(P, batch, 11)
     e = drawn(P, batch, beside) if beside else None
     with torch.no_grad():
@@ -55,7 +55,7 @@ def test_outputs(batch: int, outputs: int, inputs: int, beside: int, hidden: tup
 
 @pytest.mark.parametrize("bad", [-1, 11])
 def test_ids_outside_the_table_are_refused(bad: int) -> None:
-    mlp = MLP(Streams(range(P), "test"), 11, (8,), 1, members=P)
+    mlp = MLP(Streams(range(P), "test"), 11, (8,), 1, runs=P)
     x = ids(11, P, 4, 2)
     x[1, 2, 1] = bad
     with torch.no_grad(), pytest.raises(IndexError, match=f"{bad}.*table of 11 rows"):

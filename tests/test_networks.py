@@ -1,4 +1,4 @@
-"""Networks and Adam of a population against torch's own, member by member."""
+"""Networks and Adam of a batch of runs against torch's own, run by run."""
 
 import pytest
 import torch
@@ -12,9 +12,9 @@ from tests.elsewhere import Elsewhere, reaching
 P, B = 3, 7
 
 
-def plain_mlp(mlp: MLP, flat: Tensor, member: int, x: Tensor) -> Tensor:
-    """One member's outputs by the textbook formula, in x's precision."""
-    w1, b1, w2, b2, w3, b3 = (block[member] for block in mlp.blocks(flat))
+def plain_mlp(mlp: MLP, flat: Tensor, run: int, x: Tensor) -> Tensor:
+    """One run's outputs by the textbook formula, in x's precision."""
+    w1, b1, w2, b2, w3, b3 = (block[run] for block in mlp.blocks(flat))
     squash = torch.tanh if mlp.activation == "tanh" else torch.relu
     return squash(squash(x @ w1 + b1) @ w2 + b2) @ w3 + b3
 
@@ -22,7 +22,7 @@ def plain_mlp(mlp: MLP, flat: Tensor, member: int, x: Tensor) -> Tensor:
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 @pytest.mark.parametrize("ids", [0, 1, 2])
 def test_outputs_and_gradients_are_those_of_autograd(activation: str, ids: int) -> None:
-    mlp = MLP(Streams(range(P), "test"), 11, (8, 6), 4, activation=activation, extra=3, members=P)
+    mlp = MLP(Streams(range(P), "test"), 11, (8, 6), 4, activation=activation, extra=3, runs=P)
     mlp.flat = mlp.flat.detach().double().requires_grad_()
     generator = torch.Generator().manual_seed(0)
     if ids:
@@ -36,7 +36,7 @@ def test_outputs_and_gradients_are_those_of_autograd(activation: str, ids: int) 
     (out * weights).sum().backward()
 
     flat = mlp.flat.detach().clone().requires_grad_()
-    expected = torch.stack([plain_mlp(mlp, flat, member, dense[member]) for member in range(P)])
+    expected = torch.stack([plain_mlp(mlp, flat, run, dense[run]) for run in range(P)])
     (expected * weights).sum().backward()
     torch.testing.assert_close(out, expected)
     torch.testing.assert_close(mlp.flat.grad, flat.grad)
@@ -47,7 +47,7 @@ def test_outputs_and_gradients_are_those_of_autograd(activation: str, ids: int) 
 @pytest.mark.parametrize("ids", [0, 2])
 def test_inputs_beside_the_first_are_differentiated_and_constants_are_not(ids: int) -> None:
     """Q(x, e) with its parameters held constant, as a policy's loss takes it, and with them learning."""
-    mlp = MLP(Streams(range(P), "test"), 11, (8, 6), 1, activation="relu", beside=2, members=P)
+    mlp = MLP(Streams(range(P), "test"), 11, (8, 6), 1, activation="relu", beside=2, runs=P)
     mlp.flat = mlp.flat.detach().double().requires_grad_()
     generator = torch.Generator().manual_seed(0)
     ids_or_vectors = torch.randint(11, (P, B, 2), generator=generator)
@@ -59,7 +59,7 @@ def test_inputs_beside_the_first_are_differentiated_and_constants_are_not(ids: i
 
     flat, same_e = mlp.flat.detach().clone().requires_grad_(), e.detach().clone().requires_grad_()
     joint = torch.cat([dense, same_e], 2)
-    expected = torch.stack([plain_mlp(mlp, flat, member, joint[member]) for member in range(P)])
+    expected = torch.stack([plain_mlp(mlp, flat, run, joint[run]) for run in range(P)])
     expected.square().sum().backward()
     torch.testing.assert_close(mlp.flat.grad, flat.grad)
     torch.testing.assert_close(gradient, same_e.grad)
@@ -71,14 +71,14 @@ def test_inputs_beside_the_first_are_differentiated_and_constants_are_not(ids: i
 
 
 def test_twins_of_a_member_differ_and_do_not_depend_on_other_members() -> None:
-    pair = MLP(Streams([0, 1], "test"), 3, (4, 4), 1, twins=2, members=2).flat.detach()
-    alone = MLP(Streams([1], "test"), 3, (4, 4), 1, twins=2, members=1).flat.detach()
+    pair = MLP(Streams([0, 1], "test"), 3, (4, 4), 1, twins=2, runs=2).flat.detach()
+    alone = MLP(Streams([1], "test"), 3, (4, 4), 1, twins=2, runs=1).flat.detach()
     assert torch.equal(pair[2:], alone)
     assert not torch.equal(alone[0], alone[1])
 
 
 def test_initial_parameters_are_uniform_as_in_torch_linear() -> None:
-    mlp = MLP(Streams([0], "test"), 400, (100, 50), 10, members=1)
+    mlp = MLP(Streams([0], "test"), 400, (100, 50), 10, runs=1)
     for number, block in enumerate(mlp.blocks(mlp.flat.detach())):
         bound = [400, 100, 50][number // 2] ** -0.5
         assert block.abs().max() <= bound
@@ -87,7 +87,7 @@ def test_initial_parameters_are_uniform_as_in_torch_linear() -> None:
 
 
 def test_backward_refuses_parameters_that_moved_since_the_forward_pass() -> None:
-    mlp = MLP(Streams([0], "test"), 3, (4, 4), 1, members=1)
+    mlp = MLP(Streams([0], "test"), 3, (4, 4), 1, runs=1)
     out = mlp(torch.ones(1, 2, 3))
     with torch.no_grad():
         mlp.flat.add_(1)
@@ -149,7 +149,7 @@ def test_adam_leaves_a_stopped_member_and_its_moments_alone(device: torch.device
 @pytest.mark.parametrize("ids", [False, True])
 def test_a_chosen_output_is_a_column_of_all_outputs(activation: str, ids: bool) -> None:
     """Its value, and the gradients of the parameters, also where two inputs choose the same column."""
-    network = MLP(Streams(range(3), "test"), 6, (5, 4), 7, activation=activation, extra=2, members=3)
+    network = MLP(Streams(range(3), "test"), 6, (5, 4), 7, activation=activation, extra=2, runs=3)
     network.flat = network.flat.detach().double().requires_grad_()
     x = torch.randint(6, (3, 20, 2)) if ids else torch.randn(3, 20, 6, dtype=torch.float64)
     column, weights = torch.randint(7, (3, 20)), torch.randn(3, 20, dtype=torch.float64)

@@ -92,7 +92,7 @@ def paths_of(trainer: Trainer, experience: Experience, run: int) -> list[referen
         for t in range(steps):
             ended = bool(terminated[t, env])
             if ended or t == steps - 1:
-                choice = experience.choice[run, start : t + 1, env]
+                choice = experience.latent[run, start : t + 1, env]
                 rewards = reward[start : t + 1, env].double().numpy()
                 found.append(reference.Path(o[start : t + 2, env], choice, rewards, ended))
                 start = t + 1

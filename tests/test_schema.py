@@ -44,7 +44,7 @@ def test_the_small_file_of_the_tests_is_valid(tmp_path: Path) -> None:
         # a name that nobody knows, in each kind of section
         ("redings", {}, "redings is not a parameter (did you mean readings?)"),
         ("scale", "paper", "scale is not a parameter (did you mean scales?)"),
-        ("embeddings.patiance", 3, "embeddings.patiance is not a parameter (did you mean patience?)"),
+        ("embeddings.windoow", 3, "embeddings.windoow is not a parameter (did you mean window?)"),
         ("agents.ppo.clip_ratio", 0.2, "agents.ppo.clip_ratio is not a parameter (did you mean clip?)"),
         ("agents.pop", {}, "agents: pop: there is no jsae/agents/pop.py with a class POP (did you mean ppo?)"),
         ("agents.common.discont", 0.9, "agents.common.discont is not a parameter (did you mean discount?)"),
@@ -58,7 +58,7 @@ def test_the_small_file_of_the_tests_is_valid(tmp_path: Path) -> None:
         ("readings.four-steps.agents.vpg", {"train_pi_iter": 4}, "readings.four-steps.agents.vpg.train_pi_iter is not a parameter (did you mean train_pi_iters?)"),
         ("readings.four-steps.agents", {"common": {"discount": 0.5}}, "readings.four-steps.agents: there is no 'common'"),
         ("readings.four-steps.environment", {"dynamics": {"binz": 5}}, "readings.four-steps.environment.dynamics.binz is not a parameter (did you mean bins?)"),
-        ("readings.four-steps.embeddings", {"patiance": 3}, "readings.four-steps.embeddings.patiance is not a parameter (did you mean patience?)"),
+        ("readings.four-steps.embeddings", {"windoow": 3}, "readings.four-steps.embeddings.windoow is not a parameter (did you mean window?)"),
         ("cells.main.0.reading", ["four-steps"], "cells.main.0.reading is not a parameter (did you mean readings?)"),
         ("cells.main.0.readings", ["four-step"], "cells.main.readings: there is no 'four-step' (did you mean four-steps?)"),
         ("cells.main.0.environments", ["slot"], "cells.main.environments: there is no 'slot' (did you mean slots?)"),
@@ -82,9 +82,9 @@ def test_the_small_file_of_the_tests_is_valid(tmp_path: Path) -> None:
         ("search.vary", ["learning_rate"], "search.vary.0 must be 'actor_learning_rate', "),
         # a name that cannot be part of a file's name
         ("cells.a/b", [], f"cells.a/b: 'a/b' is no name: {NAME}"),
-        ("readings.a/b", {"meaning": "x", "embeddings": {"patience": 2}}, f"readings.a/b: 'a/b' is no name: {NAME}"),
-        ("readings.Four", {"meaning": "x", "embeddings": {"patience": 2}}, f"readings.Four: 'Four' is no name: {NAME}"),
-        ("readings.primary", {"meaning": "x", "embeddings": {"patience": 2}}, "readings.primary: params.yaml without any reading is called so"),
+        ("readings.a/b", {"meaning": "x", "embeddings": {"window": 2}}, f"readings.a/b: 'a/b' is no name: {NAME}"),
+        ("readings.Four", {"meaning": "x", "embeddings": {"window": 2}}, f"readings.Four: 'Four' is no name: {NAME}"),
+        ("readings.primary", {"meaning": "x", "embeddings": {"window": 2}}, "readings.primary: params.yaml without any reading is called so"),
         # seeds
         ("scales.smoke.0.seeds", ["4-0"], "scales.smoke.0.seeds.0: a block of seeds is written first-last, as 0-4, not '4-0'"),
         ("scales.smoke.0.seeds", ["0-4; rm -rf ."], "a block of seeds is written first-last, as 0-4"),
@@ -234,13 +234,13 @@ def test_a_scale_and_a_panel_that_do_not_exist_are_named() -> None:
 
 
 def test_a_reading_changes_what_it_names_and_nothing_else() -> None:
-    reading = {"meaning": "x", "agents": {"vpg": {"train_pi_iters": 9}}, "embeddings": {"patience": 2}}
+    reading = {"meaning": "x", "agents": {"vpg": {"train_pi_iters": 9}}, "embeddings": {"window": 2}}
     reading["environment"] = {"continual": True, "dynamics": {"bins": 5}}
     parameters = made_parameters.loaded({"readings.four-steps": reading})
     primary = parameters.environment("grid")
     assert parameters.agent("vpg", "four-steps") == parameters.agent("vpg") | {"train_pi_iters": 9}
     assert parameters.agent("ppo", "four-steps") == parameters.agent("ppo")
-    assert parameters.embedding("four-steps") == parameters.embeddings.model_copy(update={"patience": 2})
+    assert parameters.embedding("four-steps") == parameters.embeddings.model_copy(update={"window": 2})
     changed = {"continual": True, "dynamics": primary.dynamics | {"bins": 5}}
     assert parameters.environment("grid", "four-steps") == primary.model_copy(update=changed)
 

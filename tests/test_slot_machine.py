@@ -90,11 +90,11 @@ def test_episodes_are_independent():
     state = torch.randint(1296, (3, 4, 1), generator=generator)
     action = torch.randint(4096, (3, 4), generator=generator)
     together = MACHINE.step(state, action)
-    for member in range(3):
+    for run in range(3):
         for lane in range(4):
-            alone = MACHINE.step(state[member, lane][None, None], action[member, lane][None, None])
+            alone = MACHINE.step(state[run, lane][None, None], action[run, lane][None, None])
             for joint, single in zip(together, alone, strict=True):
-                assert torch.equal(joint[member, lane], single[0, 0])
+                assert torch.equal(joint[run, lane], single[0, 0])
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ def test_the_bootstrap_resamples_within_environments_only():
 
 
 def test_the_bootstrap_of_a_mean_has_the_standard_error_in_closed_form():
-    """The resampled mean of n values has standard deviation σ / √n, σ of the population of those values."""
+    """The resampled mean of n values has standard deviation σ / √n, σ of the batch of runs of those values."""
     x = np.random.default_rng(5).normal(size=(8, 1))
     drawn = statistics.resampled(x, lambda z: z.mean(axis=(1, 2)), np.random.default_rng(6), 40_000)
     assert drawn.std() == pytest.approx(x.std() / math.sqrt(8), rel=0.02)

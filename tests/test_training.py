@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,6 +36,8 @@ SLOT_MACHINE = {
     "minimum_count": 2,
     "episode_length": 5,
 }
+NEVER: Any = {"window": 10**6, "minimum_improvement": 0.0}
+"""Pre-training does not stop by itself."""
 
 
 def environment(kind: str) -> Environment:
@@ -59,7 +62,7 @@ def make(kind: str, embedding: str, seeds: list[int], *, continual: bool = False
     if built.learnt:
         learner = Learner(built, Streams(seeds, "test"), learning_rate=0.01, weight_decay=0.0)
         data = random_transitions(world, seeds, 100)
-        pretrain(built, data, learner, epochs=2, batch_size=50, validation_share=0.2, window=2)
+        pretrain(built, data, learner, epochs=2, batch_size=50, validation_share=0.2, **NEVER)
     return Trainer(world, built, "vpg", seeds, replace(values, **changes))
 
 

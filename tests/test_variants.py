@@ -3,6 +3,7 @@
 import math
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -25,6 +26,8 @@ SEEDS = [0, 1]
 CHEETAH = HalfCheetah(episode_length=8)
 CONTINUAL = Continual(epochs=1, batch_size=10, learning_rate=0.01, weight_decay=1e-4)
 VARIANTS = ["separate", "state_only", "action_only", "jsae_transfer", "jsae_transfer_tuned", "jsae_transfer_all"]
+NEVER: Any = {"window": 10**6, "minimum_improvement": 0.0}
+"""Pre-training does not stop by itself."""
 
 
 def zeroed(name: str, environment: Environment) -> base.Embedding:
@@ -38,7 +41,7 @@ def zeroed(name: str, environment: Environment) -> base.Embedding:
 def learn(embedding: base.Embedding, environment: Environment, epochs: int = 2) -> None:
     learner = Learner(embedding, Streams(SEEDS, "test"), learning_rate=0.03, weight_decay=0.01)
     data = random_transitions(environment, SEEDS, 80)
-    pretrain(embedding, data, learner, epochs=epochs, batch_size=20, validation_share=0.2, window=epochs)
+    pretrain(embedding, data, learner, epochs=epochs, batch_size=20, validation_share=0.2, **NEVER)
 
 
 def test_eq_6_by_hand() -> None:

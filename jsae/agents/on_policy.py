@@ -84,7 +84,7 @@ class OnPolicyAgent:
         """
         streams = Streams(seeds, "initialisation", device)
         policy = policy_over(spec, streams, inputs, hidden_sizes, initial_standard_deviations)
-        return cls(policy, MLP(streams, inputs, hidden_sizes, 1, members=len(seeds)), **arguments)
+        return cls(policy, MLP(streams, inputs, hidden_sizes, 1, runs=len(seeds)), **arguments)
 
     def draw(self, streams: Streams, *shape: int) -> Tensor:
         """Noise for `sample`, `[P, *shape, ...]`."""
@@ -110,7 +110,7 @@ class OnPolicyAgent:
             `[P]` each: `policy_loss` and `critic_loss` before the first step, `entropy` of the policy in nats,
             `kl` after the last step, and `pi_iters`, the policy steps that were taken.
         """
-        latent = experience.choice.flatten(1, 2)
+        latent = experience.latent.flatten(1, 2)
         with torch.no_grad():
             x = represent(experience.observation.flatten(1, 2))
             value = self.critic(x)[..., 0].view_as(experience.reward)
@@ -150,8 +150,8 @@ class OnPolicyAgent:
     def _improve_policy_compiled(self, x: Tensor, latent: Tensor, advantage: Tensor, clip: float) -> dict[str, Tensor]:
         """The same by jsae.nn.kernels."""
         state = self._actor_adam.ahead(self.train_pi_iters)
-        shape, kl_limit = self.policy.network.shape, self.target_kl
-        metrics = kernels.improve_policy(shape, state, x, latent, advantage, clip=clip, kl_limit=kl_limit)
+        shape, target_kl = self.policy.network.shape, self.target_kl
+        metrics = kernels.improve_policy(shape, state, x, latent, advantage, clip=clip, target_kl=target_kl)
         metrics["pi_iters"] = metrics.pop("policy_steps")
         self._actor_adam.count(metrics["pi_iters"])
         return metrics

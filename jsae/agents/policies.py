@@ -38,7 +38,7 @@ class Gaussian:
     ):
         self.action_size = action_size
         runs = len(initial_standard_deviation)
-        self.network = MLP(streams, inputs, hidden_sizes, action_size, extra=action_size, members=runs)
+        self.network = MLP(streams, inputs, hidden_sizes, action_size, extra=action_size, runs=runs)
         with torch.no_grad():
             self.network.free.copy_(initial_standard_deviation.log()[:, None])
 
@@ -96,7 +96,7 @@ class Categorical:
     """Softmax over all actions: one output for each (agents without embeddings)."""
 
     def __init__(self, streams: Streams, inputs: int, hidden_sizes: Sequence[int], n_actions: int, runs: int):
-        self.network = MLP(streams, inputs, hidden_sizes, n_actions, members=runs)
+        self.network = MLP(streams, inputs, hidden_sizes, n_actions, runs=runs)
 
     def draw(self, streams: Streams, *shape: int) -> Tensor:
         """Noise for `sample`, `[P, *shape]`."""

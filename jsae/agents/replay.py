@@ -53,7 +53,7 @@ class Replay:
         """Keep an epoch, in place of the oldest one where the ring is full."""
         epoch = {
             "observation": torch.cat([experience.observation, experience.last_observation[:, None]], 1),
-            "latent": experience.choice,
+            "latent": experience.latent,
             "reward": experience.reward,
             "terminated": experience.terminated,
         }

@@ -117,7 +117,7 @@ class ContinuousActorCritic:
     ):
         self._size, runs = size, len(deviations)
         self.policy = SquashedGaussian(streams, inputs, hidden_sizes, size, deviations, limit)
-        self.critics = MLP(streams, inputs, hidden_sizes, 1, activation="relu", beside=size, twins=2, members=runs)
+        self.critics = MLP(streams, inputs, hidden_sizes, 1, activation="relu", beside=size, twins=2, runs=runs)
 
     def explore(self, streams: Streams, *shape: int) -> Tensor:
         """Points uniform in (−1, 1), where the embeddings of actions lie."""
@@ -146,7 +146,7 @@ class DiscreteActorCritic:
     def __init__(self, streams: Streams, inputs: int, actions: int, hidden_sizes: Sequence[int], runs: int):
         self._actions = actions
         self.policy = Categorical(streams, inputs, hidden_sizes, actions, runs)
-        self.critics = MLP(streams, inputs, hidden_sizes, actions, activation="relu", twins=2, members=runs)
+        self.critics = MLP(streams, inputs, hidden_sizes, actions, activation="relu", twins=2, runs=runs)
 
     def explore(self, streams: Streams, *shape: int) -> Tensor:
         """Uniform action ids."""

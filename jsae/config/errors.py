@@ -1,4 +1,4 @@
-"""The one kind of error that a user can mend: a wrong parameter, a damaged file, a run that diverged."""
+"""The one kind of error that a user can fix: a wrong parameter, a damaged file, a run that diverged."""
 
 
 class JsaeError(Exception):

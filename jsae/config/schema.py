@@ -213,10 +213,16 @@ class Embeddings(Section):
         "samples of a pre-training step", "not stated: public re-implementation's largest", ge=1
     )
     validation_share: float = parameter("samples held out to tell when to stop", "not stated: chosen", ge=0.01, le=0.9)
-    patience: int = parameter(
-        "epochs without a better held-out loss before a run stops",
-        "not stated: chosen longer than RA's first plateau in the discrete gridworld, about 25 epochs",
+    window: int = parameter(
+        "gradient steps over which the held-out loss must fall for pre-training to go on",
+        "not stated: chosen longer than RA's first plateau in the discrete gridworld, about 1,300 steps",
         ge=1,
+    )
+    minimum_improvement: float = parameter(
+        "by how much it must fall, relative to the best loss before",
+        "not stated: chosen; what is lost against 100 epochs is below half a percent",
+        ge=0,
+        le=0.5,
     )
     continual_epochs: int = parameter("epochs over an epoch's transitions", "public re-implementation: 1 to 5", ge=1)
     continual_batch_size: int = parameter("samples of a continual step", "public re-implementation: 64 to 512", ge=1)

@@ -47,7 +47,7 @@ class ActionNetwork:
     """
 
     def __init__(self, streams: Streams, embedding_size: int, action_size: int, *, runs: int):
-        self.network = MLP(streams, embedding_size, [HIDDEN_UNITS], action_size, members=runs)
+        self.network = MLP(streams, embedding_size, [HIDDEN_UNITS], action_size, runs=runs)
 
     def __call__(self, e: Tensor) -> Tensor:
         """Actions `[P, B, action_size]` of points `[P, B, d]`, clipped to the box [−1, 1] of every environment here."""

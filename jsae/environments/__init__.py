@@ -1,6 +1,6 @@
 """The environments of the paper (section 5, appendix A.4.1), one file each, as batched functions.
 
-Every class steps P members x N parallel episodes at once, without a loop over either. They share these attributes
+Every class steps P runs x N parallel episodes at once, without a loop over either. They share these attributes
 
 =====================  ============================================================================================
 episode_length         steps after which the caller truncates an episode
@@ -28,7 +28,7 @@ reference_returns()                    undiscounted returns of the random and of
 action_effects()                       motion of each action [actions, 2] float64; None where actions are no motions
 =====================================  ============================================================================
 
-Randomness comes from outside, so that a member's episodes do not depend on who else is in its population. Time limits
+Randomness comes from outside, so that a run's episodes do not depend on who else is in its batch of runs. Time limits
 are the caller's: an environment never truncates.
 
 What params.yaml sets are the arguments of the constructor that have a `Doc` (jsae.config.doc): their types, limits,

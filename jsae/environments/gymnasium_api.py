@@ -61,15 +61,20 @@ RECOMMENDER: dict[str, Any] = {"boost": 3.0, "bonus": 0.05, "start": "uniform", 
 DEFAULTS = {"gridworld": GRIDWORLD, "slot_machine": SLOT_MACHINE, "recommender": RECOMMENDER}
 
 
-class Lanes:
+class Episodes:
     """N episodes of a batched environment side by side, as NumPy arrays."""
 
     def __init__(
-        self, module: str, lanes: int, render_mode: str | None, model_path: str | Path | None, dynamics: dict[str, Any]
+        self,
+        module: str,
+        num_envs: int,
+        render_mode: str | None,
+        model_path: str | Path | None,
+        dynamics: dict[str, Any],
     ) -> None:
         model = {} if model_path is None else {"model": checkpoint.load(Path(model_path))[0]}
         self.batched: Environment = build(module, DEFAULTS[module] | dynamics | model)
-        self.lanes = lanes
+        self.num_envs = num_envs
         self.render_mode = render_mode
         self._state: Tensor | None = None
         self._picture = getattr(self.batched, "picture", None)
@@ -131,7 +136,7 @@ class Lanes:
         return [self._picture(state) for state in self.state[0]]
 
     def _uniforms(self, generator: np.random.Generator, count: int) -> Tensor:
-        return torch.from_numpy(generator.random((1, self.lanes, count)))
+        return torch.from_numpy(generator.random((1, self.num_envs, count)))
 
 
 class BatchedEnv(gymnasium.Env[Any, np.int64]):
@@ -142,27 +147,27 @@ class BatchedEnv(gymnasium.Env[Any, np.int64]):
     def __init__(
         self, module: str, *, render_mode: str | None = None, model_path: str | Path | None = None, **dynamics: Any
     ) -> None:
-        self.lanes = Lanes(module, 1, render_mode, model_path, dynamics)
-        self.metadata = {**self.metadata, "render_modes": self.lanes.render_modes}
-        self.observation_space = self.lanes.observation_space
-        self.action_space = self.lanes.action_space
+        self.episodes = Episodes(module, 1, render_mode, model_path, dynamics)
+        self.metadata = {**self.metadata, "render_modes": self.episodes.render_modes}
+        self.observation_space = self.episodes.observation_space
+        self.action_space = self.episodes.action_space
         self.render_mode = render_mode
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Start an episode; the seed fixes all later ones too."""
         super().reset(seed=seed)
-        self.lanes.reset(self.np_random)
-        return self.lanes.observations()[0], {}
+        self.episodes.reset(self.np_random)
+        return self.episodes.observations()[0], {}
 
     def step(self, action: np.int64) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Act; raises InvalidAction outside the action space and ResetNeeded before the first reset."""
         _check_action(self.action_space, action)
-        reward, terminated = self.lanes.step(np.asarray(action, dtype=np.int64).reshape(1), self.np_random)
-        return self.lanes.observations()[0], float(reward[0]), bool(terminated[0]), False, {}
+        reward, terminated = self.episodes.step(np.asarray(action, dtype=np.int64).reshape(1), self.np_random)
+        return self.episodes.observations()[0], float(reward[0]), bool(terminated[0]), False, {}
 
     def render(self) -> Any:
         """The picture of the episode in mode rgb_array, None without a mode."""
-        pictures = self.lanes.pictures()
+        pictures = self.episodes.pictures()
         return pictures[0] if pictures else None
 
 
@@ -185,12 +190,12 @@ class BatchedVectorEnv(VectorEnv[Any, np.ndarray, np.ndarray]):
         model_path: str | Path | None = None,
         **dynamics: Any,
     ) -> None:
-        self.lanes = Lanes(module, num_envs, render_mode, model_path, dynamics)
-        self.metadata = {**self.metadata, "render_modes": self.lanes.render_modes}
+        self.episodes = Episodes(module, num_envs, render_mode, model_path, dynamics)
+        self.metadata = {**self.metadata, "render_modes": self.episodes.render_modes}
         self.num_envs = num_envs
         self.max_episode_steps = max_episode_steps
-        self.single_observation_space = self.lanes.observation_space
-        self.single_action_space = self.lanes.action_space
+        self.single_observation_space = self.episodes.observation_space
+        self.single_action_space = self.episodes.action_space
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.render_mode = render_mode
@@ -202,27 +207,27 @@ class BatchedVectorEnv(VectorEnv[Any, np.ndarray, np.ndarray]):
     ) -> tuple[np.ndarray, dict[str, Any]]:
         """Start all episodes; one seed fixes them and all later ones."""
         super().reset(seed=seed)
-        self.lanes.reset(self.np_random)
+        self.episodes.reset(self.np_random)
         self._steps[:] = 0
         self._over[:] = False
-        return self.lanes.observations(), {}
+        return self.episodes.observations(), {}
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """Act in all episodes; raises InvalidAction outside the action space and ResetNeeded before the first reset."""
         _check_action(self.action_space, actions)
         starting = self._over
-        rewards, terminated = self.lanes.step(np.asarray(actions, dtype=np.int64), self.np_random)
+        rewards, terminated = self.episodes.step(np.asarray(actions, dtype=np.int64), self.np_random)
         if starting.any():
-            self.lanes.reset(self.np_random, starting)
+            self.episodes.reset(self.np_random, starting)
         self._steps = np.where(starting, 0, self._steps + 1)
         terminated = terminated & ~starting
         truncated = self._steps >= self.max_episode_steps
         self._over = terminated | truncated
-        return self.lanes.observations(), np.where(starting, 0.0, rewards), terminated, truncated, {}
+        return self.episodes.observations(), np.where(starting, 0.0, rewards), terminated, truncated, {}
 
     def render(self) -> tuple[Any, ...] | None:
         """The pictures of all episodes in mode rgb_array, None without a mode."""
-        pictures = self.lanes.pictures()
+        pictures = self.episodes.pictures()
         return tuple(pictures) if pictures else None
 
 

@@ -1,4 +1,4 @@
-"""The recommender system of section 5.3 (data and settings: appendix A.4), batched over members and episodes."""
+"""The recommender system of section 5.3 (data and settings: appendix A.4), batched over runs and episodes."""
 
 import itertools
 from collections.abc import Mapping

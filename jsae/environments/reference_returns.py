@@ -232,8 +232,8 @@ def recommender(environment: "Recommender") -> ReferenceReturns:
         class_of = torch.unique(class_of * (rows.max() + 1) + rows, return_inverse=True)[1]
     example = torch.empty(int(class_of.max()) + 1, dtype=torch.int64)
     example[class_of] = torch.arange(len(states))  # any history of each class; classes ascend with the suffix
-    members = states[example].split(suffix[example].bincount().tolist())
-    groups = [_Histories.of(environment, histories) for histories in members]
+    runs = states[example].split(suffix[example].bincount().tolist())
+    groups = [_Histories.of(environment, histories) for histories in runs]
     price = environment.prices.double().numpy()
     random = optimal = np.zeros((items ** (n - 1), items))  # of the history that item x (column) ends, its others (row)
     for _ in range(environment.episode_length):

@@ -34,7 +34,7 @@ class ReferenceReturns(NamedTuple):
 
 
 class Environment(Protocol):
-    """A batched environment: P members × N parallel episodes, functions of tensors without any state of their own.
+    """A batched environment: P runs × N parallel episodes, functions of tensors without any state of their own.
 
     | method | in | out |
     |---|---|---|

@@ -20,13 +20,13 @@ def random_transitions(environment: Environment, seeds: Sequence[int], samples: 
     return Transitions(*(field[:, :samples] for field in transitions(environment, trajectories)))
 
 
-def random_trajectories(environment: Environment, streams: Streams, lanes: int) -> Trajectories:
-    """`lanes` episodes of the uniform random policy for each member of `streams`."""
+def random_trajectories(environment: Environment, streams: Streams, num_envs: int) -> Trajectories:
+    """`num_envs` episodes of the uniform random policy for each run of `streams`."""
     steps = environment.episode_length
     if environment.n_actions is not None:
-        noise = streams.integers(environment.n_actions, steps, lanes)
+        noise = streams.integers(environment.n_actions, steps, num_envs)
     else:
-        noise = streams.uniform(steps, lanes, environment.action_size, dtype=torch.float32).mul_(2).sub_(1)
+        noise = streams.uniform(steps, num_envs, environment.action_size, dtype=torch.float32).mul_(2).sub_(1)
     return collect(environment, lambda state, action: (action, action), noise, streams)
 
 

@@ -1,4 +1,4 @@
-"""What policies experience, as tensors of a population: trajectories, and what agents and embeddings learn from."""
+"""What policies experience, as tensors of a batch of runs: trajectories, and what agents and embeddings learn from."""
 
 from typing import NamedTuple
 
@@ -8,12 +8,12 @@ from jsae.experience.environment import Environment
 
 
 class Trajectories(NamedTuple):
-    """T steps of N episodes of P members.
+    """T steps of N episodes of P runs.
 
     | field | shape | what |
     |---|---|---|
     | state, next_state | [P, T, N, k] | environment states before and after the step, the latter before any reset |
-    | choice | [P, T, N, ...] | what the policy chose: a point e of E, an action id, or a continuous action |
+    | latent | [P, T, N, ...] | what the policy chose: a point e of E, an action id, or a continuous action |
     | action | [P, T, N, ...] | the action of the environment, f(e) |
     | reward | [P, T, N] | raw |
     | terminated | [P, T, N] | the episode ended in the environment's own sense |
@@ -21,7 +21,7 @@ class Trajectories(NamedTuple):
 
     state: Tensor
     next_state: Tensor
-    choice: Tensor
+    latent: Tensor
     action: Tensor
     reward: Tensor
     terminated: Tensor
@@ -34,14 +34,14 @@ class Experience(NamedTuple):
     |---|---|---|
     | observation | [P, T, N, f] | ids or vectors, before each step |
     | last_observation | [P, N, f] | those of the states that the last step led to |
-    | choice | [P, T, N, ...] | what the policy chose |
+    | latent | [P, T, N, ...] | what the policy chose |
     | reward | [P, T, N] | scaled for learning |
     | terminated | [P, T, N] | as in Trajectories |
     """
 
     observation: Tensor
     last_observation: Tensor
-    choice: Tensor
+    latent: Tensor
     reward: Tensor
     terminated: Tensor
 
@@ -62,7 +62,7 @@ class Transitions(NamedTuple):
     target: Tensor
 
     def take(self, rows: Tensor) -> "Transitions":
-        """Rows `[P, b]` of each member."""
+        """Rows `[P, b]` of each run."""
         return Transitions(*(_take(field, rows) for field in self))
 
 
@@ -72,7 +72,7 @@ def _take(field: Tensor, rows: Tensor) -> Tensor:
 
 
 def transitions(environment: Environment, trajectories: Trajectories) -> Transitions:
-    """Trajectories as an embedding learns from them, each member's in order of episodes, then of time."""
+    """Trajectories as an embedding learns from them, each run's in order of episodes, then of time."""
     state, next_state, action = (
         field.transpose(1, 2).flatten(1, 2)
         for field in (trajectories.state, trajectories.next_state, trajectories.action)

@@ -1,4 +1,4 @@
-"""Adam for a population: P members side by side along a leading axis."""
+"""Adam for a batch of runs: P runs side by side along a leading axis."""
 
 from collections.abc import Sequence
 
@@ -12,12 +12,12 @@ FIRST_DECAY, SECOND_DECAY = 0.9, 0.999
 
 
 class Adam:
-    """Adam (Kingma & Ba 2015) over a population's parameters `[P, ...]`, with a learning rate for each member.
+    """Adam (Kingma & Ba 2015) over a batch of runs's parameters `[P, ...]`, with a learning rate for each run.
 
-    `step(active)` leaves the members whose entry is False exactly as they are, moments included: that is how one
-    member stops early while the others go on. On the CPU the arithmetic is torch's own fused kernel, member by member,
+    `step(active)` leaves the runs whose entry is False exactly as they are, moments included: that is how one
+    run stops early while the others go on. On the CPU the arithmetic is torch's own fused kernel, run by run,
     called without torch.optim, whose first use imports torch's compiler: seconds in every process. On a GPU it is a
-    few operations on all members at once: their number is what counts there, and nothing waits for `active`.
+    few operations on all runs at once: their number is what counts there, and nothing waits for `active`.
     """
 
     def __init__(
@@ -33,8 +33,8 @@ class Adam:
         device = self._parameters[0].device
         self._on_cpu, self._rates = device.type == "cpu", learning_rates.to(device)
         self._members_at: dict[float, list[int]] = {}
-        for member, rate in enumerate(learning_rates.tolist()):
-            self._members_at.setdefault(rate, []).append(member)
+        for run, rate in enumerate(learning_rates.tolist()):
+            self._members_at.setdefault(rate, []).append(run)
         self._first = [torch.zeros_like(p, requires_grad=False) for p in self._parameters]
         self._second = [torch.zeros_like(p, requires_grad=False) for p in self._parameters]
         self._steps = [torch.zeros(len(p), device=p.device) for p in self._parameters]
@@ -48,13 +48,13 @@ class Adam:
         return kernels.State(parameter.detach(), first, second, rates, scales)
 
     def count(self, taken: Tensor | int) -> None:
-        """So many steps of each member, or `[P]`, have been taken elsewhere."""
+        """So many steps of each run, or `[P]`, have been taken elsewhere."""
         for steps in self._steps:
             steps += taken
 
     @torch.no_grad()
     def step(self, active: Tensor | None = None) -> None:
-        """One step of the members that are `active` `[P]` along the parameters' `.grad`, which is then dropped."""
+        """One step of the runs that are `active` `[P]` along the parameters' `.grad`, which is then dropped."""
         if self._on_cpu:
             self._step_each(active)
         else:
@@ -64,8 +64,8 @@ class Adam:
 
     def _step_each(self, active: Tensor | None) -> None:
         moves = None if active is None else active.tolist()
-        for rate, members in self._members_at.items():
-            moving = [i for i in members if moves is None or moves[i]]
+        for rate, runs in self._members_at.items():
+            moving = [i for i in runs if moves is None or moves[i]]
             columns: list[list[Tensor]] = [[], [], [], [], []]
             for parameter, *state in zip(self._parameters, self._first, self._second, self._steps, strict=True):
                 if parameter.grad is not None:

@@ -1,4 +1,4 @@
-// What agents spend their time with, on the CPU, a member after the other and a few rows at a time, so that all between
+// What agents spend their time with, on the CPU, a run after the other and a few rows at a time, so that all between
 // inputs and gradients stays in the cache. jsae/nn/mlp.py, jsae/nn/adam.py and jsae/agents say the same in batched
 // operations, and are what a GPU runs; tests hold the two against each other. kernels.py compiles and calls it.
 //
@@ -190,14 +190,13 @@ static inline void add_row(float* to, const float* from, long count) {
 // --------------------------------------------------------------------------------------------------------- networks
 
 struct Network {
-    int64_t layers;             // hidden layers and the output layer
-    int64_t sizes[LAYERS + 1];  // inputs with those beside ids, hidden sizes, outputs
-    int64_t
-        offsets[LAYERS + 1];  // of each layer's weights in a member's parameters, its biases after them; of free ones
-    int64_t table;            // rows of the first layer's weights that ids stand for; 0: there are no ids
-    int64_t ids;              // ids of a row of inputs
-    int64_t relu;             // 1: relu, 0: tanh
-    int64_t stride;           // parameters of a member, free ones and padding included
+    int64_t layers;               // hidden layers and the output layer
+    int64_t sizes[LAYERS + 1];    // inputs with those beside ids, hidden sizes, outputs
+    int64_t offsets[LAYERS + 1];  // of each layer's weights in a run's parameters, its biases after them; of free ones
+    int64_t table;                // rows of the first layer's weights that ids stand for; 0: there are no ids
+    int64_t ids;                  // ids of a row of inputs
+    int64_t relu;                 // 1: relu, 0: tanh
+    int64_t stride;               // parameters of a run, free ones and padding included
 
     long outputs() const { return sizes[layers]; }
     long floats() const { return sizes[0] - table; }  // of a row of inputs
@@ -228,7 +227,7 @@ struct Memory {
     }
 };
 
-// A network with parameters of one member, and buffers for a tile's way through it and back.
+// A network with parameters of one run, and buffers for a tile's way through it and back.
 struct Passage {
     const Network* net;
     const float* flat;
@@ -378,15 +377,15 @@ struct Passage {
 
 // ------------------------------------------------------------------------------------------------------------- Adam
 
-// Parameters of a population of networks, and Adam's moments of them, [members, stride] each. `rates` and `scales`
-// [members, steps] are the learning rate over 1 - beta1^t, and 1 / sqrt(1 - beta2^t).
+// Parameters of a batch of runs of networks, and Adam's moments of them, [runs, stride] each. `rates` and `scales`
+// [runs, steps] are the learning rate over 1 - beta1^t, and 1 / sqrt(1 - beta2^t).
 struct Learner {
     const Network* net;
     float *flat, *first, *second;
     const float *rates, *scales;
 
-    void step(long member, float rate, float scale, const float* grad) {
-        float *p = flat + member * net->stride, *m = first + member * net->stride, *v = second + member * net->stride;
+    void step(long run, float rate, float scale, const float* grad) {
+        float *p = flat + run * net->stride, *m = first + run * net->stride, *v = second + run * net->stride;
         for (long i = 0; i < net->stride; i++) {
             m[i] += (grad[i] - m[i]) * 0.1f;  // 1 - beta1, 1 - beta2 and epsilon are those of adam.Adam
             v[i] += (grad[i] * grad[i] - v[i]) * 0.001f;
@@ -397,15 +396,15 @@ struct Learner {
 
 // ---------------------------------------------------------------------------------------------------------- forward
 
-// Outputs [members, batch, outputs].
-extern "C" void forward(const Network* net, int64_t members, int64_t batch, const float* flat, const Inputs* x,
+// Outputs [runs, batch, outputs].
+extern "C" void forward(const Network* net, int64_t runs, int64_t batch, const float* flat, const Inputs* x,
                         float* outputs, float* scratch) {
     Memory memory = {scratch};
     Passage passage(net, batch, memory);
-    for (long member = 0; member < members; member++) {
-        passage.with(flat + member * net->stride, net->layers, false);
+    for (long run = 0; run < runs; run++) {
+        passage.with(flat + run * net->stride, net->layers, false);
         for (long first = 0; first < batch; first += TILE) {
-            const long rows = least(TILE, batch - first), place = member * batch + first;
+            const long rows = least(TILE, batch - first), place = run * batch + first;
             passage.there(rows, x->from(net, place));
             __builtin_memcpy(outputs + place * net->outputs(), passage.outputs(),
                              sizeof(float) * rows * net->outputs());
@@ -419,16 +418,16 @@ enum Loss { SQUARE, GAUSSIAN, SOFTMAX };  // of a critic; of a policy over point
 
 struct Fit {
     Learner learner;
-    int64_t loss, members, batch, steps;
+    int64_t loss, runs, batch, steps;
     Inputs x;
-    const float* target;                // SQUARE: returns [members, batch]. GAUSSIAN: points [members, batch, outputs]
-    const int64_t* chosen;              // SOFTMAX: actions [members, batch]
-    const float* advantage;             // of policies, [members, batch]
+    const float* target;                // SQUARE: returns [runs, batch]. GAUSSIAN: points [runs, batch, outputs]
+    const int64_t* chosen;              // SOFTMAX: actions [runs, batch]
+    const float* advantage;             // of policies, [runs, batch]
     double clip;                        // of the surrogate objective; negative: the policy gradient
-    double kl_limit;                    // a member stops when its mean ln pi_old - ln pi exceeds it; negative: never
-    float* old_log_p;                   // of policies, [members, batch]: written at the first step
-    double *first_loss, *entropy, *kl;  // [members]; the last two of policies
-    int64_t* taken;                     // steps of each member
+    double target_kl;                   // a run stops when its mean ln pi_old - ln pi exceeds it; negative: never
+    float* old_log_p;                   // of policies, [runs, batch]: written at the first step
+    double *first_loss, *entropy, *kl;  // [runs]; the last two of policies
+    int64_t* taken;                     // steps of each run
 };
 
 // ln of the Gaussian density of each row's point.
@@ -474,16 +473,16 @@ static float softmax(long size, float* x) {
     return most + logarithm(all(whole))[0];
 }
 
-// Actions [members, batch] by inverting the softmax's cumulative distribution at `uniforms`.
-extern "C" void choose(const Network* net, int64_t members, int64_t batch, const float* flat, const Inputs* x,
+// Actions [runs, batch] by inverting the softmax's cumulative distribution at `uniforms`.
+extern "C" void choose(const Network* net, int64_t runs, int64_t batch, const float* flat, const Inputs* x,
                        const float* uniforms, int64_t* actions, float* scratch) {
     Memory memory = {scratch};
     Passage passage(net, batch, memory);
     const long outputs = net->outputs();
-    for (long member = 0; member < members; member++) {
-        passage.with(flat + member * net->stride, net->layers, false);
+    for (long run = 0; run < runs; run++) {
+        passage.with(flat + run * net->stride, net->layers, false);
         for (long first = 0; first < batch; first += TILE) {
-            const long rows = least(TILE, batch - first), place = member * batch + first;
+            const long rows = least(TILE, batch - first), place = run * batch + first;
             passage.there(rows, x->from(net, place));
             for (long r = 0; r < rows; r++) {
                 float *p = passage.outputs() + r * outputs, whole = 0, below = 0;
@@ -498,11 +497,11 @@ extern "C" void choose(const Network* net, int64_t members, int64_t batch, const
     }
 }
 
-// The number of the column of `points` [members, size, count] closest to each row of e [members, batch, size], by
-// `squares` [members, count] - 2 e . points; the first of equals.
-extern "C" void nearest(int64_t members, int64_t batch, int64_t size, int64_t count, const float* e,
-                        const float* points, const float* squares, int64_t* found) {
-    for (long row = 0; row < members * batch; row++, e += size) {
+// The number of the column of `points` [runs, size, count] closest to each row of e [runs, batch, size], by
+// `squares` [runs, count] - 2 e . points; the first of equals.
+extern "C" void nearest(int64_t runs, int64_t batch, int64_t size, int64_t count, const float* e, const float* points,
+                        const float* squares, int64_t* found) {
+    for (long row = 0; row < runs * batch; row++, e += size) {
         const float *columns = points + row / batch * size * count, *norms = squares + row / batch * count;
         Vector best = all(__builtin_inff());
         Integers best_group = {}, group = {};
@@ -526,20 +525,20 @@ extern "C" void nearest(int64_t members, int64_t batch, int64_t size, int64_t co
 
 // ------------------------------------------------------------------------------------------------------- embeddings
 
-// Mean -ln of the softmax of an affine map at the `hot` targets of a row, [members]; where wanted, its gradients.
-extern "C" void cross_entropy(const Network* net, int64_t members, int64_t batch, int64_t hot, const float* flat,
+// Mean -ln of the softmax of an affine map at the `hot` targets of a row, [runs]; where wanted, its gradients.
+extern "C" void cross_entropy(const Network* net, int64_t runs, int64_t batch, int64_t hot, const float* flat,
                               const float* x, const int64_t* targets, double* loss, float* grad, float* of_x,
                               float* scratch) {
     Memory memory = {scratch};
     Passage passage(net, batch, memory);
     const long outputs = net->outputs();
     const float share = 1.f / batch, part = share / hot;
-    for (long member = 0; member < members; member++, grad += grad ? net->stride : 0) {
-        passage.with(flat + member * net->stride, 1, grad || of_x);
+    for (long run = 0; run < runs; run++, grad += grad ? net->stride : 0) {
+        passage.with(flat + run * net->stride, 1, grad || of_x);
         if (grad) clear(grad, net->stride);
-        loss[member] = 0;
+        loss[run] = 0;
         for (long first = 0; first < batch; first += TILE) {
-            const long rows = least(TILE, batch - first), place = member * batch + first;
+            const long rows = least(TILE, batch - first), place = run * batch + first;
             const Inputs inputs = {x + place * net->floats(), 0};
             float* out = passage.outputs();
             passage.there(rows, inputs);
@@ -547,7 +546,7 @@ extern "C" void cross_entropy(const Network* net, int64_t members, int64_t batch
                 const int64_t* ids = targets + (place + r) * hot;
                 float *row = out + r * outputs, chosen = 0;
                 for (long k = 0; k < hot; k++) chosen += row[ids[k]];
-                loss[member] += (softmax(outputs, row) - chosen / hot) * share;
+                loss[run] += (softmax(outputs, row) - chosen / hot) * share;
                 for (long i = 0; i < outputs; i++) row[i] *= share;
                 for (long k = 0; k < hot; k++) row[ids[k]] -= part;
             }
@@ -556,9 +555,9 @@ extern "C" void cross_entropy(const Network* net, int64_t members, int64_t batch
     }
 }
 
-// Mean -ln of the softmax of negative distances between points e [members, batch, size] and a table [members, count,
-// size], at the targets [members, batch]; where wanted, its gradients.
-extern "C" void distance_cross_entropy(int64_t members, int64_t batch, int64_t size, int64_t count, const float* e,
+// Mean -ln of the softmax of negative distances between points e [runs, batch, size] and a table [runs, count,
+// size], at the targets [runs, batch]; where wanted, its gradients.
+extern "C" void distance_cross_entropy(int64_t runs, int64_t batch, int64_t size, int64_t count, const float* e,
                                        const float* table, const int64_t* targets, double* loss, float* grad_table,
                                        float* grad_e, float* scratch) {
     Memory memory = {scratch};
@@ -566,7 +565,7 @@ extern "C" void distance_cross_entropy(int64_t members, int64_t batch, int64_t s
     float *squares = memory.take(count), *pulls = memory.take(count);
     float *scores = memory.take(TILE * count), *distances = memory.take(TILE * count);
     const float share = 1.f / batch, least_square = 1e-12f;  // the root has no derivative at 0
-    for (long member = 0; member < members; member++, table += count * size) {
+    for (long run = 0; run < runs; run++, table += count * size) {
         transpose(count, size, table, across);
         pack(size, count, across, packed);
         for (long a = 0; a < count; a++) {
@@ -577,9 +576,9 @@ extern "C" void distance_cross_entropy(int64_t members, int64_t batch, int64_t s
             clear(grad_table, count * size);
             clear(pulls, count);
         }
-        loss[member] = 0;
+        loss[run] = 0;
         for (long first = 0; first < batch; first += TILE) {
-            const long rows = least(TILE, batch - first), place = member * batch + first;
+            const long rows = least(TILE, batch - first), place = run * batch + first;
             const float* points = e + place * size;
             product(rows, size, count, points, size, 1, packed, true, scores, false);
             for (long r = 0; r < rows; r++) {
@@ -591,7 +590,7 @@ extern "C" void distance_cross_entropy(int64_t members, int64_t batch, int64_t s
                     row[a] = -distance[a];
                 }
                 const float chosen = row[targets[place + r]];
-                loss[member] += (softmax(count, row) - chosen) * share;
+                loss[run] += (softmax(count, row) - chosen) * share;
                 if (!grad_table) continue;
                 row[targets[place + r]] -= 1;
                 for (long a = 0; a < count; a++) row[a] = distance[a] > 1e-6f ? row[a] * share / distance[a] : 0;
@@ -629,14 +628,14 @@ static double surrogate(const Fit* fit, float log_p, float old_log_p, float adva
     return -(double)(held ? clipped : ratio) * advantage * share;
 }
 
-// A pass over a member's batch: its loss, the sum of ln pi_old - ln pi and that of -ln pi in `sums`, and the gradients.
-static void pass(const Fit* fit, Passage& passage, long member, bool first_step, float* grad, double* sums) {
+// A pass over a run's batch: its loss, the sum of ln pi_old - ln pi and that of -ln pi in `sums`, and the gradients.
+static void pass(const Fit* fit, Passage& passage, long run, bool first_step, float* grad, double* sums) {
     const Network* net = passage.net;
     const long outputs = net->outputs(), top = net->layers - 1, free = net->offsets[net->layers];
     float log_p[TILE], weight[TILE];
     sums[0] = sums[1] = sums[2] = 0;
     for (long first = 0; first < fit->batch; first += TILE) {
-        const long rows = least(TILE, fit->batch - first), place = member * fit->batch + first;
+        const long rows = least(TILE, fit->batch - first), place = run * fit->batch + first;
         const Inputs x = fit->x.from(net, place);
         float *out = passage.outputs(), *old_log_p = fit->old_log_p + place;
         passage.there(rows, x);
@@ -686,46 +685,46 @@ extern "C" void fit(Fit* fit, float* scratch) {
     Passage passage(net, fit->batch, memory);
     float* grad = memory.take(net->stride);
     double sums[3];
-    for (long member = 0; member < fit->members; member++) {
+    for (long run = 0; run < fit->runs; run++) {
         long step = 0;
         bool goes_on = true;
         for (; step < fit->steps && goes_on; step += goes_on) {
-            passage.with(fit->learner.flat + member * net->stride, net->layers, true);
+            passage.with(fit->learner.flat + run * net->stride, net->layers, true);
             clear(grad, net->stride);
-            pass(fit, passage, member, step == 0, grad, sums);
+            pass(fit, passage, run, step == 0, grad, sums);
             if (step == 0) {
-                fit->first_loss[member] = sums[0];
-                if (fit->loss != SQUARE) fit->entropy[member] = sums[2];
-            } else if (fit->loss != SQUARE && fit->kl_limit >= 0) {
-                goes_on = sums[1] <= fit->kl_limit;
+                fit->first_loss[run] = sums[0];
+                if (fit->loss != SQUARE) fit->entropy[run] = sums[2];
+            } else if (fit->loss != SQUARE && fit->target_kl >= 0) {
+                goes_on = sums[1] <= fit->target_kl;
             }
-            const long number = member * fit->steps + step;
-            if (goes_on) fit->learner.step(member, fit->learner.rates[number], fit->learner.scales[number], grad);
+            const long number = run * fit->steps + step;
+            if (goes_on) fit->learner.step(run, fit->learner.rates[number], fit->learner.scales[number], grad);
         }
         if (fit->loss == SQUARE) continue;
         if (goes_on) {
-            passage.with(fit->learner.flat + member * net->stride, net->layers, false);
-            pass(fit, passage, member, false, 0, sums);
+            passage.with(fit->learner.flat + run * net->stride, net->layers, false);
+            pass(fit, passage, run, false, 0, sums);
         }
-        fit->kl[member] = sums[1];
-        fit->taken[member] = step;
+        fit->kl[run] = sums[1];
+        fit->taken[run] = step;
     }
 }
 
 // ------------------------------------------------------------------------------------------------- soft actor-critic
 
 struct Sac {
-    Learner policy, critics;  // two critics a member, one after the other
-    float* targets;           // [2 members, stride]
-    int64_t members, steps, batch;
-    Inputs x, next_x;           // [members, steps, batch]
+    Learner policy, critics;  // two critics a run, one after the other
+    float* targets;           // [2 runs, stride]
+    int64_t runs, steps, batch;
+    Inputs x, next_x;           // [runs, steps, batch]
     const float* points;        // chosen, with coordinates, or
-    const int64_t* actions;     // actions: [members, steps, batch]
-    const float* reward;        // [members, steps, batch]
-    const uint8_t* terminated;  // [members, steps, batch]
-    const float* noise;         // [members, steps, 2, batch, coordinates]: in the targets, in the policy's loss
+    const int64_t* actions;     // actions: [runs, steps, batch]
+    const float* reward;        // [runs, steps, batch]
+    const uint8_t* terminated;  // [runs, steps, batch]
+    const float* noise;         // [runs, steps, 2, batch, coordinates]: in the targets, in the policy's loss
     double discount, entropy_weight, polyak, limit;
-    double *critic_loss, *policy_loss, *entropy;  // [members]: means over the steps
+    double *critic_loss, *policy_loss, *entropy;  // [runs]: means over the steps
 };
 
 struct SoftActorCritic {
@@ -821,11 +820,10 @@ struct SoftActorCritic {
         }
     }
 
-    // y = r + discount * V(s') of a step of a member, by the targets.
-    void set_targets(long member, long start, const float* noise) {
-        policy.with(sac->policy.flat + member * sac->policy.net->stride, policy.net->layers, false);
-        for (int i = 0; i < 2; i++)
-            q[i].with(sac->targets + (2 * member + i) * q[i].net->stride, q[i].net->layers, false);
+    // y = r + discount * V(s') of a step of a run, by the targets.
+    void set_targets(long run, long start, const float* noise) {
+        policy.with(sac->policy.flat + run * sac->policy.net->stride, policy.net->layers, false);
+        for (int i = 0; i < 2; i++) q[i].with(sac->targets + (2 * run + i) * q[i].net->stride, q[i].net->layers, false);
         for (long first = 0; first < sac->batch; first += TILE) {
             const long rows = least(TILE, sac->batch - first), place = start + first;
             value(rows, sac->next_x.from(policy.net, place), noise ? noise + first * policy.net->outputs() : 0, false);
@@ -836,9 +834,9 @@ struct SoftActorCritic {
     }
 
     // A step of critic i; its loss.
-    double improve_critic(long member, int i, long start, long step) {
+    double improve_critic(long run, int i, long start, long step) {
         Learner critics = sac->critics;
-        const long place_of = 2 * member + i, top = q[i].net->layers - 1, number = place_of * sac->steps + step;
+        const long place_of = 2 * run + i, top = q[i].net->layers - 1, number = place_of * sac->steps + step;
         double loss = 0;
         q[i].with(critics.flat + place_of * critics.net->stride, sac->points ? top + 1 : top, true);
         clear(grad, critics.net->stride);
@@ -868,15 +866,15 @@ struct SoftActorCritic {
     }
 
     // A step of the policy; adds the mean of its values and of -ln pi to `sums`.
-    void improve_policy(long member, long start, long step, const float* noise, double* sums) {
+    void improve_policy(long run, long start, long step, const float* noise, double* sums) {
         Learner actor = sac->policy;
         const Network* net = actor.net;
-        const long size = net->outputs(), number = member * sac->steps + step, free = net->offsets[net->layers];
+        const long size = net->outputs(), number = run * sac->steps + step, free = net->offsets[net->layers];
         const long floats = q[0].net->floats(), beside = floats - size;
         const float share = 1.f / sac->batch, alpha = sac->entropy_weight;
-        policy.with(actor.flat + member * net->stride, net->layers, true);
+        policy.with(actor.flat + run * net->stride, net->layers, true);
         for (int i = 0; i < 2; i++)
-            q[i].with(sac->critics.flat + (2 * member + i) * sac->critics.net->stride, q[i].net->layers, noise != 0);
+            q[i].with(sac->critics.flat + (2 * run + i) * sac->critics.net->stride, q[i].net->layers, noise != 0);
         clear(grad, net->stride);
         for (long first = 0; first < sac->batch; first += TILE) {
             const long rows = least(TILE, sac->batch - first), place = start + first;
@@ -909,13 +907,13 @@ struct SoftActorCritic {
             }
             policy.back(rows, x, net->layers - 1, out, grad, 0);
         }
-        actor.step(member, actor.rates[number], actor.scales[number], grad);
+        actor.step(run, actor.rates[number], actor.scales[number], grad);
     }
 
-    void follow(long member) {
+    void follow(long run) {
         const long stride = sac->critics.net->stride;
-        const float *flat = sac->critics.flat + 2 * member * stride, share = 1 - sac->polyak;
-        float* followers = sac->targets + 2 * member * stride;
+        const float *flat = sac->critics.flat + 2 * run * stride, share = 1 - sac->polyak;
+        float* followers = sac->targets + 2 * run * stride;
         for (long i = 0; i < 2 * stride; i++) followers[i] += share * (flat[i] - followers[i]);
     }
 };
@@ -924,18 +922,18 @@ extern "C" void soft_actor_critic(const Sac* sac, float* scratch) {
     Memory memory = {scratch};
     SoftActorCritic learner(sac, memory);
     const long batch = sac->batch, noise_a_step = batch * sac->policy.net->outputs();
-    for (long member = 0; member < sac->members; member++) {
+    for (long run = 0; run < sac->runs; run++) {
         double critic_loss = 0, sums[2] = {0, 0};
         for (long step = 0; step < sac->steps; step++) {
-            const long number = member * sac->steps + step, start = number * batch;
+            const long number = run * sac->steps + step, start = number * batch;
             const float* noise = sac->points ? sac->noise + 2 * number * noise_a_step : 0;
-            learner.set_targets(member, start, noise);
-            for (int i = 0; i < 2; i++) critic_loss += learner.improve_critic(member, i, start, step);
-            learner.improve_policy(member, start, step, noise ? noise + noise_a_step : 0, sums);
-            learner.follow(member);
+            learner.set_targets(run, start, noise);
+            for (int i = 0; i < 2; i++) critic_loss += learner.improve_critic(run, i, start, step);
+            learner.improve_policy(run, start, step, noise ? noise + noise_a_step : 0, sums);
+            learner.follow(run);
         }
-        sac->critic_loss[member] = critic_loss / sac->steps;
-        sac->policy_loss[member] = -sums[0] / sac->steps;
-        sac->entropy[member] = sums[1] / sac->steps;
+        sac->critic_loss[run] = critic_loss / sac->steps;
+        sac->policy_loss[run] = -sums[0] / sac->steps;
+        sac->entropy[run] = sums[1] / sac->steps;
     }
 }

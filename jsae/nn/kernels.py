@@ -52,10 +52,10 @@ class _Learner(ctypes.Structure):
 class _Fit(ctypes.Structure):
     _fields_ = [
         ("learner", _Learner),
-        *((name, ctypes.c_int64) for name in ("loss", "members", "batch", "steps")),
+        *((name, ctypes.c_int64) for name in ("loss", "runs", "batch", "steps")),
         ("x", _Inputs),
         *((name, ctypes.c_void_p) for name in ("target", "chosen", "advantage")),
-        *((name, ctypes.c_double) for name in ("clip", "kl_limit")),
+        *((name, ctypes.c_double) for name in ("clip", "target_kl")),
         *((name, ctypes.c_void_p) for name in ("old_log_p", "first_loss", "entropy", "kl", "taken")),
     ]
 
@@ -65,7 +65,7 @@ class _Sac(ctypes.Structure):
         ("policy", _Learner),
         ("critics", _Learner),
         ("targets", ctypes.c_void_p),
-        *((name, ctypes.c_int64) for name in ("members", "steps", "batch")),
+        *((name, ctypes.c_int64) for name in ("runs", "steps", "batch")),
         ("x", _Inputs),
         ("next_x", _Inputs),
         *((name, ctypes.c_void_p) for name in ("points", "actions", "reward", "terminated", "noise")),
@@ -78,15 +78,15 @@ _SQUARE, _GAUSSIAN, _SOFTMAX = range(3)
 
 
 class Shape(NamedTuple):
-    """Of each member's network in a population.
+    """Of each run's network in a batch of runs.
 
     | field | what |
     |---|---|
     | sizes | inputs (with those beside ids), hidden sizes, outputs |
-    | offsets | of each layer's weights in a member's parameters, and of the free parameters |
+    | offsets | of each layer's weights in a run's parameters, and of the free parameters |
     | table | rows of the first layer that ids stand for, where inputs are ids |
     | relu | hidden units: relu, else tanh |
-    | stride | parameters of a member |
+    | stride | parameters of a run |
     """
 
     sizes: tuple[int, ...]
@@ -153,10 +153,10 @@ def _pass(function: str, shape: Shape, flat: Tensor, x: "_Inputs", *data: Tensor
 
 def nearest(e: Tensor, points: Tensor, squares: Tensor) -> Tensor:
     """Which of `points` `[P, d, A]`, whose squared norms are `squares` `[P, A]`, is closest to each e `[P, B, d]`."""
-    members, batch, size = e.shape
+    runs, batch, size = e.shape
     e, points, squares = _ready(e), _ready(points), _ready(squares)
-    found = torch.empty(members, batch, dtype=torch.int64)
-    counts = map(ctypes.c_int64, (members, batch, size, points.shape[2]))
+    found = torch.empty(runs, batch, dtype=torch.int64)
+    counts = map(ctypes.c_int64, (runs, batch, size, points.shape[2]))
     _library().nearest(*counts, *map(_address, (e, points, squares, found)))
     return found
 
@@ -188,15 +188,15 @@ class _WithGradients(torch.autograd.Function):
 class _CrossEntropy(_WithGradients):
     @staticmethod
     def forward(ctx: Any, weight: Tensor, x: Tensor, ids: Tensor) -> Tensor:
-        members, batch, hot = ids.shape
+        runs, batch, hot = ids.shape
         _, rows, outputs = weight.shape
         shape = Shape((rows - 1, outputs), (0, rows * outputs), 0, False, rows * outputs)
         _check(ids, outputs)
         weight, x, ids = _ready(weight), _ready(x), _ready(ids)
         of_weight, of_x = _room_for_gradients(ctx, weight, x)
-        loss = torch.empty(members, dtype=torch.float64)
+        loss = torch.empty(runs, dtype=torch.float64)
         network, scratch = _network(shape, _inputs(shape, x)), _scratch(shape)
-        counts = map(ctypes.c_int64, (members, batch, hot))
+        counts = map(ctypes.c_int64, (runs, batch, hot))
         _library().cross_entropy(
             ctypes.byref(network), *counts, *map(_address, (weight, x, ids, loss, of_weight, of_x, scratch))
         )
@@ -213,13 +213,13 @@ def _room_for_gradients(ctx: Any, *parameters: Tensor) -> list[Tensor | None]:
 class _DistanceCrossEntropy(_WithGradients):
     @staticmethod
     def forward(ctx: Any, table: Tensor, e: Tensor, ids: Tensor) -> Tensor:
-        (members, count, size), batch = table.shape, e.shape[1]
+        (runs, count, size), batch = table.shape, e.shape[1]
         _check(ids, count)
         table, e, ids = _ready(table), _ready(e), _ready(ids)
         of_table, of_e = _room_for_gradients(ctx, table, e)
-        loss = torch.empty(members, dtype=torch.float64)
+        loss = torch.empty(runs, dtype=torch.float64)
         scratch = torch.empty((2 * size + 2 + 2 * TILE) * (count + 16) + 64)
-        counts = map(ctypes.c_int64, (members, batch, size, count))
+        counts = map(ctypes.c_int64, (runs, batch, size, count))
         _library().distance_cross_entropy(*counts, *map(_address, (e, table, ids, loss, of_table, of_e, scratch)))
         ctx.gradients = of_table, of_e
         return loss.float()
@@ -234,30 +234,30 @@ def improve_policy(
     shape: Shape,
     state: State,
     x: Tensor,
-    choice: Tensor,
+    latent: Tensor,
     advantage: Tensor,
     *,
     clip: float,
-    kl_limit: float | None,
+    target_kl: float | None,
 ) -> dict[str, Tensor]:
     """Steps of Adam along a policy's loss: agents.on_policy.
 
-    `choice` are points `[P, B, d]` or actions `[P, B]`; `clip` is that of PPO, or POLICY_GRADIENT. Returns, of each
-    member, `policy_loss`, `entropy`, `kl` and `policy_steps`.
+    `latent` are points `[P, B, d]` or actions `[P, B]`; `clip` is that of PPO, or POLICY_GRADIENT. Returns, of each
+    run, `policy_loss`, `entropy`, `kl` and `policy_steps`.
     """
-    points = choice.is_floating_point()
+    points = latent.is_floating_point()
     if not points:
-        _check(choice, shape.sizes[-1])
+        _check(latent, shape.sizes[-1])
     found = _fit(
         shape,
         state,
         _GAUSSIAN if points else _SOFTMAX,
         x,
-        target=choice if points else None,
-        chosen=None if points else choice,
+        target=latent if points else None,
+        chosen=None if points else latent,
         advantage=advantage,
         clip=clip,
-        kl_limit=-1.0 if kl_limit is None else kl_limit,
+        target_kl=-1.0 if target_kl is None else target_kl,
     )
     return {
         "policy_loss": found["first_loss"],
@@ -274,25 +274,25 @@ def _fit(
     x: Tensor,
     *,
     clip: float = 0.0,
-    kl_limit: float = -1.0,
+    target_kl: float = -1.0,
     **data: Tensor | None,
 ) -> dict[str, Tensor]:
-    (members, steps), batch = state.rates.shape, x.shape[1]
+    (runs, steps), batch = state.rates.shape, x.shape[1]
     inputs, scratch = _inputs(shape, x), _scratch(shape)
     network = _network(shape, inputs)
     given = {name: _ready(tensor) for name, tensor in data.items() if tensor is not None}
-    found = {name: torch.empty(members, dtype=torch.float64) for name in ("first_loss", "entropy", "kl")}
-    found["taken"] = torch.empty(members, dtype=torch.int64)
-    old_log_p = torch.empty(members, batch)
+    found = {name: torch.empty(runs, dtype=torch.float64) for name in ("first_loss", "entropy", "kl")}
+    found["taken"] = torch.empty(runs, dtype=torch.int64)
+    old_log_p = torch.empty(runs, batch)
     call = _Fit(
         learner=_Learner(ctypes.pointer(network), *map(_address, state)),
         loss=loss,
-        members=members,
+        runs=runs,
         batch=batch,
         steps=steps,
         x=inputs,
         clip=clip,
-        kl_limit=kl_limit,
+        target_kl=target_kl,
         old_log_p=_address(old_log_p),
         **{name: _address(tensor) for name, tensor in {**given, **found}.items()},
     )
@@ -308,7 +308,7 @@ def soft_actor_critic(
     targets: Tensor,
     x: Tensor,
     next_x: Tensor,
-    choice: Tensor,
+    latent: Tensor,
     reward: Tensor,
     terminated: Tensor,
     noise: Tensor,
@@ -321,30 +321,30 @@ def soft_actor_critic(
     """Update steps of agents.sac, as many as the states have rates.
 
     The critics' state is `[2P, n]`, as are their `targets`. Of step k and minibatches of B transitions, inputs `x` and
-    `next_x` `[P, K, B, ·]`, `choice` as points `[P, K, B, d]` or actions `[P, K, B]`, `reward` and `terminated`
-    `[P, K, B]`, and `noise` `[P, K, 2, B, d]`. Returns each member's `critic_loss`, `policy_loss` and `entropy`, means
+    `next_x` `[P, K, B, ·]`, `latent` as points `[P, K, B, d]` or actions `[P, K, B]`, `reward` and `terminated`
+    `[P, K, B]`, and `noise` `[P, K, 2, B, d]`. Returns each run's `critic_loss`, `policy_loss` and `entropy`, means
     over the steps.
     """
-    (members, steps), batch = policy.rates.shape, reward.shape[2]
-    points = choice.is_floating_point()
+    (runs, steps), batch = policy.rates.shape, reward.shape[2]
+    points = latent.is_floating_point()
     if not points:
-        _check(choice, policy_shape.sizes[-1])
+        _check(latent, policy_shape.sizes[-1])
     inputs, next_inputs = _inputs(policy_shape, x), _inputs(policy_shape, next_x)
     network, critic_network = _network(policy_shape, inputs), _network(critic_shape, inputs)
     scratch = torch.empty(_room(policy_shape) + 2 * _room(critic_shape) + batch)
-    choice, reward, terminated, noise = map(_ready, (choice, reward, terminated, noise))
-    found = {name: torch.empty(members, dtype=torch.float64) for name in ("critic_loss", "policy_loss", "entropy")}
+    latent, reward, terminated, noise = map(_ready, (latent, reward, terminated, noise))
+    found = {name: torch.empty(runs, dtype=torch.float64) for name in ("critic_loss", "policy_loss", "entropy")}
     call = _Sac(
         policy=_Learner(ctypes.pointer(network), *map(_address, policy)),
         critics=_Learner(ctypes.pointer(critic_network), *map(_address, critics)),
         targets=_address(targets),
-        members=members,
+        runs=runs,
         steps=steps,
         batch=batch,
         x=inputs,
         next_x=next_inputs,
-        points=_address(choice if points else None),
-        actions=_address(None if points else choice),
+        points=_address(latent if points else None),
+        actions=_address(None if points else latent),
         reward=_address(reward),
         terminated=_address(terminated),
         noise=_address(noise if points else None),

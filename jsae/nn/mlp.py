@@ -1,6 +1,6 @@
-"""Multi-layer perceptrons of a population: P members side by side along a leading axis.
+"""Multi-layer perceptrons of a batch of runs: P runs side by side along a leading axis.
 
-A population's parameters are one tensor `[P, n]`. The forward and the backward pass are written out with batched
+A batch of runs's parameters are one tensor `[P, n]`. The forward and the backward pass are written out with batched
 matrix products, as one node of the autograd graph; a loss stays an ordinary expression of the network's outputs.
 """
 
@@ -20,12 +20,12 @@ class MLP:
 
     | symbol | shape | what |
     |---|---|---|
-    | flat | [P, n] | all parameters of each member: weights, biases, then `extra` free ones |
+    | flat | [P, n] | all parameters of each run: weights, biases, then `extra` free ones |
     | x | [P, B, inputs] float, or [P, B, k] int64 | inputs, or k one-hot inputs as ids of rows of the first layer |
     | e | [P, B, beside] float | further inputs, `beside` of them: Q(x, e) |
 
     Ids stand for a sum of one-hot vectors (a two-hot input is k = 2 ids), so the first layer is a table look-up. Where
-    there are `twins`, each member has so many networks, one after the other, and P counts all of them.
+    there are `twins`, each run has so many networks, one after the other, and P counts all of them.
     Weights and biases start uniform in ±1/√(inputs of their layer), as torch.nn.Linear's do.
     """
 
@@ -40,11 +40,11 @@ class MLP:
         beside: int = 0,
         extra: int = 0,
         twins: int = 1,
-        members: int,
+        runs: int,
     ):
         sizes = [inputs + beside, *hidden_sizes, outputs]
-        self.members, self.inputs, self.outputs, self.extra, self.activation = (
-            members * twins,
+        self.runs, self.inputs, self.outputs, self.extra, self.activation = (
+            runs * twins,
             inputs,
             outputs,
             extra,
@@ -151,7 +151,7 @@ class MLP:
         return torch.ops.aten.threshold_backward.grad_input(delta, h, 0, grad_input=delta)
 
     def _row_ids(self, ids: Tensor) -> Tensor:
-        first = torch.arange(self.members, device=ids.device).mul_(self._rows)
+        first = torch.arange(self.runs, device=ids.device).mul_(self._rows)
         return ids + first[:, None, None]
 
     def _look_up(self, flat: Tensor, ids: Tensor) -> Tensor:
@@ -245,8 +245,8 @@ class Encoder:
         """Embeddings of x."""
         if x.is_floating_point():
             return torch.bmm(x, self.weight).tanh()
-        members, inputs, outputs = self.weight.shape
-        first = torch.arange(members, device=x.device).mul_(inputs)[:, None, None]
+        runs, inputs, outputs = self.weight.shape
+        first = torch.arange(runs, device=x.device).mul_(inputs)[:, None, None]
         rows = self.weight.flatten(0, 1).index_select(0, (x + first).flatten()).view(*x.shape, outputs)
         return (rows[:, :, 0] if x.shape[2] == 1 else rows.sum(2)).tanh()
 

@@ -1,4 +1,4 @@
-"""Random numbers of a population: each member has its own streams, so its result depends on no other member."""
+"""Random numbers of a batch of runs: each run has its own streams, so its result depends on no other run."""
 
 import zlib
 from collections.abc import Sequence
@@ -9,13 +9,13 @@ from torch import Tensor
 
 
 def generator(seed: int, purpose: str) -> torch.Generator:
-    """A CPU generator for one member and one purpose; different purposes give independent streams."""
+    """A CPU generator for one run and one purpose; different purposes give independent streams."""
     entropy = np.random.SeedSequence([seed, zlib.crc32(purpose.encode())])
     return torch.Generator().manual_seed(int(entropy.generate_state(1, np.uint64)[0] >> 1))
 
 
 class Streams:
-    """One generator a member, all for the same purpose.
+    """One generator a run, all for the same purpose.
 
     Numbers are drawn on the CPU, a block an epoch, and moved: every device sees the same, and never waits for them.
     """
@@ -27,27 +27,27 @@ class Streams:
     def uniform(self, *shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
         """`[P, *shape]` numbers of [0, 1)."""
         numbers = torch.empty(len(self._generators), *shape, dtype=dtype)
-        for row, member in zip(numbers, self._generators, strict=True):
-            row.uniform_(generator=member)
+        for row, run in zip(numbers, self._generators, strict=True):
+            row.uniform_(generator=run)
         return self._moved(numbers)
 
     def normal(self, *shape: int) -> Tensor:
         """`[P, *shape]` standard normal numbers, float32."""
         numbers = torch.empty(len(self._generators), *shape)
-        for row, member in zip(numbers, self._generators, strict=True):
-            row.normal_(generator=member)
+        for row, run in zip(numbers, self._generators, strict=True):
+            row.normal_(generator=run)
         return self._moved(numbers)
 
     def integers(self, bound: int, *shape: int) -> Tensor:
         """`[P, *shape]` whole numbers of 0 ... bound − 1, int64."""
         numbers = torch.empty(len(self._generators), *shape, dtype=torch.int64)
-        for row, member in zip(numbers, self._generators, strict=True):
-            row.random_(0, bound, generator=member)
+        for row, run in zip(numbers, self._generators, strict=True):
+            row.random_(0, bound, generator=run)
         return self._moved(numbers)
 
     def permutation(self, length: int) -> Tensor:
-        """`[P, length]`: a shuffled 0 ... length − 1 for each member, int64."""
-        rows = [torch.randperm(length, generator=member) for member in self._generators]
+        """`[P, length]`: a shuffled 0 ... length − 1 for each run, int64."""
+        rows = [torch.randperm(length, generator=run) for run in self._generators]
         return self._moved(torch.stack(rows))
 
     def _moved(self, numbers: Tensor) -> Tensor:
@@ -57,9 +57,9 @@ class Streams:
 
     def tensors(self) -> dict[str, Tensor]:
         """The whole state, for a checkpoint."""
-        return {"generators": torch.stack([member.get_state() for member in self._generators])}
+        return {"generators": torch.stack([run.get_state() for run in self._generators])}
 
     def load(self, tensors: dict[str, Tensor]) -> None:
         """Go on where `tensors()` was taken."""
-        for member, state in zip(self._generators, tensors["generators"], strict=True):
-            member.set_state(state.clone())  # a view of a file may lie at an odd address
+        for run, state in zip(self._generators, tensors["generators"], strict=True):
+            run.set_state(state.clone())  # a view of a file may lie at an odd address

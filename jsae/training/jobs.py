@@ -53,7 +53,7 @@ class PretrainingJob:
     | seeds | one a run |
     | rows | of each run, in `samples` and in `source` |
     | epochs, batch_size, learning_rate, weight_decay, validation_share | see pretrain and Learner |
-    | patience, minimum_improvement | a run stops once its loss has levelled off (window: patience); see levelled_off |
+    | window, minimum_improvement | a run stops once its loss has levelled off: see pretrain |
     | source | file of the embeddings of another environment, where parts are taken from them; else None |
     | device | cpu or cuda |
     """
@@ -70,10 +70,10 @@ class PretrainingJob:
     learning_rate: float
     weight_decay: float
     validation_share: float
-    patience: int
+    window: int
+    minimum_improvement: float
     source: Path | None
     device: str
-    minimum_improvement: float = 0.0
 
     def run(self, progress: Progress) -> PretrainingResult:
         """Pre-train. An embedding without parameters gives none, and losses of no epoch.
@@ -102,7 +102,7 @@ class PretrainingJob:
             epochs=self.epochs,
             batch_size=self.batch_size,
             validation_share=self.validation_share,
-            window=self.patience,
+            window=self.window,
             minimum_improvement=self.minimum_improvement,
             progress=progress,
         )

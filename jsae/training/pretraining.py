@@ -47,7 +47,7 @@ def pretrain(
     batch_size: int,
     validation_share: float,
     window: int,
-    minimum_improvement: float = 0.0,
+    minimum_improvement: float,
     progress: Callable[[int], None] = lambda units: None,
 ) -> tuple[Tensor, Tensor]:
     """Fit until the held-out loss is flat: a run stops once it has levelled off (see `levelled_off`).
@@ -60,7 +60,8 @@ def pretrain(
         learner: of `embedding`.
         epochs: passes over the transitions at most.
         batch_size: transitions of a step.
-        window, minimum_improvement: of `levelled_off`; with 0, a run stops after `window` epochs without a lower loss.
+        window: gradient steps, which are so many whole epochs.
+        minimum_improvement: of `levelled_off`; with 0, a run stops after `window` steps without a lower loss.
         progress: called with 1 after every epoch.
 
     Returns:
@@ -71,6 +72,8 @@ def pretrain(
     held_out = round(validation_share * data.observation.shape[1])
     training = Transitions(*(field[:, :-held_out] for field in data))
     validation = Transitions(*(field[:, -held_out:] for field in data))
+    steps = -(-training.observation.shape[1] // batch_size)
+    window_epochs = -(-window // steps)
     best_loss = evaluate(embedding, validation, batch_size)
     best = {name: parameter.detach().clone() for name, parameter in embedding.parameters.items()}
     best_training, stopped = torch.full_like(best_loss, torch.nan), torch.zeros_like(best_loss, dtype=torch.bool)
@@ -87,7 +90,7 @@ def pretrain(
             improved = better.view(-1, *(1,) * (parameter.dim() - 1))
             best[name] = torch.where(improved, parameter.detach(), best[name])
         losses = torch.cat([losses, loss[:, None]], 1)
-        stopped = stopped | levelled_off(losses, window, minimum_improvement)
+        stopped = stopped | levelled_off(losses, window_epochs, minimum_improvement)
         history.append((torch.where(stopped, best_training, training_loss), torch.where(stopped, best_loss, loss)))
         progress(1)
         if bool(stopped.all()):

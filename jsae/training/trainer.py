@@ -167,7 +167,7 @@ class Trainer:
         return Experience(
             observation=observation.unflatten(1, trajectories.reward.shape[1:]),
             last_observation=self.environment.observe(trajectories.next_state[:, -1].contiguous()),
-            choice=trajectories.choice,
+            latent=trajectories.latent,
             reward=trajectories.reward * self.settings.reward_scale,
             terminated=trajectories.terminated,
         )

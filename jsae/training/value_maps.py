@@ -69,7 +69,7 @@ def value_map(
     streams, runs = Streams(seeds, "maps"), len(seeds)
     spec = ActionSpec(embedding.latent_size or environment.action_size, environment.n_actions or 0)
     policy = policy_over(spec, streams, embedding.input_size, hidden_sizes, torch.ones(runs))
-    critic = MLP(streams, embedding.input_size, hidden_sizes, 1, members=runs)
+    critic = MLP(streams, embedding.input_size, hidden_sizes, 1, runs=runs)
     policy.network.flat.copy_(weights["actor"])
     critic.flat.copy_(weights["critic"])
     value = _value(environment, embedding, critic, runs, environment.grid)
