@@ -19,6 +19,7 @@ from jsae.config import hyper_parameters, layout, plan, registry, schema
 from jsae.config.errors import JsaeError
 from jsae.config.schema import Parameters
 from jsae.config.study import Cell, named, seeds_of
+from jsae.config.yaml import read_yaml
 from jsae.io import provenance
 from jsae.io.code import CodeFiles
 from jsae.io.files import write_atomically
@@ -107,7 +108,7 @@ def digests() -> dict[Path, int]:
 def planned_runs(parameters: Parameters, found: hyper_parameters.Found) -> dict[str, Any]:
     """What workflow/runs.yaml says. Raises JsaeError, after writing it anew, if params.yaml says something else."""
     try:
-        read = schema.read_yaml(layout.RUNS)["runs"]
+        read = read_yaml(layout.RUNS)["runs"]
         scale, panel = str(read["scale"]), str(read["panel"])
     except (KeyError, TypeError):
         raise JsaeError(f"{layout.RUNS} is damaged: run `python -m tools.runs preview`, then again") from None

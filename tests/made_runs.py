@@ -12,6 +12,7 @@ import polars as pl
 from jsae.analysis import search
 from jsae.config import hyper_parameters, layout, plan, schema
 from jsae.config.study import Cell, seeds_of
+from jsae.config.yaml import read_yaml
 from jsae.io.declared import Declared
 from jsae.training.columns import CURVES
 from stages.settings import Study, text
@@ -60,7 +61,7 @@ def run(cell: Cell, seeds: Sequence[int], epochs: int, steps_per_epoch: int) -> 
 
 def parameters(epochs: int = 6) -> schema.Parameters:
     """The project's parameters with so many epochs a run in the preview, and twice as many at the paper's scale."""
-    content = schema.read_yaml(ROOT / layout.PARAMETERS)
+    content = read_yaml(ROOT / layout.PARAMETERS)
     for section in content["environments"].values():
         section["epochs"] = {"smoke": 2, "preview": epochs, "paper": 2 * epochs}
     for groups in content["scales"].values():

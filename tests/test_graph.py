@@ -62,7 +62,7 @@ def opened(root: Path) -> Iterator[Repo]:
 @contextlib.contextmanager
 def searched(root: Path) -> Iterator[Repo]:
     """The same with the graph of the search, which DVC does not see otherwise."""
-    with contextlib.chdir(root), bridge.opened() as repo:
+    with contextlib.chdir(root), bridge.opened(locked=False) as repo:
         yield repo
 
 

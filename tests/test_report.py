@@ -13,10 +13,11 @@ import polars as pl
 import pytest
 
 from jsae.analysis import claims
-from jsae.config import layout, schema
+from jsae.config import layout
 from jsae.config.errors import JsaeError
 from jsae.config.hyper_parameters import Best
 from jsae.config.study import Cell
+from jsae.config.yaml import read_yaml
 from jsae.io.code import CodeFiles
 from jsae.io.declared import Declared
 from jsae.reporting import document, formulas, pages
@@ -284,7 +285,7 @@ def test_both_stages_open_what_is_declared_and_all_of_it(study, monkeypatch):
 def test_dvc_declares_what_both_stages_read_and_no_more(scale, panel, monkeypatch):
     monkeypatch.chdir(ROOT)
     planned = made_runs.planned(scale, panel)
-    graph = schema.read_yaml(Path("dvc.yaml"))["stages"]
+    graph = read_yaml(Path("dvc.yaml"))["stages"]
     for stage in (planned.figures(), planned.report()):
         paths = {path.as_posix() for path in published.paths(stage.inputs)} | {str(layout.settings(stage.name))}
         assert {resolved(dep, planned.plan) for dep in graph[stage.name]["deps"]} == paths

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from jsae.config import hyper_parameters, layout, plan, schema
 from jsae.config.errors import JsaeError
+from jsae.config.yaml import read_yaml
 from jsae.io.files import write_atomically
 
 
@@ -40,7 +41,7 @@ def chosen_scale(path: Path) -> str:
     if not path.exists():
         return "preview"
     try:
-        return str(schema.read_yaml(path)["runs"]["scale"])
+        return str(read_yaml(path)["runs"]["scale"])
     except (KeyError, TypeError):
         raise JsaeError(f"{path} is damaged: name a scale, as in `python -m tools.runs preview`") from None
 

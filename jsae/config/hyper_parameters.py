@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 from jsae.config import layout, messages, registry
 from jsae.config.errors import JsaeError
-from jsae.config.schema import Parameters, read_yaml, searchable
+from jsae.config.schema import Parameters, searchable
 from jsae.config.study import Cell
+from jsae.config.yaml import read_yaml
 
 Values = dict[str, Any]
 """Hyper-parameters by name."""

@@ -17,12 +17,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from jsae.config import doc, messages, registry
 from jsae.config.errors import JsaeError
 from jsae.config.study import Cell, seeds_of
+from jsae.config.yaml import read_yaml
 
 Scale = Literal["smoke", "preview", "paper"]
 SCALES: tuple[Scale, ...] = get_args(Scale)
@@ -597,21 +596,6 @@ def load(path: Path) -> Parameters:
         return Parameters.model_validate(content)
     except ValidationError as error:
         raise JsaeError("\n".join(f"{path}: {line}" for line in messages.lines(Parameters, content, error))) from None
-
-
-def read_yaml(path: Path) -> Any:
-    """What a YAML file holds. Raises JsaeError if it is missing or no YAML."""
-    try:
-        return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise JsaeError(f"{path} is missing: run from the project's folder") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise JsaeError(f"{path} cannot be read ({error}): restore it from git") from None
-    except MarkedYAMLError as error:
-        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise JsaeError(f"{path} is not YAML{line}: {error.problem}") from None
-    except (YAMLError, ValueError, RecursionError) as error:  # ValueError: a date that no calendar has
-        raise JsaeError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
 
 
 def table(parameters: Parameters) -> list[tuple[str, str, str, str]]:

@@ -11,7 +11,7 @@ import polars as pl
 
 from jsae.analysis import claims
 from jsae.analysis.schema import AGGREGATES, CELLS, FINAL
-from jsae.config.schema import read_yaml
+from jsae.config.yaml import read_yaml
 from jsae.io import files
 from jsae.io.declared import Declared
 from jsae.io.table import read as read_checked
