@@ -546,7 +546,7 @@ class Study:
         """A row of the table of cells: names, labels, looks and roles of what the cell is made of."""
         section = self.parameters.environments[cell.environment]
         embedding, agent = registry.load("embeddings", cell.embedding), registry.load("agents", cell.agent)
-        old = self.parameters.source_of(cell)
+        old, panel = self.parameters.source_of(cell), self.parameters.panel_of(cell)
         return {
             **vars(cell),
             "environment_label": section.label,
@@ -556,7 +556,7 @@ class Study:
             "order": embedding.order,
             "role": embedding.role,
             "compared_with": embedding.compared_with,
-            "panel": section.panel if not cell.reading else "",
+            "panel": panel if self.plan["panel"] in ("", panel) else "",
             "epochs": section.epochs.at(self.scale),
             "paper_epochs": section.epochs.paper,
             "world": named(cell.environment, self.parts.reading_of("environment", cell)),

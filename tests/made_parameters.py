@@ -101,7 +101,7 @@ agents:
 training:
   device: cpu
   runs_per_batch: {smoke: 2, preview: 2, paper: 2}
-transfer: {environment: old-grid, embedding: jsae}
+transfer: {panel: "2f", environment: old-grid, embedding: jsae}
 theory: {problems: 2, states: 4, actions: 2, cells_per_action: 2, tolerance: 1.0e-8, near: 1.0e-6, sampled_states: 8}
 probes: {samples: 100, visits: 1000, draws: 10, pairs: 100}
 value_maps: {episodes: 2}

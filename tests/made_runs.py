@@ -23,7 +23,6 @@ LEVELS = {
     "gridworld-discrete": (-2.8, 0.96),
     "slot-machine": (13.3, 480.0),
     "gridworld-512": (-2.8, 0.96),
-    "gridworld-2048": (-2.8, 0.96),
     "half-cheetah": (-70.0, 300.0),
     "recommender": (37.7, 55.0),
     "recommender-no-bonus": (37.6, 41.8),

@@ -297,8 +297,8 @@ def test_what_was_found_retrains_its_cell_and_those_that_take_it_over(edited: Pa
         retrained = {stage for stage in changed(edited) if stage.startswith("train@")}
     finally:
         (edited / layout.best("")).unlink()
-    expected = {"discrete-vpg-ra", "discrete-vpg-jsae", "discrete-vpg-separate", "512-vpg-jsae", "2048-vpg-jsae"}
-    expected |= {f"2048-vpg-jsae_transfer{end}" for end in ("", "_tuned", "_all")}
+    expected = {"discrete-vpg-ra", "discrete-vpg-jsae", "discrete-vpg-separate", "512-vpg-jsae"}
+    expected |= {f"discrete-vpg-jsae_transfer{end}" for end in ("", "_tuned", "_all")}
     assert retrained == {f"train@gridworld-{name}-0-1" for name in expected}
 
 

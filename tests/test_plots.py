@@ -35,7 +35,6 @@ PLACES = {
     "slot-machine": ("Slot machine", "2c"),
     "half-cheetah": ("Half-Cheetah", "2d"),
     "recommender": ("Recommender system", "2e"),
-    "gridworld-2048": ("Gridworld, 2,048 actions", "2f"),
 }
 """Label and panel of each environment."""
 
@@ -45,6 +44,7 @@ def looks_of(*cells: Cell) -> Looks:
     rows = []
     for cell in cells:
         (label, color, order, role, other), (place, panel) = KINDS[cell.embedding], PLACES[cell.environment]
+        panel = "2f" if role == "transfer" else panel
         words = (place, LABELS[cell.agent], label, color, order, role, other, "" if cell.reading else panel)
         rows.append((*vars(cell).values(), *words, 12, 100, cell.environment, ""))
     return Looks.of(pl.DataFrame(rows, CELLS.schema, orient="row"))
@@ -96,9 +96,11 @@ def test_each_panel_draws_mean_every_seed_and_the_reference_returns(panel):
 
 
 def test_a_panel_of_transfers_compares_them_with_what_they_vary_and_no_other():
-    looks = looks_of(*(Cell("gridworld-2048", "vpg", name) for name in ("none", "jsae_transfer", "separate", "jsae")))
+    looks = looks_of(
+        *(Cell("gridworld-discrete", "vpg", name) for name in ("none", "jsae_transfer", "separate", "jsae"))
+    )
     assert looks.compared("2f") == ["jsae", "jsae_transfer"]
-    assert looks.cells_of("2f") == [Cell("gridworld-2048", "vpg", name) for name in ("jsae_transfer", "jsae")]
+    assert looks.cells_of("2f") == [Cell("gridworld-discrete", "vpg", name) for name in ("jsae_transfer", "jsae")]
 
 
 def test_a_cell_under_another_reading_is_in_no_panel():
@@ -120,7 +122,7 @@ def test_a_figure_of_several_environments_has_a_plot_for_each_with_its_own_axis(
     shown = [axes for axes in figure.axes if axes.axison]
     assert [axes.title.get_text() for axes in shown] == [f"{label} (VPG)" for label, _ in PLACES.values()]
     assert shown[0].get_ylim() != shown[2].get_ylim()
-    assert [axes.get_ylabel().partition("\n")[2] for axes in shown] == ["(means of 1 to 2 epochs)", *[""] * 5]
+    assert [axes.get_ylabel().partition("\n")[2] for axes in shown] == ["(means of 1 to 2 epochs)", *[""] * 4]
 
 
 def test_names_that_are_in_no_table_are_shown_as_they_are():
@@ -329,7 +331,7 @@ def test_wall_times_have_a_bar_a_cell():
 def test_long_words_of_a_legend_stand_below_one_another():
     wide = drawn(study("slot-machine")).axes[0]
     assert wide.get_legend()._ncols == 2
-    curves = study("gridworld-2048", embeddings=("jsae", "jsae_transfer_tuned"))
+    curves = study("gridworld-discrete", embeddings=("jsae", "jsae_transfer_tuned"))
     narrow = drawn(curves).axes[0]
     assert narrow.get_legend()._ncols == 1
 

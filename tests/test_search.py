@@ -149,7 +149,7 @@ def test_what_was_found_goes_over_params_and_reaches_variants_and_like_environme
     search.write_best(tmp_path / "best.yaml", best)
     assert hyper_parameters.read_best(tmp_path / "best.yaml") == best
     found = {"": best}
-    for world, embedding in (("gridworld-discrete", "separate"), ("gridworld-2048", "jsae_transfer")):
+    for world, embedding in (("gridworld-discrete", "separate"), ("gridworld-512", "jsae")):
         values = hyper_parameters.values(whole, Cell(world, "vpg", embedding), found)
         assert (values["actor_learning_rate"], values["hidden_sizes"]) == (0.25, [5])
         assert (values["state_embedding_size"], values["action_embedding_size"]) == (8, 3)

@@ -163,9 +163,9 @@ def test_a_preview_has_a_row_a_comparison_and_says_who_is_ahead(study, low, high
 
 def test_sizes_of_environments_are_counted(given):
     worlds = given["parameters"]["environments"]
-    grid, reels = worlds["gridworld-2048"]["dynamics"], worlds["slot-machine"]["dynamics"]
+    grid, reels = worlds["gridworld-discrete"]["dynamics"], worlds["slot-machine"]["dynamics"]
     states = math.prod(len(reel) for reel in reels["reels"])
-    assert environments.sizes(worlds["gridworld-2048"], None, 2)[1] == f"{2**11:,}"
+    assert environments.sizes(worlds["gridworld-discrete"], None, 2)[1] == f"{2**11:,}"
     assert environments.sizes(worlds["gridworld-discrete"], None, 2)[0] == f"{grid['bins'] ** 2:,} bins"
     assert environments.sizes(worlds["gridworld-continuous"], None, 2)[0] == "coordinates"
     assert environments.sizes(worlds["slot-machine"], None, 2) == (

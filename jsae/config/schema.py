@@ -290,6 +290,7 @@ class ValueMaps(Section):
 
 
 class Transfer(Section):
+    panel: Literal["2f"] = parameter("the panel of Figure 2 that shows transfers", "Figure 2")
     environment: str = parameter("the old environment, which the transfers start from", "5.4: 512 actions")
     embedding: Literal["jsae"] = parameter("its embedding", "5.4")
 
@@ -525,12 +526,24 @@ class Parameters(Section):
             if source is not None and not set(blocks) <= set(found.get(source, [])):
                 raise JsaeError(f"scales.{scale}: {cell} starts from {source}, which must run with the same seeds")
         if panel:
-            wanted = {cell for cell in found if self.environments[cell.environment].panel == panel}
+            wanted = {cell for cell in found if self.panel_of(cell) == panel}
+            wanted |= {
+                Cell(cell.environment, cell.agent, other, cell.reading)
+                for cell in wanted
+                if (other := registry.load("embeddings", cell.embedding).compared_with)
+            }
             wanted |= {source for cell in wanted if (source := self.source_of(cell)) is not None}
             found = {cell: blocks for cell, blocks in found.items() if cell in wanted}
         if not found:
             raise JsaeError(f"scales.{scale} has no cell" + (f" of panel {panel}" if panel else ""))
         return found
+
+    def panel_of(self, cell: Cell) -> str:
+        """The panel of Figure 2 that a cell is for; "" if none."""
+        if cell.reading:
+            return ""
+        transfer = registry.load("embeddings", cell.embedding).role == "transfer"
+        return self.transfer.panel if transfer else self.environments[cell.environment].panel
 
     def source_of(self, cell: Cell) -> Cell | None:
         """The cell that a transfer starts from; None for every other cell."""

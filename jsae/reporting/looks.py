@@ -128,7 +128,11 @@ class Looks:
 
     def cells_of(self, panel: str) -> list[Cell]:
         """The cells that a panel draws, in the order of the table."""
-        here = self.cells.filter((pl.col("panel") == panel) & pl.col("embedding").is_in(self.compared(panel)))
+        own = self.cells.filter(pl.col("panel") == panel)
+        same = own.select("environment", "agent", "reading").unique()
+        here = self.cells.filter(pl.col("embedding").is_in(self.compared(panel))).join(
+            same, on=same.columns, how="semi", maintain_order="left"
+        )
         return [Cell(*words) for words in here.select(KEYS).iter_rows()]
 
     @property
