@@ -193,7 +193,15 @@ def test_cross_entropy_of_an_affine_map(hot: int, outputs: int, batch: int) -> N
     check_gradients(lambda: linear.loss(x, target), after, linear.weight, x)
 
 
-@pytest.mark.parametrize(("size", "actions"), [(2, 1), (2, 7), (8, 300)])
+def test_classes_out_of_reach() -> None:
+    """Where e^logit over the largest is less than any float32 says: 0."""
+    linear, x, target = Linear(Streams(range(P), "test"), 9, 300), drawn(P, 70, 9).requires_grad_(), ids(300, P, 70, 1)
+    linear.weight.data *= 60
+    assert float(linear(x).detach().log_softmax(2).min()) < -150
+    check_gradients(lambda: linear.loss(x, target), torch.ones(P), linear.weight, x)
+
+
+@pytest.mark.parametrize(("size", "actions"), [(2, 1), (2, 7), (3, 64), (8, 300)])
 def test_cross_entropy_of_distances(size: int, actions: int) -> None:
     """Where point and action meet too: the distance has no derivative there, and gets none."""
     table, e = drawn(P, actions, size).requires_grad_(), drawn(P, 70, size)

@@ -29,12 +29,11 @@ class Learner:
         length = data.observation.shape[1]
         order = self._streams.permutation(length)
         total = torch.zeros(len(order), device=order.device)
-        for start in range(0, length, batch_size):
-            rows = order[:, start : start + batch_size]
-            loss = self._embedding.loss(data.take(rows))
+        for batch in data.take(order).minibatches(batch_size):
+            loss = self._embedding.loss(batch)
             loss.sum().backward()
             self._adam.step()
-            total += loss.detach() * rows.shape[1]
+            total += loss.detach() * batch.observation.shape[1]
         self._embedding.refresh()
         return total / length
 

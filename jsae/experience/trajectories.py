@@ -1,5 +1,6 @@
 """What policies experience, as tensors of a batch of runs: trajectories, and what agents and embeddings learn from."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from torch import Tensor
@@ -64,6 +65,10 @@ class Transitions(NamedTuple):
     def take(self, rows: Tensor) -> "Transitions":
         """Rows `[P, b]` of each run."""
         return Transitions(*(_take(field, rows) for field in self))
+
+    def minibatches(self, size: int) -> Iterator["Transitions"]:
+        """All of them, `size` of each run at a time, as views."""
+        return (Transitions(*parts) for parts in zip(*(field.split(size, 1) for field in self), strict=True))
 
 
 def _take(field: Tensor, rows: Tensor) -> Tensor:

@@ -38,6 +38,11 @@ class Adam:
         self._first = [torch.zeros_like(p, requires_grad=False) for p in self._parameters]
         self._second = [torch.zeros_like(p, requires_grad=False) for p in self._parameters]
         self._steps = [torch.zeros(len(p), device=p.device) for p in self._parameters]
+        # Of each parameter tensor, views of a run's values and state, made once: they take longer than a small step.
+        self._rows = [
+            list(zip(p.detach(), *state, strict=True))
+            for p, *state in zip(self._parameters, self._first, self._second, self._steps, strict=True)
+        ]
 
     def ahead(self, count: int) -> kernels.State:
         """The state of its one parameter tensor, for `count` steps that are taken elsewhere."""
@@ -66,13 +71,14 @@ class Adam:
         moves = None if active is None else active.tolist()
         for rate, runs in self._members_at.items():
             moving = [i for i in runs if moves is None or moves[i]]
-            columns: list[list[Tensor]] = [[], [], [], [], []]
-            for parameter, *state in zip(self._parameters, self._first, self._second, self._steps, strict=True):
-                if parameter.grad is not None:
-                    for column, tensor in zip(columns, (parameter, parameter.grad, *state), strict=True):
-                        column += [tensor[i] for i in moving]
-            values, gradients, first, second, steps = columns
-            if values:
+            found = [
+                (parameter.grad[i], *rows[i])
+                for parameter, rows in zip(self._parameters, self._rows, strict=True)
+                if parameter.grad is not None
+                for i in moving
+            ]
+            if found:
+                gradients, values, first, second, steps = zip(*found, strict=True)
                 torch._foreach_add_(steps, 1)
                 torch._fused_adam_(
                     values,

@@ -3,27 +3,34 @@
 // operations, and are what a GPU runs; tests hold the two against each other. kernels.py compiles and calls it.
 //
 // A matrix product is made of pieces of ROWS x COLUMNS sums that stay in registers. Every sum runs in an order that
-// depends on the shapes alone.
+// depends on the shapes and on the width of the processor's vectors alone.
 
 #include <stdint.h>
 
-typedef float Vector __attribute__((vector_size(32)));
-typedef int32_t Integers __attribute__((vector_size(32)));
+#ifdef __AVX512F__
+static const long LANES = 16;  // of a Vector: what a register holds
+#else
+static const long LANES = 8;
+#endif
 
-static const long LANES = 8;     // of a Vector
-static const long COLUMNS = 16;  // of a piece, in two Vectors
-static const long ROWS = 6;      // of a piece
-static const long DEPTH = 192;   // of a product before its sums go to memory
-static const long NEAR = 128;    // columns of a factor that stays in the cache as it is; wider ones are packed
-static const long FEW = 12;      // rows for which packing does not pay
-static const long TILE = 48;     // rows that go through a network together
-static const int LAYERS = 8;     // of a network, at most
+typedef float Vector __attribute__((ext_vector_type(LANES)));
+typedef int32_t Integers __attribute__((ext_vector_type(LANES)));
+typedef bool Mask __attribute__((ext_vector_type(LANES)));
+
+static const long COLUMNS = 2 * LANES;  // of a piece, in two Vectors
+static const long ROWS = 6;             // of a piece
+static const long DEPTH = 192;          // of a product before its sums go to memory
+static const long NEAR = 128;           // columns of a factor that stays in the cache as it is; wider ones are packed
+static const long FEW = 12;             // rows for which packing does not pay
+static const long GROUP = 24;           // rows over thousands of classes that stay in the second cache together
+static const long TILE = 48;            // rows that go through a network together
+static const int LAYERS = 8;            // of a network, at most
 
 // ---------------------------------------------------------------------------------------------------------- vectors
 
 static inline long least(long a, long b) { return a < b ? a : b; }
 
-static inline Vector all(float x) { return (Vector){x, x, x, x, x, x, x, x}; }
+static inline Vector all(float x) { return x; }
 
 static inline Vector load(const float* from) {
     Vector v;
@@ -33,43 +40,60 @@ static inline Vector load(const float* from) {
 
 static inline void store(float* to, Vector v) { __builtin_memcpy(to, &v, sizeof v); }
 
+static inline Mask first_lanes(long count) {
+    Integers number;
+    for (int i = 0; i < LANES; i++) number[i] = i;
+    return __builtin_convertvector(number < (int32_t)count, Mask);
+}
+
 // The first `count` numbers, `fill` after them.
 static inline Vector load_some(const float* from, long count, float fill) {
-    if (count >= LANES) return load(from);
-    Vector v = all(fill);
-    for (long i = 0; i < count; i++) v[i] = from[i];
-    return v;
+    return count >= LANES ? load(from) : __builtin_masked_load(first_lanes(count), from, all(fill));
 }
 
 static inline void store_some(float* to, Vector v, long count) {
     if (count >= LANES) return store(to, v);
-    for (long i = 0; i < count; i++) to[i] = v[i];
+    __builtin_masked_store(first_lanes(count), v, to);
 }
 
-static inline float sum(Vector v) { return ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7])); }
+static inline Vector larger(Vector a, Vector b) { return a < b ? b : a; }  // NaN stays NaN in a
 
-static inline float largest(Vector v) {
-    float found = v[0];
-    for (int i = 1; i < LANES; i++) found = v[i] > found ? v[i] : found;
-    return found;
+static inline Vector root(Vector v) { return __builtin_elementwise_sqrt(v); }
+
+// Sum and largest of a vector's numbers, half by half.
+template <class Numbers>
+static inline float sum(Numbers v) {
+    if constexpr (sizeof v == sizeof(float))
+        return v;
+    else
+        return sum(v.lo + v.hi);
 }
 
-// e^x = 2^n e^r, |r| <= ln 2 / 2, by the Taylor polynomial of e^r; NaN stays NaN, as it fails every comparison.
+template <class Numbers>
+static inline float largest(Numbers v) {
+    if constexpr (sizeof v == sizeof(float))
+        return v;
+    else
+        return largest(v.lo > v.hi ? v.lo : v.hi);
+}
+
+// e^x = 2^n e^r, |r| <= ln 2 / 2, by the polynomial 1 + r + ... of degree 6 whose largest relative error, 3e-9, is
+// least. Below e^-87 it is 0, so that nothing is denormal, which would be slow; NaN stays NaN, as it fails every
+// comparison.
 static inline Vector exponential(Vector x) {
     x = x > all(88.f) ? all(88.f) : x;
-    x = x < all(-87.f) ? all(-87.f) : x;
-    const Vector shift = all(12582912.f);  // 1.5 * 2^23: what is added to it is rounded to an integer
-    const Vector n = (x * all(1.44269504f) + shift) - shift;
+    // 1.5 * 2^23, added to which a number is rounded to an integer, and the exponent's 127, so that the last bits of
+    // the sum are those that 2^n begins with.
+    const Vector shift = all(12583039.f), shifted = x * all(1.44269504f) + shift, n = shifted - shift;
     const Vector r = (x - n * all(0.693145752f)) - n * all(1.42860677e-6f);
-    Vector p = all(1.f / 5040);
-    p = p * r + all(1.f / 720);
-    p = p * r + all(1.f / 120);
-    p = p * r + all(1.f / 24);
-    p = p * r + all(1.f / 6);
-    p = p * r + all(0.5f);
+    Vector p = all(0.00138165428f);
+    p = p * r + all(0.00836873528f);
+    p = p * r + all(0.0416683593f);
+    p = p * r + all(0.166665205f);
+    p = p * r + all(0.499999935f);
     p = p * r + all(1.f);
     p = p * r + all(1.f);
-    return p * (Vector)((__builtin_convertvector(n, Integers) + 127) << 23);
+    return x < all(-87.f) ? all(0) : p * (Vector)((Integers)shifted << 23);
 }
 
 // ln x of positive numbers: x = 2^n m, sqrt 1/2 <= m < sqrt 2, and ln m = 2 artanh s, s = (m - 1) / (m + 1), by its
@@ -170,6 +194,35 @@ static void product(long rows, long depth, long columns, const float* a, long ro
             }
             (width > LANES ? pieces<2> : pieces<1>)(rows, part, a + from * column, row, column, panel, panel_row,
                                                     c + first, columns, width, add || from > 0);
+        }
+    }
+}
+
+// Products of R rows of a and two of b, of `depth` numbers each, which is whole vectors.
+template <int R>
+static inline void dot(long depth, const float* a, const float* b, long b_row, float* c, long stride, long width) {
+    Vector sums[R][2];
+    for (int m = 0; m < R; m++) sums[m][0] = sums[m][1] = all(0);
+    for (long k = 0; k < depth; k += LANES) {
+        const Vector first = load(b + k), second = load(b + b_row + k);
+        for (int m = 0; m < R; m++) {
+            const Vector left = load(a + m * depth + k);
+            sums[m][0] += left * first;
+            sums[m][1] += left * second;
+        }
+    }
+    for (int m = 0; m < R; m++)
+        for (int n = 0; n < width; n++) c[m * stride + n] = sum(sums[m][n]);
+}
+
+// c = a b^T: a is [rows, depth], b [columns, depth], c [rows, columns].
+static void product_of_rows(long rows, long depth, long columns, const float* a, const float* b, float* c) {
+    for (long r = 0, step; r < rows; r += step) {
+        step = r + ROWS <= rows ? ROWS : 1;
+        for (long n = 0; n < columns; n += 2) {
+            const long width = least(2, columns - n);
+            (step == ROWS ? dot<ROWS> : dot<1>)(depth, a + r * depth, b + n * depth, (width - 1) * depth,
+                                                c + r * columns + n, columns, width);
         }
     }
 }
@@ -454,23 +507,30 @@ static void gaussian_back(long rows, long size, const float* log_std, const floa
     }
 }
 
-// Probabilities in place of logits; ln of the sum of e^logit.
-static float softmax(long size, float* x) {
+// e^logit over the largest of them in place of logits, and the sum of these in `whole`; ln of the sum of e^logit.
+static float exponentials(long size, float* x, float* whole) {
     const float nothing = -__builtin_inff();
-    Vector top = all(nothing);
+    Vector top = all(nothing), total = all(0);
     for (long i = 0; i < size; i += LANES) {
         const Vector v = load_some(x + i, size - i, nothing);
         top = v > top ? v : top;
     }
     const float most = largest(top);
-    Vector total = all(0);
     for (long i = 0; i < size; i += LANES) {
-        store_some(x + i, exponential(load_some(x + i, size - i, nothing) - all(most)), size - i);
-        total += load_some(x + i, size - i, 0);
+        const Vector v = exponential(load_some(x + i, size - i, nothing) - all(most));
+        store_some(x + i, v, size - i);
+        total += v;
     }
-    const float whole = sum(total), scale = 1 / whole;
+    *whole = sum(total);
+    return most + logarithm(all(*whole))[0];
+}
+
+// Probabilities in place of logits; ln of the sum of e^logit.
+static float softmax(long size, float* x) {
+    float whole;
+    const float found = exponentials(size, x, &whole), scale = 1 / whole;
     for (long i = 0; i < size; i++) x[i] *= scale;
-    return most + logarithm(all(whole))[0];
+    return found;
 }
 
 // Actions [runs, batch] by inverting the softmax's cumulative distribution at `uniforms`.
@@ -525,92 +585,148 @@ extern "C" void nearest(int64_t runs, int64_t batch, int64_t size, int64_t count
 
 // ------------------------------------------------------------------------------------------------------- embeddings
 
-// Mean -ln of the softmax of an affine map at the `hot` targets of a row, [runs]; where wanted, its gradients.
-extern "C" void cross_entropy(const Network* net, int64_t runs, int64_t batch, int64_t hot, const float* flat,
-                              const float* x, const int64_t* targets, double* loss, float* grad, float* of_x,
-                              float* scratch) {
+// Rows of scores are whole vectors here: classes are added that every softmax gives 0. A softmax stays without its
+// scale, 1 / sum, which goes to the other factor of each gradient: that is shorter.
+
+static long padded(long count) { return (count + LANES - 1) / LANES * LANES; }
+
+// Mean -ln of the softmax of an affine map, its biases in the last of its [inputs + 1, outputs] weights, at the `hot`
+// targets of a row, [runs]; where wanted, its gradients.
+extern "C" void cross_entropy(int64_t runs, int64_t batch, int64_t hot, int64_t inputs, int64_t outputs,
+                              const float* weights, const float* x, const int64_t* targets, double* loss, float* grad,
+                              float* of_x, float* scratch) {
     Memory memory = {scratch};
-    Passage passage(net, batch, memory);
-    const long outputs = net->outputs();
-    const float share = 1.f / batch, part = share / hot;
-    for (long run = 0; run < runs; run++, grad += grad ? net->stride : 0) {
-        passage.with(flat + run * net->stride, 1, grad || of_x);
-        if (grad) clear(grad, net->stride);
+    const long depth = inputs + 1, width = padded(outputs), parameters = depth * outputs;
+    float *table = memory.take(depth * width), *packed = memory.take(depth * (width + COLUMNS));
+    float *grads = memory.take(depth * width), *scores = memory.take(GROUP * width);
+    float *with_one = memory.take(GROUP * depth), scales[ROWS];
+    const float share = 1.f / batch;
+    for (long run = 0; run < runs; run++, weights += parameters) {
+        for (long i = 0; i < depth; i++)
+            for (long k = 0; k < width; k++)
+                table[i * width + k] = k < outputs ? weights[i * outputs + k] : i < inputs ? 0 : -__builtin_inff();
+        pack(depth, width, table, packed);
+        if (grad) clear(grads, depth * width);
         loss[run] = 0;
-        for (long first = 0; first < batch; first += TILE) {
-            const long rows = least(TILE, batch - first), place = run * batch + first;
-            const Inputs inputs = {x + place * net->floats(), 0};
-            float* out = passage.outputs();
-            passage.there(rows, inputs);
-            for (long r = 0; r < rows; r++) {
-                const int64_t* ids = targets + (place + r) * hot;
-                float *row = out + r * outputs, chosen = 0;
-                for (long k = 0; k < hot; k++) chosen += row[ids[k]];
-                loss[run] += (softmax(outputs, row) - chosen / hot) * share;
-                for (long i = 0; i < outputs; i++) row[i] *= share;
-                for (long k = 0; k < hot; k++) row[ids[k]] -= part;
+        for (long first = 0; first < batch; first += GROUP) {
+            const long rows = least(GROUP, batch - first);
+            for (long from = 0; from < rows; from += ROWS) {  // few enough for the nearest cache
+                const long few = least(ROWS, rows - from), place = run * batch + first + from;
+                float *row = scores + from * width, *in = with_one + from * depth, whole;
+                for (long r = 0; r < few; r++) {
+                    for (long i = 0; i < inputs; i++) in[r * depth + i] = x[(place + r) * inputs + i];
+                    in[r * depth + inputs] = 1;
+                }
+                product(few, depth, width, in, depth, 1, packed, true, row, false);
+                for (long r = 0; r < few; r++, row += width, in += depth) {
+                    const int64_t* ids = targets + (place + r) * hot;
+                    float chosen = 0;
+                    for (long k = 0; k < hot; k++) chosen += row[ids[k]];
+                    loss[run] += (exponentials(width, row, &whole) - chosen / hot) * share;
+                    for (long k = 0; k < hot; k++) row[ids[k]] -= whole / hot;
+                    scales[r] = share / whole;
+                    for (long i = 0; i < depth; i++) in[i] *= scales[r];
+                }
+                if (!grad) continue;
+                product_of_rows(few, width, inputs, row - few * width, table, of_x + place * inputs);
+                for (long i = 0; i < few * inputs; i++) of_x[place * inputs + i] *= scales[i / inputs];
             }
-            if (grad || of_x) passage.back(rows, inputs, 0, out, grad, of_x ? of_x + place * net->floats() : 0);
+            if (grad) product(depth, rows, width, with_one, 1, depth, scores, false, grads, true);
         }
+        if (!grad) continue;
+        for (long i = 0; i < depth; i++, grad += outputs)
+            __builtin_memcpy(grad, grads + i * width, sizeof(float) * outputs);
     }
+}
+
+// -ln of the softmax of negative distances at `target`, of a row of their squares. `whole` is the sum of e^-distance
+// over that of the nearest. For the gradients, each of its terms over its distance replaces the square, less `whole` /
+// distance at the target.
+static float distance_softmax(long count, float* squares, long target, bool gradients, float* whole) {
+    const Vector least_square = all(1e-12f);  // the root has no derivative at 0
+    Vector closest = all(__builtin_inff()), total = all(0);
+    for (long a = 0; a < count; a += LANES) {
+        const Vector square = load(squares + a);
+        closest = square < closest ? square : closest;
+    }
+    const Vector nearest = root(larger(all(-largest(-closest)), least_square));
+    const float at_target = squares[target], distance_to_target = root(larger(all(at_target), least_square))[0];
+    for (long a = 0; a < count; a += LANES) {
+        const Vector square = load(squares + a), distance = root(larger(square, least_square));
+        const Vector part = exponential(nearest - distance);
+        total += part;
+        if (gradients) store(squares + a, square > least_square ? part / distance : all(0));
+    }
+    *whole = sum(total);
+    if (gradients && at_target > least_square[0]) squares[target] -= *whole / distance_to_target;
+    return logarithm(all(*whole))[0] + distance_to_target - nearest[0];
 }
 
 // Mean -ln of the softmax of negative distances between points e [runs, batch, size] and a table [runs, count,
 // size], at the targets [runs, batch]; where wanted, its gradients.
+//
+// ||e - t||^2 is the product of (-2 e, ||e||^2, 1) and (t, 1, ||t||^2). With w for what distance_softmax leaves, the
+// gradients are made of sums of w, w t and w e.
 extern "C" void distance_cross_entropy(int64_t runs, int64_t batch, int64_t size, int64_t count, const float* e,
                                        const float* table, const int64_t* targets, double* loss, float* grad_table,
                                        float* grad_e, float* scratch) {
     Memory memory = {scratch};
-    float *across = memory.take(size * count), *packed = memory.take(size * (count + COLUMNS));
-    float *squares = memory.take(count), *pulls = memory.take(count);
-    float *scores = memory.take(TILE * count), *distances = memory.take(TILE * count);
-    const float share = 1.f / batch, least_square = 1e-12f;  // the root has no derivative at 0
+    const long depth = size + 2, sums = size + 1, width = padded(count);
+    float *across = memory.take(depth * width), *packed = memory.take(depth * (width + COLUMNS));
+    float *grads = memory.take(sums * width), *scores = memory.take(GROUP * width);
+    float *left = memory.take(ROWS * depth), *scaled = memory.take(GROUP * sums), *found = memory.take(ROWS * sums);
+    const float share = 1.f / batch;
     for (long run = 0; run < runs; run++, table += count * size) {
-        transpose(count, size, table, across);
-        pack(size, count, across, packed);
+        clear(across, depth * width);
+        float *ones = across + size * width, *squares = ones + width;
+        for (long a = 0; a < width; a++) squares[a] = a < count ? 0 : __builtin_inff();
         for (long a = 0; a < count; a++) {
-            squares[a] = 0;
-            for (long d = 0; d < size; d++) squares[a] += table[a * size + d] * table[a * size + d];
+            ones[a] = 1;
+            for (long d = 0; d < size; d++) {
+                const float t = table[a * size + d];
+                across[d * width + a] = t;
+                squares[a] += t * t;
+            }
         }
-        if (grad_table) {
-            clear(grad_table, count * size);
-            clear(pulls, count);
-        }
+        pack(depth, width, across, packed);
+        if (grad_table) clear(grads, sums * width);
         loss[run] = 0;
-        for (long first = 0; first < batch; first += TILE) {
-            const long rows = least(TILE, batch - first), place = run * batch + first;
-            const float* points = e + place * size;
-            product(rows, size, count, points, size, 1, packed, true, scores, false);
-            for (long r = 0; r < rows; r++) {
-                float *row = scores + r * count, *distance = distances + r * count, square = 0;
-                for (long d = 0; d < size; d++) square += points[r * size + d] * points[r * size + d];
-                for (long a = 0; a < count; a++) {
-                    const float found = square + squares[a] - 2 * row[a];
-                    distance[a] = __builtin_sqrtf(found > least_square ? found : least_square);
-                    row[a] = -distance[a];
+        for (long first = 0; first < batch; first += GROUP) {
+            const long rows = least(GROUP, batch - first);
+            for (long from = 0; from < rows; from += ROWS) {
+                const long few = least(ROWS, rows - from), place = run * batch + first + from;
+                const float* points = e + place * size;
+                float *row = scores + from * width, *scales = scaled + from * sums, whole;
+                for (long r = 0; r < few; r++) {
+                    float *to = left + r * depth, square = 0;
+                    for (long d = 0; d < size; d++) {
+                        to[d] = -2 * points[r * size + d];
+                        square += points[r * size + d] * points[r * size + d];
+                    }
+                    to[size] = square;
+                    to[size + 1] = 1;
                 }
-                const float chosen = row[targets[place + r]];
-                loss[run] += (softmax(count, row) - chosen) * share;
+                product(few, depth, width, left, depth, 1, packed, true, row, false);
+                for (long r = 0; r < few; r++) {
+                    loss[run] +=
+                        distance_softmax(width, row + r * width, targets[place + r], grad_table != 0, &whole) * share;
+                    for (long d = 0; d < size; d++) scales[r * sums + d] = points[r * size + d] * share / whole;
+                    scales[r * sums + size] = share / whole;
+                }
                 if (!grad_table) continue;
-                row[targets[place + r]] -= 1;
-                for (long a = 0; a < count; a++) row[a] = distance[a] > 1e-6f ? row[a] * share / distance[a] : 0;
-            }
-            if (!grad_table) continue;
-            product(count, rows, size, scores, 1, count, points, false, grad_table, true);
-            product(rows, count, size, scores, count, 1, table, false, grad_e + place * size, false);
-            for (long r = 0; r < rows; r++) {
-                float whole = 0;
-                for (long a = 0; a < count; a++) {
-                    whole += scores[r * count + a];
-                    pulls[a] += scores[r * count + a];
+                product_of_rows(few, width, sums, row, across, found);
+                for (long r = 0; r < few; r++) {
+                    const float *of_row = found + r * sums, pull = of_row[size], scale = scales[r * sums + size];
+                    for (long d = 0; d < size; d++)
+                        grad_e[(place + r) * size + d] = (of_row[d] - pull * points[r * size + d]) * scale;
                 }
-                for (long d = 0; d < size; d++) grad_e[(place + r) * size + d] -= whole * points[r * size + d];
             }
+            if (grad_table) product(sums, rows, width, scaled, 1, sums, scores, false, grads, true);
         }
         if (!grad_table) continue;
         for (long a = 0; a < count; a++)
-            for (long d = 0; d < size; d++) grad_table[a * size + d] -= pulls[a] * table[a * size + d];
-        grad_table += count * size;
+            for (long d = 0; d < size; d++)
+                *grad_table++ = grads[d * width + a] - grads[size * width + a] * table[a * size + d];
     }
 }
 

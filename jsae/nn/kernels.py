@@ -166,15 +166,20 @@ def cross_entropy(weight: Tensor, x: Tensor, ids: Tensor) -> Tensor:
 
     `weight` `[P, inputs + 1, outputs]` is W with b as its last row, x `[P, B, inputs]`.
     """
-    found: Tensor = _CrossEntropy.apply(weight, x, ids)
+    found: Tensor = _CrossEntropy.apply(*_alone(weight, x), ids)
     return found
 
 
 def distance_cross_entropy(table: Tensor, e: Tensor, ids: Tensor) -> Tensor:
     """Mean −ln of the softmax of negative distances from e `[P, B, d]` to the rows of `table` `[P, A, d]`, at `ids`
     `[P, B]`; `[P]`, differentiable in both."""
-    found: Tensor = _DistanceCrossEntropy.apply(table, e, ids)
+    found: Tensor = _DistanceCrossEntropy.apply(*_alone(table, e), ids)
     return found
+
+
+def _alone(*parameters: Tensor) -> tuple[Tensor, ...]:
+    """Without the wish for gradients that a parameter has even where none are computed."""
+    return parameters if torch.is_grad_enabled() else tuple(parameter.detach() for parameter in parameters)
 
 
 class _WithGradients(torch.autograd.Function):
@@ -188,18 +193,14 @@ class _WithGradients(torch.autograd.Function):
 class _CrossEntropy(_WithGradients):
     @staticmethod
     def forward(ctx: Any, weight: Tensor, x: Tensor, ids: Tensor) -> Tensor:
-        runs, batch, hot = ids.shape
-        _, rows, outputs = weight.shape
-        shape = Shape((rows - 1, outputs), (0, rows * outputs), 0, False, rows * outputs)
+        (runs, batch, hot), (_, depth, outputs) = ids.shape, weight.shape
         _check(ids, outputs)
         weight, x, ids = _ready(weight), _ready(x), _ready(ids)
         of_weight, of_x = _room_for_gradients(ctx, weight, x)
         loss = torch.empty(runs, dtype=torch.float64)
-        network, scratch = _network(shape, _inputs(shape, x)), _scratch(shape)
-        counts = map(ctypes.c_int64, (runs, batch, hot))
-        _library().cross_entropy(
-            ctypes.byref(network), *counts, *map(_address, (weight, x, ids, loss, of_weight, of_x, scratch))
-        )
+        scratch = _scratch_for_softmax(depth, outputs)
+        counts = map(ctypes.c_int64, (runs, batch, hot, depth - 1, outputs))
+        _library().cross_entropy(*counts, *map(_address, (weight, x, ids, loss, of_weight, of_x, scratch)))
         ctx.gradients = of_weight, of_x
         return loss.float()
 
@@ -218,11 +219,16 @@ class _DistanceCrossEntropy(_WithGradients):
         table, e, ids = _ready(table), _ready(e), _ready(ids)
         of_table, of_e = _room_for_gradients(ctx, table, e)
         loss = torch.empty(runs, dtype=torch.float64)
-        scratch = torch.empty((2 * size + 2 + 2 * TILE) * (count + 16) + 64)
+        scratch = _scratch_for_softmax(size + 2, count)
         counts = map(ctypes.c_int64, (runs, batch, size, count))
         _library().distance_cross_entropy(*counts, *map(_address, (e, table, ids, loss, of_table, of_e, scratch)))
         ctx.gradients = of_table, of_e
         return loss.float()
+
+
+def _scratch_for_softmax(depth: int, count: int) -> Tensor:
+    """Three tables of `depth` rows, scores of a group of rows, and these rows, all of them padded."""
+    return torch.empty((3 * depth + TILE) * (count + 48) + 3 * TILE * (depth + 16))
 
 
 def fit_critic(shape: Shape, state: State, x: Tensor, returns: Tensor) -> Tensor:

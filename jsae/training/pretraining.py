@@ -16,8 +16,7 @@ def evaluate(embedding: Embedding, data: Transitions, batch_size: int) -> Tensor
     """Each run's mean loss over `data`, `[P]`."""
     length = data.observation.shape[1]
     total = torch.zeros(len(data.observation), device=data.observation.device)
-    for start in range(0, length, batch_size):
-        batch = Transitions(*(field[:, start : start + batch_size] for field in data))
+    for batch in data.minibatches(batch_size):
         total += embedding.loss(batch) * batch.observation.shape[1]
     return total / length
 
