@@ -5,13 +5,11 @@ python -m tools.summary
 
 import sys
 
-import polars as pl
-
 from jsae.analysis.schema import CELLS, FINAL
 from jsae.config import layout
 from jsae.config.errors import JsaeError
 from jsae.io.table import read
-from jsae.training.columns import KEYS
+from jsae.reporting.looks import Looks
 from tools.runs import chosen_scale
 
 NEXT = {
@@ -30,18 +28,21 @@ def main() -> None:
 
 def lines(scale: str) -> list[str]:
     """A line a panel and agent of Figure 2: the mean return over training of each embedding, mean over seeds."""
-    cells = read(CELLS, layout.tables(scale) / "cells.parquet").filter(pl.col("panel") != "")
+    looks = Looks.of(read(CELLS, layout.tables(scale) / "cells.parquet"))
     final = read(FINAL, layout.tables(scale) / "final.parquet")
-    shown = cells.filter(pl.col("role").is_in(["paper", "transfer"]) & (pl.col("reading") == ""))
     said = ["Mean return over training so far, mean over seeds:"]
-    for (panel, environment, agent), rows in shown.sort("panel").group_by(
-        "panel", "environment_label", "agent_label", maintain_order=True
-    ):
-        runs = final.join(rows, on=KEYS)
-        means = runs.group_by("embedding_label", "order").agg(pl.col("mean_over_training").mean()).sort("order")
-        numbers = ", ".join(f"{label} {value:.3g}" for label, _, value in means.iter_rows())
-        epochs, paper = rows["epochs"][0], rows["paper_epochs"][0]
-        said.append(f"  {panel} {environment}, {agent}, {epochs:,} of {paper:,} epochs: {numbers}")
+    for panel, environment in looks.panels.items():
+        epochs, paper = looks.epochs(environment)
+        cells = looks.cells_of(panel)
+        for agent in dict.fromkeys(cell.agent for cell in cells):
+            numbers = []
+            for embedding in looks.in_order({cell.embedding for cell in cells if cell.agent == agent}):
+                runs = final.filter(environment=environment, agent=agent, embedding=embedding, reading="")
+                if not runs.is_empty():
+                    mean = runs["mean_over_training"].to_numpy().mean()
+                    numbers.append(f"{looks.embedding(embedding)} {mean:.3g}")
+            place = f"{panel} {looks.environment(environment)}, {looks.agent(agent)}"
+            said.append(f"  {place}, {epochs:,} of {paper:,} epochs: {', '.join(numbers)}")
     return said
 
 
