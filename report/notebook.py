@@ -173,6 +173,7 @@ show(comparisons.final_returns(study))
 # deviation of the coordinates of actions in E: the initial standard deviation of a policy over E is in the same unit.
 
 # %%
+show(embeddings.pretraining(study))
 show(embeddings.probes(study))
 
 # %% [markdown]

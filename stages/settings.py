@@ -258,6 +258,7 @@ class Study:
             {
                 "environments": {entry["world"]: layout.environment(entry["world"]) for entry, _ in entries.values()},
                 "embeddings": {name: layout.embeddings(self.scale, name) for name in entries},
+                "losses": {name: layout.embeddings(self.scale, name).with_suffix(".parquet") for name in entries},
             },
             {"folder": layout.probes(self.scale)},
             {

@@ -83,6 +83,7 @@ def study(given, looks, tmp_path) -> context.Context:
         differences=[],
         checks=nothing,
         probes=nothing,
+        pretraining=nothing,
         value_maps=nothing,
         tried=pl.DataFrame(schema=OUTCOME),
         took=nothing,
@@ -406,3 +407,19 @@ def test_the_abstract_of_a_short_study_counts_no_verdict(study, scale, said):
 def test_the_tag_of_a_formula_is_its_number():
     assert formulas.numbered("\n\\pi , \\tag{3}\n") == ("\\pi ,", "3")
     assert formulas.numbered("\\pi") == ("\\pi", "")
+
+
+def test_pretraining_says_which_embeddings_learnt_nothing(looks: Looks) -> None:
+    rows = [
+        ("slot-machine", "", "ra", 0, 1, 8.33, math.log(4096)),
+        ("slot-machine", "", "ra", 1, 3, 8.35, math.log(4096)),
+        ("slot-machine", "", "jsae", 0, 90, 4.25, math.log(1296)),
+        ("half-cheetah", "frozen", "jsae", 0, 50, 0.5, NAN),
+    ]
+    columns = ["environment", "reading", "embedding", "seed", "epochs", "held_out_loss", "chance_loss"]
+    losses = pl.DataFrame(rows, columns, orient="row")
+    assert [row[2:] for row in embeddings.pretraining_rows(losses, looks)] == [
+        ("1 to 3", "8.34", "8.32", "no"),
+        ("90", "4.25", "7.17", "yes"),
+        ("50", "0.500", "", ""),
+    ]

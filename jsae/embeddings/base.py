@@ -1,5 +1,6 @@
 """What an embedding is, and how one is made, restored and given parts of another."""
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import ClassVar, Literal, Protocol
 
@@ -82,6 +83,10 @@ class Embedding(Protocol):
 
     def refresh(self) -> None:
         """Follow the parameters, after they have changed."""
+
+    def chance_loss(self) -> float:
+        """`loss` of an embedding that knows nothing, nats; NaN where it is not simply ln of a number of classes."""
+        return math.nan
 
     def action_table(self) -> Tensor | None:
         """The embedding of every action, `[P, actions, d]`, where the policy picks discrete actions in E; else None."""

@@ -1,5 +1,6 @@
 """The paper's joint state-action embedding (section 4.3.1, Figure 1b): φ, g and T learnt as one model."""
 
+import math
 from typing import ClassVar
 
 import torch
@@ -43,6 +44,8 @@ class Embedding(base.Embedding):
         self.add_model(streams, environment, state_size, action_size)
         self.f: NearestNeighbour | ActionNetwork
         self.discrete_actions = environment.n_actions is not None
+        known = self.has_transition_model and environment.discrete_observations and self.discrete_actions
+        self._chance_loss = math.log(environment.n_targets) if known else math.nan
         if not self.discrete_actions:
             self.f = ActionNetwork(streams, action_size, environment.action_size, runs=len(self.g.weight))
             self.parameters["f"] = self.f.network.flat
@@ -70,6 +73,10 @@ class Embedding(base.Embedding):
     def action_table(self) -> Tensor | None:
         """g of every action, `[P, actions, d]`, where actions are discrete and the policy uses them."""
         return self.g.table() if self.discrete_actions and self.latent_size else None
+
+    def chance_loss(self) -> float:
+        """ln of the number of next states, where states and actions are discrete."""
+        return self._chance_loss
 
     def loss(self, batch: Transitions) -> Tensor:
         """Eq. (5) of each run, `[P]`; where f is learnt too, plus its own Eq. (6), which moves nothing but f."""

@@ -6,6 +6,8 @@ learning rate and freezing are those of JSAE, so that only the objective and the
 does not say how it ran this baseline).
 """
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -60,6 +62,10 @@ class Embedding(base.Embedding):
     def action_table(self) -> Tensor:
         """Every action's embedding, `[P, actions, d]`."""
         return self.actions.table()
+
+    def chance_loss(self) -> float:
+        """ln of the number of actions."""
+        return math.log(self.action_table().shape[1])
 
     def loss(self, batch: Transitions) -> Tensor:
         """−E ln f(a | g(s, s′)) of each run, `[P]`, nats."""

@@ -65,6 +65,7 @@ class Context:
     differences: list[Record]
     checks: pl.DataFrame
     probes: pl.DataFrame
+    pretraining: pl.DataFrame
     value_maps: pl.DataFrame
     tried: pl.DataFrame
     took: pl.DataFrame
@@ -143,6 +144,7 @@ def read(settings: str) -> Context:
         differences=files.read_json(tables / "ablations.json"),
         checks=pl.DataFrame(files.read_json(declared.input("theory"))["checks"], infer_schema_length=None),
         probes=files.read_table(probes / "embeddings.parquet"),
+        pretraining=files.read_table(probes / "pretraining.parquet"),
         value_maps=files.read_table(declared.input("value_maps")),
         tried=tried.read(declared.input("search"), tried.SETTINGS, cells),
         took=tried.read(declared.input("search_times"), tried.TIMES, cells),

@@ -306,6 +306,19 @@ PROBES = Table(
         "spread": Column(pl.Float64, "units of E", "standard deviation of action embeddings, a coordinate"),
     },
 )
+PRETRAINING = Table(
+    "pretraining",
+    {
+        "environment": CELL["environment"],
+        "embedding": CELL["embedding"],
+        "reading": CELL["reading"],
+        **SEED,
+        "epochs": Column(pl.Int64, "epochs", "until the parameters that were kept"),
+        "held_out_loss": Column(pl.Float64, "nats or squared error", "of the parameters that were kept"),
+        "chance_loss": Column(pl.Float64, "nats", "of an embedding that knows nothing; NaN: not known"),
+    },
+    finite=("held_out_loss",),
+)
 ACTIONS = Table(
     "actions",
     {

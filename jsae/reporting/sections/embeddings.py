@@ -1,5 +1,6 @@
 """What pre-trained embeddings hold, and what agents make of the gridworld."""
 
+import math
 from collections.abc import Iterator
 
 import polars as pl
@@ -11,6 +12,36 @@ from jsae.reporting.looks import Looks
 
 OF_ENVIRONMENT = ("least_loss", "chance_loss")
 """Measures that belong to the environment: they are the same for each seed."""
+
+
+def pretraining(study: Context) -> Iterator[document.Block]:
+    """How long each embedding was pre-trained, and whether it learnt anything."""
+    columns = ["Epochs", "Held-out loss", "Chance loss"]
+    yield document.table(
+        ["Environment", "Representation", *columns, "Better than chance"],
+        pretraining_rows(study.pretraining, study.looks),
+        "Pre-training: epochs until the parameters that were kept (all seeds), their held-out loss (mean over seeds), "
+        "and the loss of an embedding that knows nothing, where it is known.",
+        numbers=columns,
+        name="pretraining",
+    )
+
+
+def pretraining_rows(losses: pl.DataFrame, looks: Looks) -> Iterator[tuple[str, ...]]:
+    """A row an environment, reading and representation."""
+    keys = ("environment", "reading", "embedding")
+    for (environment, reading, embedding), rows in losses.group_by(keys, maintain_order=True):
+        epochs = sorted(rows["epochs"].unique())
+        loss, chance = (float(rows[name].to_numpy().mean()) for name in ("held_out_loss", "chance_loss"))
+        known = math.isfinite(chance)
+        yield (
+            looks.environment(str(environment)) + (f", reading {reading}" if reading else ""),
+            looks.embedding(str(embedding)),
+            f"{epochs[0]}" if len(epochs) == 1 else f"{epochs[0]} to {epochs[-1]}",
+            number(loss),
+            number(chance) if known else "",
+            ("yes" if loss < chance else "no") if known else "",
+        )
 
 
 def probes(study: Context) -> Iterator[document.Block]:
