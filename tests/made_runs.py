@@ -147,9 +147,8 @@ def write_probes(study: Study) -> None:
     of_study(study, measured).write_parquet(folder / "embeddings.parquet")
     losses = [("gridworld-discrete", "jsae", "", 0, 90, 4.5, 7.25), ("gridworld-discrete", "ra", "", 0, 1, 7.5, 7.25),
               ("half-cheetah", "jsae", "", 0, 50, 0.5, float("nan"))]  # fmt: skip
-    of_study(study, pl.DataFrame(losses, PRETRAINING.schema, orient="row")).write_parquet(
-        folder / "pretraining.parquet"
-    )
+    learnt = pl.DataFrame(losses, PRETRAINING.schema, orient="row")
+    of_study(study, learnt).write_parquet(folder / "pretraining.parquet")
     angle = np.linspace(-np.pi, np.pi, 32)
     actions = pl.DataFrame({"e1": np.cos(angle), "e2": 0.5 * np.sin(angle), "direction": angle, "length": np.ones(32)})
     names = pl.lit("gridworld-discrete").alias("environment"), pl.lit("jsae").alias("embedding")
