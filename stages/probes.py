@@ -1,7 +1,7 @@
 """Measure every pre-trained embedding of the study on fresh transitions (jsae.training.probes).
 
 inputs   environments; pre-trained embeddings and their losses
-outputs  embeddings.parquet and pretraining.parquet: a row per environment, embedding, reading and seed; actions.parquet:
+outputs  embeddings.parquet and pretraining.parquet: a row per environment, embedding, reading, seed; actions.parquet:
          the action embeddings of the first seed in the gridworlds, with direction and length of each action's motion
 
 Embeddings that have not been pre-trained yet are left out.
