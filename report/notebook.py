@@ -40,6 +40,21 @@ show(summary.cautions(study))
 show(summary.verdict_counts(study))
 
 # %% [markdown]
+# ## Results
+#
+# The panels are those of Figure 2 of the paper: the average return over the last {{paper.episodes_of_the_measure}}
+# episodes against epochs. The thick line is the mean over the n seeds of a cell, the band one standard deviation around
+# it, each thin line one seed. Curves are not smoothed. Where a run has more epochs than a plot can show, a point is the
+# mean of as many as the axis says. Dashed and dotted horizontal lines are the expected returns of the best and of the
+# uniform random policy, where they are known. Under each panel stand the paper's sentences.
+
+# %%
+show(results.how_judged(study))
+
+# %%
+show(results.panels(study))
+
+# %% [markdown]
 # ## Method
 #
 # An environment model learns the state embedding $\phi$ and the action embedding $g$. An internal policy $\pi_i$ sees
@@ -107,21 +122,6 @@ show(method.policy_of_the_proof(study))
 # %%
 show(environments.overview(study))
 show(environments.gridworld(study))
-
-# %% [markdown]
-# ## Results
-#
-# The panels are those of Figure 2 of the paper: the average return over the last {{paper.episodes_of_the_measure}}
-# episodes against epochs. The thick line is the mean over the n seeds of a cell, the band one standard deviation around
-# it, each thin line one seed. Curves are not smoothed. Where a run has more epochs than a plot can show, a point is the
-# mean of as many as the axis says. Dashed and dotted horizontal lines are the expected returns of the best and of the
-# uniform random policy, where they are known. Under each panel stand the paper's sentences.
-
-# %%
-show(results.how_judged(study))
-
-# %%
-show(results.panels(study))
 
 # %% [markdown]
 # ## Other readings
