@@ -43,8 +43,14 @@ reproduce: runs  ## run every stage whose inputs changed, in parallel, then say 
 	@python -m workflow.status --quiet && echo 'Every stage is up to date.' || $(call run_stages,dvc.yaml)
 	@python -m tools.summary
 
-smoke preview paper: environment  ## reproduce at this scale: smoke (3 minutes, a test), preview (12 minutes), paper (hours)
-	@$(MAKE) --no-print-directory reproduce SCALE=$@
+smoke:  ## reproduce at the scale smoke: everything runs, nothing is learnt (2 minutes)
+	@$(MAKE) --no-print-directory reproduce SCALE=smoke
+
+preview:  ## reproduce at the scale preview: the first part of Figure 2 (6 to 12 minutes)
+	@$(MAKE) --no-print-directory reproduce SCALE=preview
+
+paper:  ## reproduce at the scale paper: the paper's budgets (hours)
+	@$(MAKE) --no-print-directory reproduce SCALE=paper
 
 search: runs  ## search the hyper-parameters of every cell of Figure 2 (hours), in parallel
 	@$(call run_stages,search/graph.yaml)

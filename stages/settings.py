@@ -314,8 +314,12 @@ class Study:
         )
 
     def theory(self) -> Stage:
-        learnt = self.plan["pretrain"]
-        trained = {n: e for n, e in self.plan["train"].items() if _used(e, "pretrained") and self._continual(_cell(e))}
+        def of_states(kind: str) -> dict[str, Any]:
+            entries: dict[str, Any] = self.plan[kind]
+            return {n: e for n, e in entries.items() if registry.load("embeddings", e["embedding"]).embeds_states}
+
+        learnt = of_states("pretrain")
+        trained = {n: e for n, e in of_states("train").items() if _used(e, "pretrained") and self._continual(_cell(e))}
         worlds = {entry["world"] for entry in (*learnt.values(), *trained.values())}
         return Stage(
             "theory",

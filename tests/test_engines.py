@@ -325,8 +325,7 @@ def test_the_bridge_reads_parameters_as_dvc_does() -> None:
 
 
 def test_the_profiles_name_kinds_of_stages_that_exist() -> None:
-    with opened(ROOT) as repo:
-        kinds = {bridge.kind(stage.name) for stage in repo.index.stages}
+    kinds = set(bridge.kinds(str(ROOT / "dvc.yaml"), str(ROOT / bridge.SEARCH)))
     for path in (ROOT / "workflow/profiles").glob("*/config.yaml"):
         profile = YAML(typ="safe").load(path)
         for setting in ("set-threads", "set-resources", "groups"):

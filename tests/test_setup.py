@@ -13,13 +13,8 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from jsae.analysis.curves import Cell
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-
-from jsae.analysis import search
-from jsae.config import parameters
-from tests import made_parameters
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCKS = sorted(ROOT.glob("requirements/*.lock"))
@@ -135,7 +130,7 @@ esac
 PYTHON_OF_VENV = f"""#!/bin/sh
 case "$*" in
 "-m workflow.status --quiet") exit 1 ;;
-"-m jsae.config.parameters") echo parameters >>calls ;;
+"-m tools."*) shift; echo "$*" >>calls ;;
 "-m jsae.nn.compiled") echo compiled >>calls ;;
 *) exec "{sys.executable}" "$@" ;;
 esac
@@ -185,7 +180,7 @@ class Study:
         executable(self.tools / "uname", "#!/bin/sh\necho Linux\n")
         shutil.copytree(ROOT / "requirements", self.root / "requirements")
         shutil.copy(ROOT / "Makefile", self.root)
-        made_parameters.written(self.root)
+        shutil.copy(ROOT / "params.yaml", self.root)
         (self.root / ".git").mkdir()
         (self.root / ".dvc").mkdir()
 
@@ -351,34 +346,48 @@ def test_help_explains_every_target(study: Study) -> None:
     assert set(phony[1].split()) == targets | {"environment"}
 
 
-def test_paper_and_preview_change_the_scale_and_what_belongs_to_it(study: Study) -> None:
-    study.setup()
-    params = study.root / "params.yaml"
-    before = params.read_text()
-    assert re.search(r"^scale: preview\b", before, flags=re.MULTILINE)
-    paper = study.make("paper")
-    family = "recommender-synthetic: {environments: "
-    assert f"{family}[]" in before
-    expected = before.replace("scale: preview", "scale: paper", 1)
-    assert params.read_text() == expected.replace(f"{family}[]", f"{family}[recommender-synthetic]", 1)
-    assert "scale is now paper" in paper.stdout
-    assert paper.stdout.endswith(f"Report: {study.root}/report/paper/report.html\n")
-    preview = study.make("preview")
-    assert params.read_text() == before
-    assert preview.stdout.endswith(f"Report: {study.root}/report/preview/report.html\n")
-    ran = ["parameters", "compiled", "snakemake --profile workflow/profiles/local --config graph=dvc.yaml --cores all"]
-    assert study.calls()[-6:] == [*ran, *ran]
+STARTED = ["compiled", "snakemake --profile workflow/profiles/local --config graph={} --cores {}"]
 
 
-def test_the_full_search_is_the_whole_grid_of_the_paper_to_the_last_epoch(study: Study) -> None:
+def started(graph: str = "dvc.yaml", cores: str = "all") -> list[str]:
+    return [line.format(graph, cores) for line in STARTED]
+
+
+@pytest.mark.parametrize("scale", ["smoke", "preview", "paper"])
+def test_a_scale_is_chosen_then_run_then_summed_up(study: Study, scale: str) -> None:
     study.setup()
-    before = parameters.load(study.root / "params.yaml")
-    result = study.make("search-full")
+    before = (study.root / "params.yaml").read_text()
+    result = study.make(scale)
     assert result.returncode == 0, result.stderr
-    settings = parameters.load(study.root / "params.yaml")
-    cell = Cell("recommender", "sac", "jsae")
-    rates, deviations, sizes, hidden, entropies, updates = 3 * 3, 3, 3 * 3, 2, 2, 2
-    assert len(search.trials(settings, cell)) == rates * deviations * sizes * hidden * entropies * updates
-    assert (settings.search.share_of_epochs, settings.search.rungs) == (1.0, 1)
-    assert settings.model_copy(update={"search": before.search}) == before
-    assert study.calls()[-1].endswith("--config graph=search/graph.yaml --cores all")
+    assert study.calls()[-4:] == [f"tools.runs {scale} --panel ", *started(), "tools.summary"]
+    assert (study.root / "params.yaml").read_text() == before
+
+
+def test_one_panel_and_the_scale_chosen_before(study: Study) -> None:
+    study.setup()
+    assert study.make("reproduce", "PANEL=2c", "JOBS=1").returncode == 0
+    assert study.calls()[-4:] == ["tools.runs --panel 2c", *started(cores="1"), "tools.summary"]
+
+
+def test_the_search_runs_its_own_graph(study: Study) -> None:
+    study.setup()
+    assert study.make("search").returncode == 0
+    assert study.calls()[-3:] == ["tools.runs --panel ", *started("search/graph.yaml")]
+
+
+@pytest.mark.parametrize("name", ["SCALE", "PANEL", "JOBS", "PROFILE"])
+def test_what_a_user_gives_is_no_word_of_the_shell(study: Study, name: str) -> None:
+    study.setup()
+    for value in ("$(touch here)", "x; touch here", "`touch here`", "x' ; touch here '", '" ; touch here "'):
+        study.make("reproduce", f"{name}={value}")
+        study.make("reproduce", **{name: value})
+        assert not (study.root / "here").exists(), value
+
+
+@pytest.mark.parametrize("jobs", ["0", "-1", "two", "1.5", ""])
+def test_a_number_of_cores_that_is_none_is_refused_before_anything_runs(study: Study, jobs: str) -> None:
+    study.setup()
+    result = study.make("reproduce", f"JOBS={jobs}")
+    assert result.returncode != 0
+    assert f"error: JOBS={jobs}: give a number of cores, 1 or more, or all" in result.stderr
+    assert not [call for call in study.calls() if call.startswith("snakemake")]

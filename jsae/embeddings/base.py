@@ -39,6 +39,7 @@ class Embedding(Protocol):
     | searched_as | name of the embedding whose outcome of the hyper-parameter search it takes: none, ra or jsae |
     | searched | sizes that a search may vary: those that make a difference to it |
     | learnt | whether it has anything to learn |
+    | embeds_states | whether it learns a φ |
     | frozen | whether it stays as pre-training left it, even where the environment's embeddings go on learning |
     | transferred | names of the parameters that it takes from another environment |
     | transferred_stay | whether these parameters stay as they are; else they only start from there |
@@ -61,6 +62,7 @@ class Embedding(Protocol):
     searched_as: ClassVar[str]
     searched: ClassVar[tuple[str, ...]] = ("state_embedding_size", "action_embedding_size")
     learnt: ClassVar[bool]
+    embeds_states: ClassVar[bool] = True
     frozen: ClassVar[bool] = False
     transferred: ClassVar[tuple[str, ...]] = ()
     transferred_stay: ClassVar[bool] = True

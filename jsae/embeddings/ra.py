@@ -40,6 +40,7 @@ class Embedding(base.Embedding):
     searched_as = "ra"
     searched = ("action_embedding_size",)
     learnt = True
+    embeds_states = False
 
     def __init__(self, streams: Streams, environment: Environment, state_size: int, action_size: int):
         if environment.n_actions is None:
