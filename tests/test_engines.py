@@ -280,6 +280,17 @@ def test_the_bridge_hashes_as_dvc_does(shared: Study) -> None:
             assert bridge.md5(Path(dep.def_path)) == dep.get_hash().value, dep.def_path
 
 
+def test_a_dependency_that_is_new_in_a_recorded_stage_is_recorded(toy: Study) -> None:
+    """With line ends of Windows in it, as PDF files may have."""
+    toy.snakemake()
+    toy.write("extra", "one\r\ntwo\r\n")
+    graph = (toy.root / "dvc.yaml").read_text()
+    toy.write("dvc.yaml", graph.replace("      - settings/work\n      - trained\n", "      - extra\n      - trained\n"))
+    said = toy.snakemake()
+    assert "not recorded" not in said
+    assert "up to date" in toy.run("dvc", "status")
+
+
 def test_the_bridge_follows_dvcignore_as_dvc_does(toy: Study) -> None:
     patterns = ["# only sources count", "/package/**", "!/package/**/", "!*.py", "!*.cpp", "__pycache__/", "*.swp"]
     toy.write(".dvcignore", "\n".join([*patterns, "test_?.py", "[ab].cpp  ", "\\!odd.py", ""]))

@@ -134,12 +134,19 @@ def opened(*, locked: bool = True) -> Iterator[Any]:
     try:
         with _shown(SEARCH), Repo() as repo, repo.lock if locked else contextlib.nullcontext():
             try:
-                _ = repo.index.stages
+                _name_hashes(repo.index.stages)
             except (AttributeError, KeyError, TypeError, ValueError) as error:  # DVC expects values of the right type
                 raise BridgeError(f"DVC: dvc.yaml cannot be filled with these parameters: {error!r}") from error
             yield repo
     except (DvcException, OSError) as error:
         raise BridgeError(f"DVC: {error}") from error
+
+
+def _name_hashes(stages: Iterable[Any]) -> None:
+    """DVC takes a new dependency of a recorded stage for one of DVC 2, which hashes text without its line ends."""
+    for item in (item for stage in stages for item in (*stage.deps, *stage.outs)):
+        if item.hash_name == "md5-dos2unix" and not item.hash_info:
+            item.hash_name = "md5"
 
 
 @contextlib.contextmanager
