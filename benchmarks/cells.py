@@ -8,7 +8,7 @@ from torch import Tensor
 
 from benchmarks.data import made_purchases
 from jsae.config import doc, hyper_parameters, layout, schema
-from jsae.config.hyper_parameters import Found
+from jsae.config.best import Found
 from jsae.config.registry import load
 from jsae.config.schema import Parameters
 from jsae.config.study import Cell

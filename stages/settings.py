@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jsae.config import hyper_parameters, layout, plan, registry, schema
+from jsae.config.best import SIZES, Found
 from jsae.config.errors import JsaeError
 from jsae.config.schema import Parameters
 from jsae.config.study import Cell, named, seeds_of
@@ -105,7 +106,7 @@ def digests() -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in files if path.exists()}
 
 
-def planned_runs(parameters: Parameters, found: hyper_parameters.Found) -> dict[str, Any]:
+def planned_runs(parameters: Parameters, found: Found) -> dict[str, Any]:
     """What workflow/runs.yaml says. Raises JsaeError, after writing it anew, if params.yaml says something else."""
     try:
         read = read_yaml(layout.RUNS)["runs"]
@@ -125,7 +126,7 @@ def planned_runs(parameters: Parameters, found: hyper_parameters.Found) -> dict[
 class Study:
     """The stages of one plan."""
 
-    def __init__(self, parameters: Parameters, found: hyper_parameters.Found, planned: Mapping[str, Any]):
+    def __init__(self, parameters: Parameters, found: Found, planned: Mapping[str, Any]):
         self.parameters, self.found, self.plan = parameters, found, planned
         self.scale: str = planned["scale"]
         self.parts = plan.Parts(parameters, found)
@@ -226,7 +227,7 @@ class Study:
     def train(self, name: str, entry: Mapping[str, str]) -> Stage:
         cell, section = _cell(entry), self._section(entry)
         values = hyper_parameters.values(self.parameters, cell, self.found)
-        common = {*self.parameters.agents.common.model_dump(), "hidden_sizes", *hyper_parameters.SIZES} - {"discount"}
+        common = {*self.parameters.agents.common.model_dump(), "hidden_sizes", *SIZES} - {"discount"}
         return Stage(
             f"train@{name}",
             {
@@ -466,7 +467,7 @@ class Study:
         embedding = registry.load("embeddings", cell.embedding)
         of_agents = {name for agent in registry.names("agents") for name in registry.load("agents", agent).searched}
         strangers = of_agents - set(registry.load("agents", cell.agent).searched)
-        strangers |= set(hyper_parameters.SIZES) - set(embedding.searched)
+        strangers |= set(SIZES) - set(embedding.searched)
         if cell.embedding == "none" and registry.load("environments", section.module).action_size == 0:
             strangers |= {"initial_standard_deviation"}  # a softmax has none
         epochs = section.epochs.paper * plan_of.share_of_epochs
@@ -506,9 +507,7 @@ class Study:
 
     def _sizes(self, cell: Cell) -> dict[str, int]:
         words = (cell.environment, cell.embedding, cell.reading)
-        return dict(
-            zip(hyper_parameters.SIZES, hyper_parameters.sizes(self.parameters, *words, self.found), strict=True)
-        )
+        return dict(zip(SIZES, hyper_parameters.sizes(self.parameters, *words, self.found), strict=True))
 
     def _machine(self) -> dict[str, Any]:
         training = self.parameters.training

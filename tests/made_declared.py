@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from jsae.config import layout, plan
-from jsae.config.hyper_parameters import Found
+from jsae.config.best import Found
 from jsae.config.schema import Parameters
 from jsae.io import provenance
 from jsae.io.code import CodeFiles

@@ -10,7 +10,8 @@ import numpy as np
 import polars as pl
 
 from jsae.analysis import search
-from jsae.config import hyper_parameters, layout, plan, schema
+from jsae.config import layout, plan, schema
+from jsae.config.best import Found
 from jsae.config.study import Cell, seeds_of
 from jsae.config.yaml import read_yaml
 from jsae.io.declared import Declared
@@ -70,9 +71,7 @@ def parameters(epochs: int = 6) -> schema.Parameters:
     return schema.Parameters.model_validate(content)
 
 
-def planned(
-    scale: str, panel: str = "", given: schema.Parameters | None = None, found: hyper_parameters.Found | None = None
-) -> Study:
+def planned(scale: str, panel: str = "", given: schema.Parameters | None = None, found: Found | None = None) -> Study:
     """The stages of a study. found: what a search chose; nothing, if it is left out."""
     given, found = given or parameters(), found or {}
     return Study(given, found, plan.plan(given, found, scale, panel))

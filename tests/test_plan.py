@@ -8,8 +8,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from jsae.config import hyper_parameters, layout, plan, schema
+from jsae.config.best import Best
 from jsae.config.errors import JsaeError
-from jsae.config.hyper_parameters import Best
 from jsae.config.study import Cell
 from tests import made_parameters
 from tools import runs

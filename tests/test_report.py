@@ -14,8 +14,8 @@ import pytest
 
 from jsae.analysis import claims
 from jsae.config import layout
+from jsae.config.best import Best
 from jsae.config.errors import JsaeError
-from jsae.config.hyper_parameters import Best
 from jsae.config.study import Cell
 from jsae.config.yaml import read_yaml
 from jsae.io.code import CodeFiles

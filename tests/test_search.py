@@ -10,8 +10,8 @@ import pytest
 from jsae.analysis import search
 from jsae.analysis.search import Trial
 from jsae.config import hyper_parameters, layout, plan, registry, schema
+from jsae.config.best import SIZES, Best
 from jsae.config.errors import JsaeError
-from jsae.config.hyper_parameters import Best
 from jsae.config.study import Cell
 from jsae.io.declared import Declared
 from jsae.io.workers import run_batches
@@ -363,4 +363,4 @@ def test_what_can_be_searched_has_a_column_and_agents_search_nothing_else() -> N
     for agent in registry.names("agents"):
         assert set(registry.load("agents", agent).searched) <= set(search.VARIED)
     for embedding in registry.names("embeddings"):
-        assert set(registry.load("embeddings", embedding).searched) <= set(hyper_parameters.SIZES)
+        assert set(registry.load("embeddings", embedding).searched) <= set(SIZES)

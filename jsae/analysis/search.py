@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import polars as pl
 from ruamel.yaml import YAML
 
+from jsae.config.best import SIZES, Best, Values
 from jsae.config.errors import JsaeError
-from jsae.config.hyper_parameters import SIZES, Best, Values
 from jsae.config.study import Cell
 
 STEPS = ("train_pi_iters", "update_steps")

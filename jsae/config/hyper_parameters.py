@@ -1,30 +1,13 @@
 """What a cell is trained with: params.yaml, what its reading changes, and over both what the search found."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from jsae.config import layout, messages, registry
+from jsae.config.best import NOTHING_FOUND, SIZES, Best, Found, Values
 from jsae.config.errors import JsaeError
 from jsae.config.schema import Parameters, searchable
 from jsae.config.study import Cell
 from jsae.config.yaml import read_yaml
-
-Values = dict[str, Any]
-"""Hyper-parameters by name."""
-SIZES = ("state_embedding_size", "action_embedding_size")
-
-
-class Best(NamedTuple):
-    """What the search chose under one reading: of embeddings by (environment, embedding), of agents by primary cell."""
-
-    embeddings: dict[tuple[str, str], Values]
-    agents: dict[Cell, Values]
-
-
-NOTHING_FOUND = Best({}, {})
-Found = Mapping[str, Best]
-"""What the search chose, by reading; a reading that was not searched takes what the primary one has."""
 
 
 def values(parameters: Parameters, cell: Cell, found: Found) -> Values:

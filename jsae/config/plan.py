@@ -8,8 +8,8 @@ import json
 from typing import Any, Literal
 
 from jsae.config import hyper_parameters, layout, registry
+from jsae.config.best import Found
 from jsae.config.errors import JsaeError
-from jsae.config.hyper_parameters import Found
 from jsae.config.schema import SOURCES, Parameters
 from jsae.config.study import Cell, named
 
