@@ -29,8 +29,6 @@ COMPUTE = ("requirements/compute.lock", "requirements/torch.in")
 """The versions that numbers depend on: torch is locked for each device, and pinned in torch.in."""
 STUDY = (*COMPUTE, "requirements/study.lock", "requirements/torch-cpu.lock")
 """And those that figures and pages depend on."""
-
-
 LOCKS = [Path(name) for name in STUDY if name.endswith(".lock")]
 SOURCES = {
     "deviations": "deviations.yaml",
@@ -61,7 +59,7 @@ class Stage(NamedTuple):
 
 
 def main() -> None:
-    before = digests()
+    before = dates()
     parameters = schema.load(layout.PARAMETERS)
     found = hyper_parameters.read_found(parameters)
     planned = planned_runs(parameters, found)
@@ -74,7 +72,7 @@ def main() -> None:
         with write_atomically(layout.settings(stage.name)) as temporary:
             declared = text(stage, code.of([script, *modules], map(Path, stage.locks)))
             temporary.write_text(declared, encoding="utf-8")
-    if digests() != before:
+    if dates() != before:
         shutil.rmtree(layout.SETTINGS)
         raise JsaeError("a parameter or a source file changed while the settings were written: run again")
 
@@ -99,7 +97,7 @@ def _text(value: Any) -> str:
     raise TypeError(f"{value!r} has no place in a settings file")
 
 
-def digests() -> dict[Path, int]:
+def dates() -> dict[Path, int]:
     """When each file that this stage reads was last changed."""
     files = [layout.PARAMETERS, layout.RUNS, *layout.BEST.glob("*.yaml"), *map(Path, STUDY)]
     files += [path for folder in ("jsae", "stages") for end in ("py", "cpp") for path in Path(folder).rglob(f"*.{end}")]
