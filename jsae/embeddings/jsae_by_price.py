@@ -34,7 +34,7 @@ class Embedding(jsae.Embedding):
         prices: Tensor | None = getattr(environment, "prices", None)
         if prices is None:
             raise JsaeError(
-                "params.yaml: study: the embedding jsae_by_price is for recommenders; take it out elsewhere"
+                "params.yaml, cells: the embedding jsae_by_price is for recommenders; take it out elsewhere"
             )
         self._by_price = prices.argsort(stable=True)
         super().__init__(streams, environment, state_size, action_size)

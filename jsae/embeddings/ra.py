@@ -44,7 +44,7 @@ class Embedding(base.Embedding):
 
     def __init__(self, streams: Streams, environment: Environment, state_size: int, action_size: int):
         if environment.n_actions is None:
-            raise JsaeError("params.yaml: study: the embedding ra is defined for discrete actions only; take it out")
+            raise JsaeError("params.yaml, cells: the embedding ra is defined for discrete actions only; take it out")
         self.input_size, self.discrete_inputs = environment.observation_size, environment.discrete_observations
         self.latent_size = action_size
         self.g = Encoder(streams, 2 * environment.observation_size, action_size)

@@ -32,9 +32,9 @@ class Adam:
         self._epsilon, self._weight_decay = epsilon, weight_decay
         device = self._parameters[0].device
         self._on_cpu, self._rates = device.type == "cpu", learning_rates.to(device)
-        self._members_at: dict[float, list[int]] = {}
+        self._runs_at: dict[float, list[int]] = {}
         for run, rate in enumerate(learning_rates.tolist()):
-            self._members_at.setdefault(rate, []).append(run)
+            self._runs_at.setdefault(rate, []).append(run)
         self._first = [torch.zeros_like(p, requires_grad=False) for p in self._parameters]
         self._second = [torch.zeros_like(p, requires_grad=False) for p in self._parameters]
         self._steps = [torch.zeros(len(p), device=p.device) for p in self._parameters]
@@ -69,7 +69,7 @@ class Adam:
 
     def _step_each(self, active: Tensor | None) -> None:
         moves = None if active is None else active.tolist()
-        for rate, runs in self._members_at.items():
+        for rate, runs in self._runs_at.items():
             moving = [i for i in runs if moves is None or moves[i]]
             found = [
                 (parameter.grad[i], *rows[i])

@@ -193,7 +193,7 @@ class Trainer:
             raise JsaeError(
                 f"seed {self.seeds[run]}, epoch {self.epoch + 1}: {list(metrics)[number]} is "
                 f"{float(measured[number, run])}; "
-                "lower actor_learning_rate or critic_learning_rate (search/best.yaml where it has them, else "
+                "lower actor_learning_rate or critic_learning_rate (search/best where it has them, else "
                 "agents.common in params.yaml) or the environment's reward_scale"
             )
         unmeasured = torch.full_like(measured[0], torch.nan)
