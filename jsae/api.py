@@ -1,0 +1,3 @@
+"""What the library offers: `import jsae` has these names too."""
+
+__all__: list[str] = []
