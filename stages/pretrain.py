@@ -26,7 +26,7 @@ def main(declared: Declared) -> dict[str, Any]:
         PretrainingJob(
             environment=declared.input("environment"),
             samples=declared.input("samples"),
-            embedding=values["embedding"],
+            embedding=values["module"],
             state_size=values["state_embedding_size"],
             action_size=values["action_embedding_size"],
             seeds=tuple(seeds),

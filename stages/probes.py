@@ -36,7 +36,7 @@ def main(declared: Declared) -> None:
         held = held_out(environment, values["samples"], values["visits"], values["draws"])
         for entry, path in group:
             sizes = entry["state_embedding_size"], entry["action_embedding_size"]
-            embedding = embed(entry["embedding"], environment, entry["seeds"], *sizes)
+            embedding = embed(entry["module"], environment, entry["seeds"], *sizes)
             restore(embedding, checkpoint.load(path)[0])
             names = entry["environment"], entry["embedding"]
             rows = probe(environment, embedding, entry["seeds"], held, values["pairs"])

@@ -1,8 +1,8 @@
 """Search the hyper-parameters of one cell, environment × agent × embedding, by halving its grid (appendix A.4.2).
 
 inputs   the environment; random transitions of the seeds that choose
-outputs  a table with a row a setting: the epochs that it was trained for and its score, the final return as the table
-         `final` takes it, mean over the seeds; null if it diverged
+outputs  a table with a row a setting: its seeds, the epochs that it was trained for and its score, the final return as
+         the table `final` takes it, mean over the seeds; null if it diverged
 
 Checkpoints are in .checkpoints/search, apart from the outputs: the same command resumes where it was stopped.
 """
@@ -55,7 +55,11 @@ class Search:
     def __init__(self, declared: Declared):
         self.declared, self.cell = declared, Cell(**declared.values["cell"])
         self.device = devices.chosen(declared.values["device"])
-        self.seeds: list[int] = declared.values["seeds"]
+        names = ("combined", "spread", "strangers", "settings", "seeds", "seeds_per_setting")
+        self.trials = search.trials(
+            declared.values["grid"], **{name: declared.values[name] for name in names}, key=self.cell.environment
+        )
+        self.seeds = sorted({seed for trial in self.trials for seed in trial.seeds})
         files = [declared.input("environment"), declared.input("samples")]
         key = checkpoint.fingerprint([declared.content, torch.__version__, compiled.kind()], files)
         self.folder = declared.scratch / key
@@ -88,7 +92,7 @@ class Search:
                 state_size=self.values(trial)["state_embedding_size"],
                 action_size=self.values(trial)["action_embedding_size"],
                 seeds=tuple(self.seeds),
-                rows=tuple(range(len(self.seeds))),
+                rows=tuple(map(self.declared.values["seeds"].index, self.seeds)),
                 source=None,
                 device=str(self.device),
                 **pretraining,
@@ -105,7 +109,7 @@ class Search:
         places: Places = {}
         jobs: list[TrainingJob] = []
         for alike in self._alike(trials):
-            runs = [Run(trial, seed) for trial in alike for seed in self.seeds]
+            runs = [Run(trial, seed) for trial in alike for seed in trial.seeds]
             for block in batches(runs, self.declared.values["runs_per_batch"]):
                 saved = self.folder / f"rung-{rung}" / f"batch-{len(jobs)}.safetensors"
                 if before and not saved.exists():
@@ -160,7 +164,7 @@ class Search:
             final[path] = [row[-max(1, len(row) // FINAL_SHARE) :].mean().item() for row in returns]
         found = []
         for trial in trials:
-            of_seeds = [final[path][row] for path, row in (places[Run(trial, seed).key] for seed in self.seeds)]
+            of_seeds = [final[path][row] for path, row in (places[Run(trial, seed).key] for seed in trial.seeds)]
             found.append(sum(of_seeds) / len(of_seeds))
         return found
 
@@ -176,12 +180,11 @@ def _states(places: Sequence[tuple[Path, int]]) -> list[dict[str, Tensor]]:
 
 def main(declared: Declared) -> dict[str, Any]:
     searched, values = Search(declared), declared.values
-    trials = search.trials(values["grid"], values["vary"], values["strangers"])
-    searched.pretrain(trials)
+    searched.pretrain(searched.trials)
     outcome: dict[str, dict[str, Any]] = {}
-    alive = trials
+    alive = searched.trials
     places: Places = {}
-    for rung, epochs in enumerate(search.budgets(values["epochs"], values["rungs"], values["factor"])):
+    for rung, epochs in enumerate(search.budgets(values["epochs"], values["first_rung"])):
         places = searched.train(rung, epochs, alive, places)
         scored = list(zip(alive, searched.scores(alive, places), strict=True))
         for trial, score in scored:
@@ -197,8 +200,7 @@ def main(declared: Declared) -> dict[str, Any]:
 def row(searched: Search, trial: Trial, epochs: int, score: float) -> dict[str, Any]:
     """A setting as a row of the table: what was not varied is null."""
     varied = {name: "-".join(map(str, v)) if name == "hidden_sizes" else v for name, v in trial.changes.items()}
-    seeds = f"{searched.seeds[0]}-{searched.seeds[-1]}"
-    known = {**vars(searched.cell), **varied, "seeds": seeds, "epochs": epochs}
+    known = {**vars(searched.cell), **varied, "seeds": " ".join(map(str, trial.seeds)), "epochs": epochs}
     return {name: known.get(name) for name in search.OUTCOME} | {"score": None if math.isnan(score) else score}
 
 

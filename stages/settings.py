@@ -211,14 +211,15 @@ class Study:
             {
                 "environment": cell.environment,
                 "embedding": cell.embedding,
+                "module": self.parameters.embedding_of(cell),
                 "reading": cell.reading,
                 **self._sizes(cell),
                 "seeds": seeds_of(entry["seeds"]),
                 "epochs": section.pretraining_epochs.at(self.scale),
-                **learning.model_dump(exclude={"continual_epochs", "continual_batch_size"}),
+                **learning.pretraining(),
                 **self._machine(),
             },
-            [("environments", section.module), ("embeddings", cell.embedding)],
+            [("environments", section.module), ("embeddings", self.parameters.embedding_of(cell))],
             self.scale,
         )
 
@@ -236,6 +237,7 @@ class Study:
             {"curves": layout.curves(self.scale, name), "weights": layout.weights(self.scale, name)},
             {
                 "cell": vars(cell),
+                "module": self.parameters.embedding_of(cell),
                 "seeds": seeds_of(entry["seeds"]),
                 "epochs": section.epochs.at(self.scale),
                 "steps_per_epoch": section.steps_per_epoch,
@@ -246,7 +248,11 @@ class Study:
                 "agent_parameters": {value: values[value] for value in values if value not in common},
                 **self._machine(),
             },
-            [("environments", section.module), ("embeddings", cell.embedding), ("agents", cell.agent)],
+            [
+                ("environments", section.module),
+                ("embeddings", self.parameters.embedding_of(cell)),
+                ("agents", cell.agent),
+            ],
             self.scale,
         )
 
@@ -268,6 +274,7 @@ class Study:
                         "world": entry["world"],
                         "environment": cell.environment,
                         "embedding": cell.embedding,
+                        "module": self.parameters.embedding_of(cell),
                         "reading": cell.reading,
                         **self._sizes(cell),
                         "seeds": seeds_of(entry["seeds"]),
@@ -461,14 +468,13 @@ class Study:
     def search(self, name: str, entry: Mapping[str, str]) -> Stage:
         """Nothing here depends on what a search found before."""
         cell, section, plan_of = _cell(entry), self._section(entry), self.parameters.search
-        learning = self.parameters.embedding().model_dump(exclude={"continual_epochs", "continual_batch_size"})
+        learning = self.parameters.embedding().pretraining()
         embedding = registry.load("embeddings", cell.embedding)
         of_agents = {name for agent in registry.names("agents") for name in registry.load("agents", agent).searched}
         strangers = of_agents - set(registry.load("agents", cell.agent).searched)
         strangers |= set(SIZES) - set(embedding.searched)
         if cell.embedding == "none" and registry.load("environments", section.module).action_size == 0:
             strangers |= {"initial_standard_deviation"}  # a softmax has none
-        epochs = section.epochs.paper * plan_of.share_of_epochs
         stated = hyper_parameters.values(self.parameters, cell, {})
         return Stage(
             f"search@{name}",
@@ -479,10 +485,13 @@ class Study:
                 "seeds": seeds_of(entry["seeds"]),
                 "stated": stated,
                 "grid": plan_of.grid | plan_of.grids.get(section.module, {}),
-                "vary": plan_of.vary,
+                "combined": plan_of.combined,
+                "spread": plan_of.spread,
                 "strangers": sorted(strangers),
-                "epochs": round(epochs),
-                "rungs": plan_of.rungs,
+                "settings": plan_of.settings,
+                "seeds_per_setting": plan_of.seeds_per_setting,
+                "epochs": section.epochs.paper,
+                "first_rung": plan_of.first_rung[section.module],
                 "factor": plan_of.factor,
                 "runs_per_batch": plan_of.runs_per_batch,
                 "device": self.parameters.training.device,
@@ -522,7 +531,7 @@ class Study:
             "epochs": learning.continual_epochs,
             "batch_size": learning.continual_batch_size,
             "learning_rate": learning.learning_rate,
-            "weight_decay": learning.weight_decay,
+            "weight_decay": learning.continual_weight_decay,
         }
 
     def _modules(self, cells: Iterable[Cell], *kinds: registry.Kind) -> list[tuple[registry.Kind, str]]:
@@ -530,7 +539,8 @@ class Study:
         found: set[tuple[registry.Kind, str]] = set()
         for cell in cells:
             section = self.parameters.environment(cell.environment, cell.reading)
-            of_cell: dict[registry.Kind, str] = {"environments": section.module, "embeddings": cell.embedding}
+            embedding = self.parameters.embedding_of(cell)
+            of_cell: dict[registry.Kind, str] = {"environments": section.module, "embeddings": embedding}
             found |= {(kind, of_cell[kind]) for kind in kinds}
         return sorted(found)
 

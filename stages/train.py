@@ -67,7 +67,7 @@ def job(declared: Declared, cell: Cell, seeds: Sequence[int], saved: Path, devic
     continual = values["continual"]
     return TrainingJob(
         environment=declared.input("environment"),
-        embedding=cell.embedding,
+        embedding=values["module"],
         state_size=values["state_embedding_size"],
         action_size=values["action_embedding_size"],
         pretrained=declared.optional("pretrained"),

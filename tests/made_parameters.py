@@ -92,6 +92,7 @@ embeddings:
   validation_share: 0.1
   window: 40
   minimum_improvement: 0.0
+  continual_weight_decay: 0.0001
   continual_epochs: 1
   continual_batch_size: 8
 agents:
@@ -108,9 +109,11 @@ value_maps: {episodes: 2}
 search:
   seeds: "1000-1001"
   cells: [main]
-  vary: [actor_learning_rate, critic_learning_rate, train_pi_iters]
-  share_of_epochs: 0.5
-  rungs: 2
+  settings: 18
+  seeds_per_setting: 2
+  combined: [actor_learning_rate, critic_learning_rate, train_pi_iters]
+  spread: [action_embedding_size]
+  first_rung: {gridworld: 0.34, slot_machine: 1.0, recommender: 0.5}
   factor: 3
   runs_per_batch: 4
   same_as: {wide-grid: grid, old-grid: grid}

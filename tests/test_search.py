@@ -1,6 +1,8 @@
 """The search: its grids, its halving and its choice by hand; a whole small search, also broken off and diverging."""
 
+import itertools
 import math
+from collections import Counter
 from pathlib import Path
 from typing import Any, get_args
 
@@ -51,40 +53,73 @@ def searched(study: dict[str, Declared], cell: Cell = CELL) -> pl.DataFrame:
 
 
 @pytest.mark.parametrize(
-    ("cell", "count", "names"),
+    ("cell", "least", "names"),
     [
-        (("gridworld-discrete", "vpg", "jsae"), 27 * 2, {"train_pi_iters", "initial_standard_deviation"}),
-        (("gridworld-discrete", "vpg", "none"), 9 * 2, {"train_pi_iters"}),
-        (("half-cheetah", "vpg", "none"), 27 * 2 * 2, {"train_pi_iters", "initial_standard_deviation", "hidden_sizes"}),
-        (
-            ("slot-machine", "vpg", "ra"),
-            27 * 2 * 2,
-            {"train_pi_iters", "initial_standard_deviation", "action_embedding_size"},
-        ),
-        (("recommender", "ppo", "none"), 9 * 2, {"hidden_sizes"}),
+        (("gridworld-discrete", "vpg", "jsae"), 27, {"initial_standard_deviation"}),
+        (("gridworld-discrete", "vpg", "none"), 9, set()),
+        (("half-cheetah", "vpg", "none"), 27, {"initial_standard_deviation", "hidden_sizes"}),
+        (("slot-machine", "vpg", "ra"), 27, {"initial_standard_deviation", "action_embedding_size"}),
+        (("recommender", "ppo", "none"), 10, {"hidden_sizes"}),
         (
             ("recommender", "sac", "jsae"),
-            27 * 3 * 3 * 2 * 2 * 2,
+            27,
             {"initial_standard_deviation", "state_embedding_size", "action_embedding_size", "hidden_sizes",
-             "entropy_weight", "update_steps"},
+             "entropy_weight"},
         ),
     ],
 )  # fmt: skip
-def test_a_grid_has_what_can_make_a_difference_to_its_cell(cell: Any, count: int, names: set[str]) -> None:
-    """With everything varied: 3 actor's and 3 critic's learning rates, 3 deviations, and the sizes of A.4.2."""
+def test_every_cell_tries_as_many_settings_of_its_own_grid(cell: Any, least: int, names: set[str]) -> None:
+    """81 runs: 27 settings of 3 seeds each; where 9 × 3 come to fewer different ones, those have more seeds."""
     whole = schema.load(ROOT / "params.yaml")
-    whole = whole.model_copy(update={"search": whole.search.model_copy(update={"vary": list(search.VARIED)})})
     planned = plan.plan(whole, {}, "preview")
-    values = Study(whole, {}, planned).search(str(Cell(*cell)), planned["search"][str(Cell(*cell))]).values
-    trials = search.trials(values["grid"], values["vary"], values["strangers"])
-    assert len(trials) == len({repr(trial.changes) for trial in trials}) == count
+    declared = Study(whole, {}, planned).search(str(Cell(*cell)), planned["search"][str(Cell(*cell))])
+    trials = tried(declared.values, cell[0])
+    assert len({repr(trial.changes) for trial in trials}) == len(trials) >= least
+    assert sum(len(trial.seeds) for trial in trials) == 81
     assert set(trials[0].changes) == names | {"actor_learning_rate", "critic_learning_rate"}
+    rates = Counter((trial.own["actor_learning_rate"], trial.own["critic_learning_rate"]) for trial in trials)
+    assert set(rates) == set(itertools.product([0.001, 0.0003, 0.0001], repeat=2))
 
 
-def test_budgets_grow_by_the_factor() -> None:
-    assert search.budgets(90, 3, 3) == [10, 30, 90]
-    assert search.budgets(90, 1, 3) == [90]
-    assert search.budgets(4, 3, 3) == [1, 1, 4]
+def tried(values: dict[str, Any], key: str) -> list[Trial]:
+    names = ("combined", "spread", "strangers", "settings", "seeds", "seeds_per_setting")
+    return search.trials(values["grid"], **{name: values[name] for name in names}, key=key)
+
+
+def test_values_that_are_spread_come_as_often_as_any_other_and_sizes_as_pairs() -> None:
+    grid = {"actor_learning_rate": [1.0, 2.0, 3.0], "state_embedding_size": [2, 4], "action_embedding_size": [3, 5],
+            "hidden_sizes": [[4], [8], [16]]}  # fmt: skip
+    values = {"grid": grid, "combined": ["actor_learning_rate"], "spread": list(grid)[1:], "strangers": [],
+              "settings": 12, "seeds": range(8), "seeds_per_setting": 2}  # fmt: skip
+    trials = tried(values, "world")
+    pairs = Counter((t.shared["state_embedding_size"], t.shared["action_embedding_size"])
+                    for t in trials for _ in t.seeds)  # fmt: skip
+    assert pairs == dict.fromkeys(itertools.product([2, 4], [3, 5]), 6)
+    assert Counter(repr(t.own["hidden_sizes"]) for t in trials for _ in t.seeds) == dict.fromkeys(
+        ("[4]", "[8]", "[16]"), 8
+    )
+    for rate in grid["actor_learning_rate"]:
+        seeds = sorted(seed for t in trials if t.own["actor_learning_rate"] == rate for seed in t.seeds)
+        assert seeds == list(range(8))  # four rounds of two seeds: no run twice
+    assert tried(values, "world") == trials
+    assert tried(values, "other world") != trials
+    with pytest.raises(JsaeError, match=r"search.seeds: 8 are needed \(4 rounds of 3 settings, 2 seeds each\), 7 are"):
+        tried({**values, "seeds": range(7)}, "world")
+
+
+def test_what_is_a_stranger_to_an_embedding_leaves_the_other_draws_as_they_are() -> None:
+    values = {"grid": {"a": [1, 2, 3], "state_embedding_size": [2, 4], "hidden_sizes": [[4], [8]]}, "combined": ["a"],
+              "spread": ["state_embedding_size", "hidden_sizes"], "settings": 3, "seeds": [0],
+              "seeds_per_setting": 1}  # fmt: skip
+    with_size, without = (tried({**values, "strangers": names}, "world") for names in ([], ["state_embedding_size"]))
+    assert [trial.own for trial in with_size] == [trial.own for trial in without]
+
+
+def test_settings_are_compared_after_a_share_of_the_epochs_and_at_the_end() -> None:
+    assert search.budgets(90, 0.5) == [45, 90]
+    assert search.budgets(90, 1.0) == [90]
+    assert search.budgets(2, 0.1) == [1, 2]
+    assert search.budgets(1, 0.5) == [1]
 
 
 def test_of_those_that_share_values_one_in_three_goes_on_and_a_diverged_one_last() -> None:
@@ -161,13 +196,33 @@ def test_what_was_found_goes_over_params_and_reaches_variants_and_like_environme
 
 def test_a_reading_takes_what_was_found_for_it_or_else_for_the_primary_one() -> None:
     small = made_parameters.loaded()
-    found = {"": Best({}, {CELL: {"train_pi_iters": 2}}), "four-steps": Best({}, {CELL: {"train_pi_iters": 3}})}
     under = Cell("grid", "vpg", "jsae", "four-steps")
-    assert hyper_parameters.values(small, CELL, {})["train_pi_iters"] == 1
-    assert hyper_parameters.values(small, under, {})["train_pi_iters"] == 4
-    assert hyper_parameters.values(small, CELL, found)["train_pi_iters"] == 2
-    assert hyper_parameters.values(small, under, found)["train_pi_iters"] == 3
-    assert hyper_parameters.values(small, under, {"": found[""]})["train_pi_iters"] == 2
+
+    def rates(found: dict[str, Best]) -> list[float]:
+        return [hyper_parameters.values(small, cell, found)["actor_learning_rate"] for cell in (CELL, under)]
+
+    primary, own = (Best({}, {CELL: {"actor_learning_rate": rate}}) for rate in (0.2, 0.3))
+    stated = small.agents.common.actor_learning_rate
+    assert rates({}) == [stated, stated]
+    assert rates({"": primary}) == [0.2, 0.2]
+    assert rates({"": primary, "four-steps": own}) == [0.2, 0.3]
+
+
+def test_what_a_reading_sets_holds_whatever_was_found() -> None:
+    """A learning rate of all agents, a parameter of one, hidden units and the size of an embedding."""
+    sets = {"meaning": "x", "agents": {"common": {"actor_learning_rate": 0.5}, "vpg": {"train_pi_iters": 9}},
+            "environment": {"hidden_sizes": [3], "action_embedding_size": 7}}  # fmt: skip
+    small = made_parameters.loaded({"readings.other": sets})
+    best = Best(
+        {("grid", "jsae"): {"action_embedding_size": 5, "state_embedding_size": 6}},
+        {CELL: {"actor_learning_rate": 0.1, "critic_learning_rate": 0.2, "train_pi_iters": 2, "hidden_sizes": [8]}},
+    )
+    for found in ({"": best}, {"other": best}):
+        values = hyper_parameters.values(small, Cell("grid", "vpg", "jsae", "other"), found)
+        assert (values["actor_learning_rate"], values["train_pi_iters"], values["hidden_sizes"]) == (0.5, 9, [3])
+        assert (values["critic_learning_rate"], values["state_embedding_size"]) == (0.2, 6)
+        assert values["action_embedding_size"] == 7
+        assert hyper_parameters.sizes(small, "grid", "jsae", "other", found) == (6, 7)
 
 
 @pytest.mark.parametrize(
@@ -218,7 +273,7 @@ def test_where_nothing_was_searched_nothing_is_chosen(study: dict[str, Declared]
 def test_a_small_search_halves_scores_and_chooses(study: dict[str, Declared]) -> None:
     table = searched(study)
     assert table.columns == list(search.OUTCOME)
-    assert sorted(table["epochs"].to_list()) == [3] * 12 + [9] * 6  # of each 9 settings with the same steps, 3 go on
+    assert sorted(table["epochs"].to_list()) == [6] * 12 + [18] * 6  # of each 9 settings with the same steps, 3 go on
     assert table["initial_standard_deviation"].null_count() == 18
     assert not list(study[f"search@{CELL}"].scratch.iterdir())
     for embedding in ("none", "ra"):
@@ -230,7 +285,7 @@ def test_a_small_search_halves_scores_and_chooses(study: dict[str, Declared]) ->
     chosen_from = pl.read_csv(layout.SEARCH, schema=search.OUTCOME)
     assert set(chosen_from["environment"]) == {"grid"}
     assert chosen_from.filter(embedding="jsae").equals(table)
-    assert chosen_from.filter(embedding="none")["epochs"].max() == 9
+    assert chosen_from.filter(embedding="none")["epochs"].max() == 18
     times = pl.read_csv(layout.SEARCH_TIMES)
     assert times["embedding"].to_list() == ["none", "ra", "jsae"]
     assert (times["seconds"] > 0).all()
@@ -241,7 +296,7 @@ def test_a_small_search_halves_scores_and_chooses(study: dict[str, Declared]) ->
     assert set(best.agents) == set(here)
     steps = {best.agents[cell]["train_pi_iters"] for cell in here}
     assert len(steps) == 1
-    last = table.filter((pl.col("epochs") == 9) & (pl.col("train_pi_iters") == steps.pop()))
+    last = table.filter((pl.col("epochs") == 18) & (pl.col("train_pi_iters") == steps.pop()))
     chosen = last.filter(pl.col("score") == last["score"].max()).row(0, named=True)
     assert best.agents[CELL]["actor_learning_rate"] == chosen["actor_learning_rate"]
     changes = {"cells.main.0.embeddings": ["none", "jsae", "separate"]}
@@ -326,7 +381,7 @@ def test_a_search_broken_off_goes_on_to_the_same_table(
         broken.setattr(stage, "runner", lambda device: once)
         with pytest.raises(KeyboardInterrupt):
             searched(study)
-    assert calls[-1].endswith("6 settings to epoch 9")
+    assert calls[-1].endswith("6 settings to epoch 18")
     assert not layout.searched(str(CELL)).exists()
     assert searched(study).equals(whole)
 
@@ -339,14 +394,14 @@ def test_a_setting_that_diverges_is_last_and_stops_no_other(study: dict[str, Dec
     table = pl.read_parquet(layout.searched(str(CELL)))
     wild = pl.col("actor_learning_rate") == 1e30
     assert table.filter(wild)["score"].to_list() == [None] * 6
-    assert table.filter(wild)["epochs"].to_list() == [3] * 6
+    assert table.filter(wild)["epochs"].to_list() == [6] * 6
     assert table.filter(~wild)["score"].null_count() == 0
 
 
 def test_sizes_and_layers_are_searched_with_embeddings_of_their_own(study: dict[str, Declared]) -> None:
     declared = study[f"search@{CELL}"]
     grid = {"action_embedding_size": [2, 3], "hidden_sizes": [[4, 4], [5]], "actor_learning_rate": [0.001, 0.01]}
-    declared.values.update(grid=grid, vary=list(grid), rungs=1, epochs=1)
+    declared.values.update(grid=grid, combined=list(grid), spread=[], settings=8, first_rung=1.0, epochs=1)
     stage.main(declared)
     table = pl.read_parquet(layout.searched(str(CELL)))
     assert table["hidden_sizes"].unique().sort().to_list() == ["4-4", "5"]

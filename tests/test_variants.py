@@ -11,7 +11,7 @@ import torch
 from jsae.config.errors import JsaeError
 from jsae.config.registry import load, names
 from jsae.embeddings import base
-from jsae.embeddings.action_map import ActionNetwork, action_map_loss
+from jsae.embeddings.action_map import ActionNetwork, action_map_loss, standardised
 from jsae.embeddings.base import embed, is_continual, transfer
 from jsae.embeddings.learner import Learner
 from jsae.environments.half_cheetah import HalfCheetah
@@ -25,7 +25,9 @@ from tests import made_shops, probes
 SEEDS = [0, 1]
 CHEETAH = HalfCheetah(episode_length=8)
 CONTINUAL = Continual(epochs=1, batch_size=10, learning_rate=0.01, weight_decay=1e-4)
-VARIANTS = ["separate", "state_only", "action_only", "jsae_transfer", "jsae_transfer_tuned", "jsae_transfer_all"]
+READINGS = ["jsae_deep", "jsae_standardised", "ra_standardised"]
+VARIANTS = ["separate", "state_only", "action_only", "jsae_transfer", "jsae_transfer_tuned", "jsae_transfer_all",
+            *READINGS]  # fmt: skip
 NEVER: Any = {"window": 10**6, "minimum_improvement": 0.0}
 """Pre-training does not stop by itself."""
 
@@ -123,6 +125,49 @@ def test_variants_of_jsae_learn_the_same_embeddings(name: str, environment: Envi
     learn(whole, environment)
     assert variant.parameters.keys() == whole.parameters.keys()
     assert all(torch.equal(variant.parameters[key], whole.parameters[key]) for key in whole.parameters)
+
+
+def test_a_deeper_transition_model_by_hand() -> None:
+    """Zero weights give ln 5 nats; then with one run's weights, −E ln softmax(tanh([x, e] V + b) W + c)."""
+    environment = probes.RewardOfAction()
+    data = random_transitions(environment, SEEDS, 50)
+    torch.testing.assert_close(zeroed("jsae_deep", environment).loss(data).detach(), torch.full((2,), math.log(5)))
+    embedding = embed("jsae_deep", environment, SEEDS, 3, 2)
+    phi, g, hidden, transition = (embedding.parameters[n].detach()[1] for n in ("phi", "g", "hidden", "transition"))
+    inputs = torch.cat([phi.tanh()[data.observation[1, :, 0]], g.tanh()[data.action[1]]], 1)
+    logits = (inputs @ hidden[:-1] + hidden[-1]).tanh() @ transition[:-1] + transition[-1]
+    expected = torch.nn.functional.cross_entropy(logits, data.target[1])
+    torch.testing.assert_close(embedding.loss(data)[1], expected)
+    assert embedding.chance_loss() == math.log(5)
+
+
+def test_standardising_by_hand() -> None:
+    """Along the first dimension the mean is 2 and the standard deviation 1; along the second all agree."""
+    vectors = torch.tensor([[[1.0, 5.0], [3.0, 5.0], [1.0, 5.0], [3.0, 5.0]]])
+    expected = torch.tensor([[[-1.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [1.0, 0.0]]])
+    torch.testing.assert_close(standardised(vectors), expected)
+
+
+@pytest.mark.parametrize(("name", "plain"), [("jsae_standardised", "jsae"), ("ra_standardised", "ra")])
+def test_standardised_embeddings_learn_the_same_and_are_looked_up_where_the_policy_meets_them(
+    name: str, plain: str
+) -> None:
+    environment = probes.RewardOfAction()
+    variant, whole = (embed(which, environment, SEEDS, 3, 2) for which in (name, plain))
+    learn(variant, environment)
+    learn(whole, environment)
+    assert all(torch.equal(variant.parameters[key], whole.parameters[key]) for key in whole.parameters)
+    table, raw = variant.action_table(), whole.action_table()
+    assert table is not None
+    assert raw is not None
+    torch.testing.assert_close(table, standardised(raw))
+    torch.testing.assert_close(table.mean(1), torch.zeros(2, 2), atol=1e-6, rtol=0)
+    actions = torch.tensor([[3, 0, 2, 1]] * 2)
+    points = table.detach().gather(1, actions[..., None].expand(-1, -1, 2))
+    assert torch.equal(variant.to_action(points), actions)
+    variant.parameters["g" if plain == "jsae" else "actions"].detach().mul_(-1)
+    variant.refresh()
+    assert torch.equal(variant.to_action(-points), actions)
 
 
 def test_what_the_policy_sees_and_chooses() -> None:
@@ -230,6 +275,8 @@ def trainer(
 @pytest.mark.parametrize("environment", [probes.RewardOfAction(), CHEETAH], ids=["discrete", "continuous"])
 def test_every_variant_trains(name: str, continual: bool, environment: Environment) -> None:
     """The policy moves; the embedding moves with it exactly if it is continual, but for what was transferred."""
+    if name.endswith("_standardised") and environment is CHEETAH:
+        pytest.skip("for discrete actions")
     made = trainer(name, environment, continual=continual)
     before = {key: weight.clone() for key, weight in made.weights().items()}
     made.run_epoch()
@@ -260,9 +307,10 @@ def test_an_agent_of_another_shape_is_refused() -> None:
         new.start_from(old.weights())
 
 
-def test_ra_says_that_it_needs_discrete_actions() -> None:
-    with pytest.raises(JsaeError, match="ra is defined for discrete actions only"):
-        embed("ra", CHEETAH, SEEDS, 3, 2)
+@pytest.mark.parametrize("name", ["ra", "ra_standardised", "jsae_standardised"])
+def test_what_needs_discrete_actions_says_so(name: str) -> None:
+    with pytest.raises(JsaeError, match="for discrete actions only"):
+        embed(name, CHEETAH, SEEDS, 3, 2)
 
 
 def test_every_embedding_says_in_its_own_file_what_belongs_to_it() -> None:
@@ -277,6 +325,7 @@ def test_every_embedding_says_in_its_own_file_what_belongs_to_it() -> None:
     paper = {name for name, found in classes.items() if found.role == "paper"}
     assert paper == {"none", "ra", "jsae"} == {found.searched_as for found in classes.values()}
     assert {found.compared_with for name, found in classes.items() if name in paper} == {""}
+    assert {name for name, found in classes.items() if found.role == "reading"} == set(READINGS)
     assert all(found.compared_with in paper for name, found in classes.items() if name not in paper)
     assert {name for name, found in classes.items() if found.transferred} == {
         name for name, found in classes.items() if found.role == "transfer"

@@ -1,13 +1,15 @@
 """The search for hyper-parameters: which settings are tried, which go on, and what a training takes from the outcome.
 
-The paper reports the best of a grid and lists no setting (A.4.2). Here a grid is halved: all settings are trained for a
-few epochs, the best go on to several times as many, until few have the whole budget (Jamieson & Talwalkar 2016). What
-an environment's agents and embeddings share is compared among settings that were all trained to the end.
+The paper reports the best of a grid and lists no setting (A.4.2). Here every cell tries the same number of settings of
+its grid, with the same number of runs. All are trained for a share of the epochs that is long enough to learn
+something; the best go on to the end (Jamieson & Talwalkar 2016). What an environment's agents and embeddings share is
+compared among settings that were all trained to the end.
 """
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import random
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -49,6 +51,7 @@ class Trial(NamedTuple):
 
     shared: Values
     own: Values
+    seeds: tuple[int, ...] = ()
 
     @property
     def changes(self) -> Values:
@@ -56,22 +59,78 @@ class Trial(NamedTuple):
         return self.shared | self.own
 
 
-def trials(grid: Mapping[str, Sequence[Any]], vary: Sequence[str], strangers: Sequence[str]) -> list[Trial]:
-    """Every combination of the values of what is varied; strangers make no difference to the cell and stay."""
-    varied = [name for name in vary if name in grid and name not in strangers]
-    shared = [name for name in varied if name in SIZES + STEPS]
-    own = [name for name in varied if name not in shared]
-    return [Trial(one, other) for one in _product(grid, shared) for other in _product(grid, own)]
+def trials(
+    grid: Mapping[str, Sequence[Any]],
+    *,
+    combined: Sequence[str],
+    spread: Sequence[str],
+    strangers: Sequence[str],
+    settings: int,
+    seeds: Sequence[int],
+    seeds_per_setting: int,
+    key: str,
+) -> list[Trial]:
+    """The settings that a cell tries, each with its seeds: `settings` × `seeds_per_setting` runs in all.
+
+    Every combination of the values of `combined`, over and over until there are `settings`. The values of `spread` go
+    with them at random, each as often as any other (embedding sizes as pairs). What comes twice is one setting with the
+    seeds of both.
+
+    Args:
+        grid: values by name.
+        strangers: names that make no difference to the cell: they are left out.
+        seeds: the first round takes the first `seeds_per_setting` of them, the next round those that follow.
+        key: the same key draws the same.
+
+    Raises JsaeError if `seeds` are too few.
+    """
+    combinations = _product(grid, _own(combined, grid, strangers))
+    rounds = -(-settings // len(combinations))
+    if rounds * seeds_per_setting > len(seeds):
+        raise JsaeError(
+            f"search.seeds: {rounds * seeds_per_setting} are needed ({rounds} rounds of {len(combinations)} settings, "
+            f"{seeds_per_setting} seeds each), {len(seeds)} are there"
+        )
+    others = _own(spread, grid, strangers)
+    groups = [[name for name in others if name in SIZES], *([name] for name in others if name not in SIZES)]
+    columns = [_spread(_product(grid, names), settings, f"{key} {' '.join(names)}") for names in groups if names]
+    found: dict[str, tuple[Values, tuple[int, ...]]] = {}
+    for i in range(settings):
+        start = i // len(combinations) * seeds_per_setting
+        values = combinations[i % len(combinations)] | {k: v for column in columns for k, v in column[i].items()}
+        before = found.get(repr(values), (values, ()))[1]
+        found[repr(values)] = values, (*before, *seeds[start : start + seeds_per_setting])
+    shared = SIZES + STEPS
+    return [
+        Trial(
+            {name: value for name, value in values.items() if name in shared},
+            {name: value for name, value in values.items() if name not in shared},
+            own_seeds,
+        )
+        for values, own_seeds in found.values()
+    ]
 
 
-def _product(grid: Any, names: Sequence[str]) -> Iterator[Values]:
-    for combination in itertools.product(*(grid[name] for name in names)):
-        yield dict(zip(names, combination, strict=True))
+def _own(names: Sequence[str], grid: Mapping[str, Any], strangers: Sequence[str]) -> list[str]:
+    return [name for name in names if name in grid and name not in strangers]
 
 
-def budgets(epochs: int, rungs: int, factor: int) -> list[int]:
-    """Epochs at which settings are compared, ascending; the last is `epochs`."""
-    return [max(1, round(epochs / factor**back)) for back in reversed(range(rungs))]
+def _product(grid: Mapping[str, Sequence[Any]], names: Sequence[str]) -> list[Values]:
+    values = (grid[name] for name in names)
+    return [dict(zip(names, combination, strict=True)) for combination in itertools.product(*values)]
+
+
+def _spread(values: list[Values], count: int, key: str) -> list[Values]:
+    """`count` values in a random order, each as often as any other, or once more."""
+    column = (values * -(-count // len(values)))[:count]
+    random.Random(key).shuffle(column)
+    return column
+
+
+def budgets(epochs: int, first_rung: float) -> list[int]:
+    """Epochs at which settings are compared: after the share `first_rung` of them, and at the end."""
+    first = max(1, round(epochs * first_rung))
+    return [first, epochs] if first < epochs else [epochs]
 
 
 def survivors(scored: Sequence[tuple[Trial, float]], factor: int) -> list[Trial]:

@@ -1,4 +1,4 @@
-"""What a cell is trained with: params.yaml, what its reading changes, and over both what the search found."""
+"""What a cell is trained with: params.yaml, over it what the search found, and over both what its reading changes."""
 
 from pathlib import Path
 
@@ -13,21 +13,31 @@ from jsae.config.yaml import read_yaml
 def values(parameters: Parameters, cell: Cell, found: Found) -> Values:
     """Every hyper-parameter that a search may vary, and the agent's others, as `cell` is trained with."""
     environment = parameters.environment(cell.environment, cell.reading)
-    common = parameters.agents.common.model_dump()
+    common = parameters.common(cell.reading).model_dump()
     stated = common | {"hidden_sizes": environment.hidden_sizes} | parameters.agent(cell.agent, cell.reading)
     stated |= {size: getattr(environment, size) for size in SIZES}
     return stated | chosen(parameters, cell, found)
 
 
 def chosen(parameters: Parameters, cell: Cell, found: Found) -> Values:
-    """Those hyper-parameters of a cell that the search chose.
+    """Those hyper-parameters of a cell that the search chose, but those that its reading sets.
 
     A variant of JSAE (an ablation, a transfer) takes JSAE's, an environment of search.same_as those of the other.
     """
     best = found.get(cell.reading, found.get("", NOTHING_FOUND))
     environment, embedding = _looked_at(parameters, cell.environment, cell.embedding)
-    agents = best.agents.get(Cell(environment, cell.agent, embedding), {})
-    return best.embeddings.get((environment, embedding), {}) | agents
+    values = best.embeddings.get((environment, embedding), {}) | best.agents.get(
+        Cell(environment, cell.agent, embedding), {}
+    )
+    return {name: value for name, value in values.items() if name not in _set_by_reading(parameters, cell)}
+
+
+def _set_by_reading(parameters: Parameters, cell: Cell) -> set[str]:
+    """Names of the hyper-parameters that a cell's reading sets."""
+    if not cell.reading:
+        return set()
+    reading = parameters.readings[cell.reading]
+    return {*reading.environment, *reading.agents.get("common", {}), *reading.agents.get(cell.agent, {})}
 
 
 def sizes(parameters: Parameters, environment: str, embedding: str, reading: str, found: Found) -> tuple[int, int]:
@@ -35,7 +45,10 @@ def sizes(parameters: Parameters, environment: str, embedding: str, reading: str
     section = parameters.environment(environment, reading)
     best = found.get(reading, found.get("", NOTHING_FOUND))
     over = best.embeddings.get(_looked_at(parameters, environment, embedding), {})
-    state, action = (int(over.get(size, getattr(section, size))) for size in SIZES)
+    stated = _set_by_reading(parameters, Cell(environment, "", embedding, reading))
+    state, action = (
+        int(getattr(section, size) if size in stated else over.get(size, getattr(section, size))) for size in SIZES
+    )
     return state, action
 
 
@@ -44,6 +57,11 @@ def _looked_at(parameters: Parameters, environment: str, embedding: str) -> tupl
     while environment in parameters.search.same_as:
         environment = parameters.search.same_as[environment]
     return environment, registry.load("embeddings", embedding).searched_as
+
+
+def is_searched(parameters: Parameters, cell: Cell) -> bool:
+    """Whether a cell has a search of its own: it takes no other environment's or embedding's outcome."""
+    return _looked_at(parameters, cell.environment, cell.embedding) == (cell.environment, cell.embedding)
 
 
 def read_found(parameters: Parameters) -> Found:

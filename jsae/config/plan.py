@@ -106,8 +106,9 @@ def search_plan(parameters: Parameters, environments: Entries) -> dict[str, Entr
 def searched_cells(parameters: Parameters) -> list[Cell]:
     """The cells whose hyper-parameters are searched: under the primary reading, and not those that take others'."""
     cells = [cell for group in parameters.search.cells for cell in parameters.cells_of(group)]
-    own = (cell for cell in cells if cell == cell.primary and cell.environment not in parameters.search.same_as)
-    return list(dict.fromkeys(own))
+    return list(
+        dict.fromkeys(cell for cell in cells if cell == cell.primary and hyper_parameters.is_searched(parameters, cell))
+    )
 
 
 def needs_pretraining(cell: Cell) -> bool:
@@ -146,8 +147,8 @@ class Parts:
         section = self._parameters.environment(cell.environment, cell.reading)
         learning = self._parameters.embedding(cell.reading)
         sizes = hyper_parameters.sizes(self._parameters, cell.environment, cell.embedding, cell.reading, self._found)
-        continual = {"continual_epochs", "continual_batch_size"}
-        own = (self._samples(cell), section.pretraining_epochs, learning.model_dump(exclude=continual), sizes)
+        module = self._parameters.embedding_of(cell)
+        own = (self._samples(cell), section.pretraining_epochs, learning.pretraining(), sizes, module)
         old = self._parameters.source_of(cell)
         return own, None if old is None else self._embeddings(old)
 

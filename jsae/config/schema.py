@@ -223,8 +223,18 @@ class Embeddings(Section):
         ge=0,
         le=0.5,
     )
+    continual_weight_decay: float = parameter(
+        "Adam's weight decay after pre-training, where embeddings go on learning",
+        "public re-implementation",
+        ge=0,
+        le=1,
+    )
     continual_epochs: int = parameter("epochs over an epoch's transitions", "public re-implementation: 1 to 5", ge=1)
     continual_batch_size: int = parameter("samples of a continual step", "public re-implementation: 64 to 512", ge=1)
+
+    def pretraining(self) -> dict[str, Any]:
+        """What pre-training needs of it."""
+        return {name: value for name, value in self.model_dump().items() if not name.startswith("continual_")}
 
 
 class CommonAgent(Section):
@@ -320,6 +330,7 @@ class Reading(Section):
     environment: dict[str, Any] = optional("what it sets otherwise in the sections of its environments", dict)
     agents: dict[str, dict[str, Any]] = optional("what it sets otherwise in the sections of agents", dict)
     embeddings: dict[str, Any] = optional("what it sets otherwise in the section embeddings", dict)
+    variants: dict[str, str] = optional("embeddings that it replaces, each by a file of jsae/embeddings", dict)
 
 
 class Product(Section):
@@ -360,17 +371,19 @@ Grid = dict[Searchable, Values]
 class Search(Section):
     seeds: SeedBlock = parameter("seeds that choose, and that no run of the study uses", "this project")
     cells: list[str] = parameter("groups of `cells` that are searched", "this project", min_length=1)
-    vary: list[Searchable] = parameter("hyper-parameters that are tried in all values of their grids", "this project")
-    share_of_epochs: float = parameter(
-        "how long the settings that go on to the end are trained, as a share of the paper's epochs",
-        "not stated: 1 is the whole training",
-        gt=0,
-        le=1,
+    settings: int = parameter("settings that every cell tries", "A.4.2: 3 × 3 × 3 of what all share", ge=1, le=10_000)
+    seeds_per_setting: int = parameter("runs of a setting", "not stated: chosen", ge=1, le=100)
+    combined: list[Searchable] = parameter(
+        "hyper-parameters that are tried in every combination of their values", "A.4.2", min_length=1
     )
-    rungs: int = parameter("how often settings are compared; 1: all are trained to the end", "this project", ge=1, le=6)
-    factor: int = parameter(
-        "of the settings, one in so many goes on from a rung to the next", "this project", ge=2, le=100
+    spread: list[Searchable] = parameter(
+        "hyper-parameters whose values are spread at random over these combinations, each as often", "A.4.2"
     )
+    first_rung: dict[str, float] = parameter(
+        "share of the paper's epochs after which settings are compared, by module; 1: all are trained to the end",
+        "chosen so that something has been learnt by then (report/plan.md)",
+    )
+    factor: int = parameter("of the settings, one in so many goes on to the end", "this project", ge=2, le=100)
     runs_per_batch: int = parameter(
         "settings × seeds of the same shapes that one process trains as one tensor", "this project", ge=1
     )
@@ -419,10 +432,14 @@ class Parameters(Section):
             raise ValueError("readings.primary: params.yaml without any reading is called so; use another name")
         for name, reading in self.readings.items():
             place = f"readings.{name}"
-            if not (reading.environment or reading.agents or reading.embeddings):
-                raise ValueError(f"{place} changes nothing: give it environment, agents or embeddings")
-            _check_names(f"{place}.agents", reading.agents, self.agents.__pydantic_extra__ or {})
-            for agent in reading.agents:
+            if not (reading.environment or reading.agents or reading.embeddings or reading.variants):
+                raise ValueError(f"{place} changes nothing: give it environment, agents, embeddings or variants")
+            _check_names(
+                f"{place}.variants", [*reading.variants, *reading.variants.values()], registry.names("embeddings")
+            )
+            _check_names(f"{place}.agents", reading.agents, {"common", *(self.agents.__pydantic_extra__ or {})})
+            self.common(name)
+            for agent in set(reading.agents) - {"common"}:
                 self.agent(agent, name)
             self.embedding(name)
             products = [product for group in self.cells.values() for product in group if name in product.readings]
@@ -456,11 +473,19 @@ class Parameters(Section):
                     raise ValueError(f"search.same_as: {' → '.join([*seen, following])} is a circle")
                 seen.append(following)
         _check_names("search.grids", search.grids, {section.module for section in self.environments.values()})
-        _check_once("search.vary", search.vary)
+        varied = [*search.combined, *search.spread]
+        _check_once("search.combined and search.spread", varied)
+        modules = {
+            self.environments[cell.environment].module for group in search.cells for cell in self.cells_of(group)
+        }
+        _check_names("search.first_rung", search.first_rung, {section.module for section in self.environments.values()})
+        for module in sorted(modules):
+            if not 0 < search.first_rung.get(module, 0) <= 1:
+                raise ValueError(f"search.first_rung.{module} must be there, above 0 and at most 1")
         grids = {"search.grid": search.grid, **{f"search.grids.{name}": grid for name, grid in search.grids.items()}}
-        for name in search.vary:
+        for name in varied:
             if not any(name in grid for grid in grids.values()):
-                raise ValueError(f"search.vary: {name} has no values in search.grid or search.grids")
+                raise ValueError(f"search: {name} is varied and has no values in search.grid or search.grids")
         kind = searchable(self)
         for place, grid in grids.items():
             for name, values in grid.items():
@@ -484,10 +509,24 @@ class Parameters(Section):
         messages.validated(kind, stated | changes, f"readings.{reading}.agents.{name}")
         return stated | changes
 
+    def common(self, reading: str = "") -> CommonAgent:
+        """What every agent has, under a reading."""
+        changes = self.readings[reading].agents.get("common", {}) if reading else {}
+        return (
+            _changed(f"readings.{reading}.agents.common", self.agents.common, changes)
+            if changes
+            else self.agents.common
+        )
+
     def embedding(self, reading: str = "") -> Embeddings:
         """The section embeddings under a reading."""
         changes = self.readings[reading].embeddings if reading else {}
         return _changed(f"readings.{reading}.embeddings", self.embeddings, changes) if changes else self.embeddings
+
+    def embedding_of(self, cell: Cell) -> str:
+        """The file of jsae/embeddings that a cell is trained with: its reading may replace its embedding."""
+        variants = self.readings[cell.reading].variants if cell.reading else {}
+        return variants.get(cell.embedding, cell.embedding)
 
     # -- cells ---------------------------------------------------------------------------------------------------------
 

@@ -34,6 +34,13 @@ class NearestNeighbour:
         return torch.baddbmm(self._squares[:, None], e, self._points, alpha=-2).min(2).indices
 
 
+def standardised(embeddings: Tensor) -> Tensor:
+    """Embeddings `[P, actions, d]` of mean 0 and standard deviation 1 along each dimension of E; 0 where all agree."""
+    centred = embeddings - embeddings.mean(1, keepdim=True)
+    deviation = centred.square().mean(1, keepdim=True).sqrt()
+    return centred / deviation.where(deviation > 0, 1)
+
+
 def action_map_loss(predicted: Tensor, action: Tensor) -> Tensor:
     """Eq. (6) for continuous actions: mean squared error of f(e), `[P]`; both `[P, B, action_size]`."""
     return (predicted - action).square().mean((1, 2))

@@ -12,7 +12,7 @@ from jsae.experience.environment import Environment
 from jsae.experience.trajectories import Transitions
 from jsae.nn.randomness import Streams
 
-Role = Literal["paper", "transfer", "ablation", "control"]
+Role = Literal["paper", "transfer", "ablation", "control", "reading"]
 """What an embedding is for.
 
 | role | what |
@@ -21,6 +21,7 @@ Role = Literal["paper", "transfer", "ablation", "control"]
 | transfer | it takes parts from an embedding of another environment (section 5.4, Figure 2f) |
 | ablation | JSAE without one of its parts |
 | control | nobody's method: it shows how an agent uses an order of actions that cannot be learnt |
+| reading | another form of one of the paper's, which takes its place under a reading |
 """
 
 

@@ -7,6 +7,7 @@ does not say how it ran this baseline).
 """
 
 import math
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -35,7 +36,7 @@ class Embedding(base.Embedding):
     label = "RA"
     color = "#D55E00"
     order = 1
-    role = "paper"
+    role: ClassVar[base.Role] = "paper"
     compared_with = ""
     searched_as = "ra"
     searched = ("action_embedding_size",)
@@ -61,12 +62,12 @@ class Embedding(base.Embedding):
         return self._nearest(latent)
 
     def action_table(self) -> Tensor:
-        """Every action's embedding, `[P, actions, d]`."""
+        """Every action's embedding, where the policy meets it, `[P, actions, d]`."""
         return self.actions.table()
 
     def chance_loss(self) -> float:
         """ln of the number of actions."""
-        return math.log(self.action_table().shape[1])
+        return math.log(self.actions.weight.shape[1])
 
     def loss(self, batch: Transitions) -> Tensor:
         """−E ln f(a | g(s, s′)) of each run, `[P]`, nats."""
@@ -75,8 +76,8 @@ class Embedding(base.Embedding):
             following = following + self.input_size
         e = self.g(torch.cat([batch.observation, following], 2))
         if kernels.used(e):
-            return kernels.distance_cross_entropy(self.action_table(), e, batch.action)
-        scores = action_scores(e, self.action_table())
+            return kernels.distance_cross_entropy(self.actions.table(), e, batch.action)
+        scores = action_scores(e, self.actions.table())
         nats = F.cross_entropy(scores.flatten(0, 1), batch.action.flatten(), reduction="none")
         return nats.view(batch.action.shape).mean(1)
 

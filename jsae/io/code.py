@@ -1,7 +1,7 @@
 """Which files a program runs, and digests of what they do.
 
-Comments, docstrings, formatting, the words of error messages and what parameters are said to mean do not count: they
-can be improved after a study without training anything again.
+Comments, docstrings, formatting, the words of error messages, what parameters are said to mean and names such as
+__version__ do not count: they can be improved after a study without training anything again.
 """
 
 import ast
@@ -89,10 +89,21 @@ def digest(path: Path) -> str:
 
 
 class _Meaning(ast.NodeTransformer):
-    """Leaves out what changes no result: docstrings, bare strings, what an error says, what a parameter means."""
+    """Leaves out what changes no result: docstrings, bare strings, what an error says, what a parameter means, and
+    __all__, __version__ and the like."""
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
         if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            return None
+        return self.generic_visit(node)
+
+    def visit_Assign(self, node: ast.Assign) -> ast.AST | None:
+        if all(isinstance(target, ast.Name) and _is_about_the_module(target.id) for target in node.targets):
+            return None
+        return self.generic_visit(node)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
+        if isinstance(node.target, ast.Name) and _is_about_the_module(node.target.id):
             return None
         return self.generic_visit(node)
 
@@ -100,6 +111,10 @@ class _Meaning(ast.NodeTransformer):
         if isinstance(node.func, ast.Name) and node.func.id in (JsaeError.__name__, Doc.__name__):
             return ast.Call(node.func, [], [])
         return self.generic_visit(node)
+
+
+def _is_about_the_module(name: str) -> bool:
+    return re.fullmatch(r"__\w+__", name) is not None
 
 
 _TOKEN = re.compile(

@@ -91,12 +91,13 @@ def _of_search(study: Context) -> dict[str, str]:
             "effect": "Not measured under the primary reading.",
             "used": used,
         }
-    varied = ", ".join(SEARCHED[name].lower() for name in own["vary"])
-    kept = ", ".join(said.lower() for name, said in SEARCHED.items() if name not in own["vary"])
+    names = [*own["combined"], *own["spread"]]
+    varied = ", ".join(SEARCHED[name].lower() for name in names)
+    kept = ", ".join(said.lower() for name, said in SEARCHED.items() if name not in names)
     return {
         "same": "Learning rates and the like are the best that a search over the same grid has found for each.",
-        "ours": f"Halving, with the seeds {own['seeds']}, of the grids of {varied}; one setting in {own['factor']} "
-        f"goes on, the last to {100 * own['share_of_epochs']:g} % of the epochs. {len(best)} cells were searched; "
+        "ours": f"{own['settings']} settings a cell, {own['seeds_per_setting']} runs each (seeds {own['seeds']}), of "
+        f"the grids of {varied}; one setting in {own['factor']} is trained to the end. {len(best)} cells: "
         f"ablations and transfers take what was found for the representation that they vary. Not searched: {kept}.",
         "effect": "The section on the search shows what each hyper-parameter does.",
         "used": used,
