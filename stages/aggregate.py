@@ -2,8 +2,9 @@
 
 inputs   the curves of each cell and block of seeds, reference returns, report/claims.yaml, checks of the theory
 outputs  tables/{cells,curves,final,aggregates,profiles}.parquet; tables/missing.json, cells without a file;
-         tables/readings.json, the paper's comparisons under other readings; tables/ablations.json, what sets each
-         ablation, control and transfer apart from what it varies; claims.json, summary.csv; metrics/CELL.json
+         tables/readings.json, the paper's comparisons under other readings; tables/causes.json, what could
+         explain a contradicted claim; tables/ablations.json, what sets each ablation, control and transfer apart from
+         what it varies; claims.json, summary.csv; metrics/CELL.json
 
 A cell without a file is written to missing.json; a file that is wrong stops the stage.
 """
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
-from jsae.analysis import claims, tables
+from jsae.analysis import claims, tables, verdicts
 from jsae.analysis.schema import AGGREGATES, CELLS, FINAL, PROFILES
 from jsae.config.errors import JsaeError
 from jsae.config.study import Cell
@@ -50,22 +51,22 @@ def main(declared: Declared) -> None:
     write_json(missing, outputs["tables"] / "missing.json")
     with write_atomically(outputs["summary"]) as temporary:
         tables.summary(final).write_csv(temporary)
-    book, labels = claims.load(declared.input("claims")), dict(cells.select("embedding", "embedding_label").iter_rows())
-    verdicts = claims.judge(book, curves, final, read_json(declared.input("theory"))["facts"], labels)
-    write_json(verdicts, outputs["claims"])
+    book = claims.load(declared.input("claims"))
+    write_json(verdicts.judge(book, curves, final, read_json(declared.input("theory"))["facts"]), outputs["claims"])
     keys = [Cell(*words) for words in cells.select(KEYS).iter_rows()]
-    readings = [
-        claims.under(book, reading, keys) for reading in dict.fromkeys(cell.reading for cell in keys) if reading
-    ]
-    compared = [record for one in readings for record in claims.judge(one, curves, final, {}, labels)]
+    ran = {Cell(*words) for words in final.select(KEYS).unique().iter_rows()}
+    worlds = {cell: world for cell, world in zip(keys, cells["world"], strict=True) if cell in ran}
+    instead = [claims.under(book, reading, worlds) for reading in dict.fromkeys(c.reading for c in keys) if reading]
+    compared = [record for one in instead for record in verdicts.judge(one, curves, final, {})]
     write_json(compared, outputs["tables"] / "readings.json")
+    write_json(verdicts.tested_causes(book, final), outputs["tables"] / "causes.json")
     pairs = [
         (cell, Cell(cell.environment, cell.agent, other, cell.reading))
         for cell, other in zip(keys, cells["compared_with"], strict=True)
         if other
     ]
     pairs += [(cell, cell.primary) for cell in keys if cell.reading and cell.primary in keys]
-    write_json(claims.beside(final, pairs, book.level), outputs["tables"] / "ablations.json")
+    write_json(verdicts.beside(final, pairs, book.level), outputs["tables"] / "ablations.json")
     for name, numbers in tables.metrics(final).items():
         write_json(numbers, outputs["metrics"] / f"{name}.json")
 

@@ -238,6 +238,7 @@ class Study:
             {
                 "cell": vars(cell),
                 "module": self.parameters.embedding_of(cell),
+                "agent": self.parameters.agent_of(cell),
                 "seeds": seeds_of(entry["seeds"]),
                 "epochs": section.epochs.at(self.scale),
                 "steps_per_epoch": section.steps_per_epoch,
@@ -251,7 +252,7 @@ class Study:
             [
                 ("environments", section.module),
                 ("embeddings", self.parameters.embedding_of(cell)),
-                ("agents", cell.agent),
+                ("agents", self.parameters.agent_of(cell)),
             ],
             self.scale,
         )

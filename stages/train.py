@@ -72,7 +72,7 @@ def job(declared: Declared, cell: Cell, seeds: Sequence[int], saved: Path, devic
         action_size=values["action_embedding_size"],
         pretrained=declared.optional("pretrained"),
         rows=tuple(values["seeds"].index(seed) for seed in seeds),
-        agent=cell.agent,
+        agent=values["agent"],
         agent_parameters=values["agent_parameters"],
         seeds=tuple(seeds),
         num_envs=values["num_envs"],

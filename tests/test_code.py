@@ -47,6 +47,7 @@ def digest_of(text: str, name: str = "x.py") -> str:
         ('f"{x} is below 0"', '"below 0" + str(x)'),
         ('"meaning", "source"', '"another meaning", "A.4.2"'),
         ("    return", '    "a bare string"\n    return'),
+        ("\ndef half", '\n__version__ = "1.0"\n__all__: list[str] = ["half"]\ndef half'),
     ],
 )
 def test_words_and_formatting_do_not_count(folder: Path, before: str, after: str) -> None:
@@ -66,6 +67,7 @@ def test_words_and_formatting_do_not_count(folder: Path, before: str, after: str
         ("raise JsaeError", "raise ValueError"),
         ("more: Ann", "other: Ann"),
         ("] = 1", "] = 2"),
+        ("\ndef half", '\n_version = "1.0"\ndef half'),
         ("    if x < 0", "    assert x\n    if x < 0"),
         ("return x / 2 + more", "return str(x / 2 + more) + 'x'"),
     ],

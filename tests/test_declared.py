@@ -2,12 +2,14 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import tqdm
 
 from jsae.config.errors import JsaeError
 from jsae.io.declared import Declared
@@ -167,3 +169,14 @@ def test_a_module_that_is_not_declared_stops_the_stage(project: Path) -> None:
     assert ended(project, "import stages.other") == (
         "error: work runs stages/other.py, which settings.json does not declare: run again"
     )
+
+
+def test_a_package_that_stands_before_the_locked_one_is_refused(tmp_path: Path) -> None:
+    """Another version may give other numbers."""
+    shutil.copytree(Path(tqdm.__file__).parent, tmp_path / "tqdm")
+    variables = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, "-m", "stages.collect", "settings.json"]
+    ran = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    assert ran.stderr.startswith(f"error: the package tqdm is imported from {tmp_path / 'tqdm'}")
+    assert len(ran.stderr.splitlines()) == 1

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.stats
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtr, stdtrit
 
@@ -63,6 +64,14 @@ class Difference:
             raise JsaeError(f"an equivalence margin must be above 0, not {margin}")
         return max(self.p_above(-margin), self.p_below(margin))
 
+    def minus(self, other: "Difference") -> "Difference":
+        """The difference of two independent differences, with Welch's and Satterthwaite's degrees of freedom."""
+        parts = np.array([self.error, other.error]) ** 2
+        variance = float(parts.sum())
+        shares = parts / variance if variance else np.array([0.5, 0.5])
+        freedom = 1 / float((shares**2 / np.array([self.freedom, other.freedom])).sum())
+        return Difference(self.estimate - other.estimate, variance**0.5, freedom)
+
 
 def scores(values: ArrayLike, least: int = 1) -> Scores:
     """`values` as float64. Raises JsaeError for NaN, infinities or fewer than `least` along the first axis."""
@@ -89,6 +98,30 @@ def welch(first: ArrayLike, second: ArrayLike) -> Difference:
     scaled = parts / variance if variance else np.array([0.5, 0.5])
     freedom = 1 / float((scaled**2 / (np.array([len(x), len(y)]) - 1)).sum())
     return Difference(float(x.mean() - y.mean()), variance**0.5, freedom)
+
+
+def permutation_p(first: ArrayLike, second: ArrayLike, repetitions: int = 10_000) -> float:
+    """Two-sided p-value of a permutation test of the difference of means; the same permutations each time."""
+    found = scipy.stats.permutation_test(
+        (scores(first, least=2), scores(second, least=2)),
+        lambda x, y, axis: x.mean(axis=axis) - y.mean(axis=axis),
+        n_resamples=repetitions,
+        vectorized=True,
+        rng=np.random.default_rng(0),
+    )
+    return float(found.pvalue)
+
+
+def exact_share(successes: int, runs: int, confidence: float = CONFIDENCE) -> Interval:
+    """The share of runs that succeed, with its exact interval (Clopper & Pearson, 1934)."""
+    found = scipy.stats.binomtest(successes, runs).proportion_ci(confidence, method="exact")
+    return Interval(successes / runs, float(found.low), float(found.high))
+
+
+def fewer_p(counts: Sequence[int], runs: Sequence[int]) -> float:
+    """One-sided p-value of Fisher's exact test: small speaks for a smaller share of the first."""
+    table = np.array([[count, n - count] for count, n in zip(counts, runs, strict=True)])
+    return float(scipy.stats.fisher_exact(table, alternative="less").pvalue)
 
 
 def interquartile_mean(values: ArrayLike, axes: int | None = None) -> NDArray[np.float64]:

@@ -14,7 +14,9 @@ def values(parameters: Parameters, cell: Cell, found: Found) -> Values:
     """Every hyper-parameter that a search may vary, and the agent's others, as `cell` is trained with."""
     environment = parameters.environment(cell.environment, cell.reading)
     common = parameters.common(cell.reading).model_dump()
-    stated = common | {"hidden_sizes": environment.hidden_sizes} | parameters.agent(cell.agent, cell.reading)
+    stated = (
+        common | {"hidden_sizes": environment.hidden_sizes} | parameters.agent(parameters.agent_of(cell), cell.reading)
+    )
     stated |= {size: getattr(environment, size) for size in SIZES}
     return stated | chosen(parameters, cell, found)
 
@@ -37,7 +39,7 @@ def _set_by_reading(parameters: Parameters, cell: Cell) -> set[str]:
     if not cell.reading:
         return set()
     reading = parameters.readings[cell.reading]
-    return {*reading.environment, *reading.agents.get("common", {}), *reading.agents.get(cell.agent, {})}
+    return {*reading.environment, *reading.agents.get("common", {}), *reading.agents.get(parameters.agent_of(cell), {})}
 
 
 def sizes(parameters: Parameters, environment: str, embedding: str, reading: str, found: Found) -> tuple[int, int]:

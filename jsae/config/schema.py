@@ -330,7 +330,9 @@ class Reading(Section):
     environment: dict[str, Any] = optional("what it sets otherwise in the sections of its environments", dict)
     agents: dict[str, dict[str, Any]] = optional("what it sets otherwise in the sections of agents", dict)
     embeddings: dict[str, Any] = optional("what it sets otherwise in the section embeddings", dict)
-    variants: dict[str, str] = optional("embeddings that it replaces, each by a file of jsae/embeddings", dict)
+    variants: dict[str, str] = optional(
+        "embeddings and agents that it replaces, each by a file of jsae/embeddings or jsae/agents", dict
+    )
 
 
 class Product(Section):
@@ -434,9 +436,10 @@ class Parameters(Section):
             place = f"readings.{name}"
             if not (reading.environment or reading.agents or reading.embeddings or reading.variants):
                 raise ValueError(f"{place} changes nothing: give it environment, agents, embeddings or variants")
-            _check_names(
-                f"{place}.variants", [*reading.variants, *reading.variants.values()], registry.names("embeddings")
-            )
+            for old, new in reading.variants.items():
+                kinds = (registry.names("embeddings"), list(self.agents.__pydantic_extra__ or {}))
+                _check_names(f"{place}.variants", [old], [*kinds[0], *kinds[1]])
+                _check_names(f"{place}.variants", [new], kinds[0] if old in kinds[0] else kinds[1])
             _check_names(f"{place}.agents", reading.agents, {"common", *(self.agents.__pydantic_extra__ or {})})
             self.common(name)
             for agent in set(reading.agents) - {"common"}:
@@ -525,8 +528,14 @@ class Parameters(Section):
 
     def embedding_of(self, cell: Cell) -> str:
         """The file of jsae/embeddings that a cell is trained with: its reading may replace its embedding."""
-        variants = self.readings[cell.reading].variants if cell.reading else {}
-        return variants.get(cell.embedding, cell.embedding)
+        return self._variants(cell).get(cell.embedding, cell.embedding)
+
+    def agent_of(self, cell: Cell) -> str:
+        """The file of jsae/agents that a cell is trained with: its reading may replace its agent."""
+        return self._variants(cell).get(cell.agent, cell.agent)
+
+    def _variants(self, cell: Cell) -> dict[str, str]:
+        return self.readings[cell.reading].variants if cell.reading else {}
 
     # -- cells ---------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,280 @@
+"""What the runs say about each claim: effect, interval, tests, verdict (report/plan.md, sections 4 and 5)."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from jsae.analysis import statistics
+from jsae.analysis.claims import Cause, Claim, Claims, Prediction
+from jsae.config.study import Cell
+
+Record = dict[str, Any]
+
+
+def judge(
+    claims: Claims, curves: pl.DataFrame, final: pl.DataFrame, theory: Mapping[str, Mapping[str, Any]]
+) -> list[Record]:
+    """One record a claim, in their order; `_record` has its fields.
+
+    The effect is first − second in the claim's unit, for `faster` second − first: a claimed effect is positive.
+
+    Args:
+        curves, final: the tables of the study.
+        theory: facts by claim id, {"holds": bool, "measure", "value", "n"}.
+    """
+    records = [_record(claim) for claim in claims.claims]
+    families: dict[str, list[tuple[Record, statistics.Difference]]] = defaultdict(list)
+    for claim, record in zip(claims.claims, records, strict=True):
+        if claim.kind == "fact":
+            _judge_fact(record, theory.get(claim.id))
+            continue
+        try:
+            samples = _samples(claim, claims, curves, final)
+        except _NotTested as reason:
+            record["reason"] = str(reason)
+            continue
+        sign, budget = (-1.0, _budget(curves, claim)) if claim.kind == "faster" else (1.0, 1.0)
+        difference = statistics.welch(*(sign * sample for sample in samples))
+        record |= {
+            **_interval(difference, claims),
+            "margin": claims.margin(claim) * budget,
+            "n": [len(sample) for sample in samples],
+            "means": [float(sample.mean()) for sample in samples],
+            "deviations": [float(sample.std(ddof=1)) for sample in samples],
+            "p_permutation": statistics.permutation_p(*samples),
+            "success": _successes(claims, [final.filter(_is(cell)) for cell in claim.cells]),
+        }
+        if claim.kind == "faster":
+            record["never"] = [int((sample >= budget).sum()) for sample in samples]
+        families[claim.family].append((record, difference))
+    for family in families.values():
+        _decide(family, claims)
+    return records
+
+
+class _NotTested(Exception):
+    """Why a claim cannot be judged from these runs."""
+
+
+def _record(claim: Claim) -> Record:
+    """The record of a claim that has not been judged.
+
+    | field | what |
+    |---|---|
+    | effect, low, high | the difference of means and its interval, in `unit` |
+    | margin | the claim's, in `unit` |
+    | n, means, deviations | of the two cells: seeds, mean and standard deviation of the measure |
+    | p, p_against | of the tests that would support and contradict it, adjusted within the family |
+    | p_permutation | of a two-sided permutation test, not adjusted |
+    | success | where a run can succeed: of each cell runs that do, runs, and the exact interval of their share |
+    | never | of `faster`: how many runs of each cell never reach the level |
+    | seeds_needed, settles_as | of an inconclusive claim: seeds a cell that would settle it, and as what |
+    """
+    return {
+        **{name: getattr(claim, name) for name in ("id", "sentence", "aspect", "section", "figure", "kind")},
+        **{name: getattr(claim, name) for name in ("measure", "unit", "level", "reading")},
+        "first": list(claim.first) if claim.first else None,
+        "second": list(claim.second) if claim.second else None,
+        **dict.fromkeys(("effect", "low", "high", "margin", "n", "means", "deviations", "p", "p_against")),
+        **dict.fromkeys(("p_permutation", "success", "never", "seeds_needed", "settles_as")),
+        "verdict": "not tested",
+        "reason": "",
+    }
+
+
+def _judge_fact(record: Record, fact: Mapping[str, Any] | None) -> None:
+    if fact is None:
+        record["reason"] = "no check has run"
+        return
+    record["verdict"] = "supported" if fact["holds"] else "contradicted"
+    record |= {"unit": fact["measure"], "effect": fact["value"], "n": fact["n"]}
+
+
+def _samples(
+    claim: Claim, claims: Claims, curves: pl.DataFrame, final: pl.DataFrame
+) -> tuple[statistics.Scores, statistics.Scores]:
+    """The two cells' values of the measure, one a seed. Raises _NotTested."""
+    runs = [_runs(final, cell) for cell in claim.cells]
+    if claim.unit != "return" and not all(found["normalized_return"].is_finite().all() for found in runs):
+        raise _NotTested(f"the optimal or the random return of {claim.cells[0].environment} is not known")
+    if claim.measure in ("end", "speed"):
+        first, second = (_values(found, claim.measure, claim.unit or "normalized") for found in runs)
+        return first, second
+    random, optimal = (runs[1][name].to_list()[0] for name in ("random_return", "optimal_return"))
+    level, budget = random + (claim.level or 0.0) * (optimal - random), _budget(curves, claim)
+    first, second = (
+        np.minimum(epochs_to_reach(curves.filter(_is(cell)), level, claims.window), budget) for cell in claim.cells
+    )
+    if all((sample == budget).all() for sample in (first, second)):
+        raise _NotTested(f"no run of either cell reaches the level {level:.3g}")
+    return first, second
+
+
+def _runs(final: pl.DataFrame, cell: Cell) -> pl.DataFrame:
+    runs = final.filter(_is(cell)).sort("seed")
+    if len(runs) < 2:
+        raise _NotTested(f"{cell} has {'one seed only' if len(runs) else 'no run'}")
+    return runs
+
+
+def _values(runs: pl.DataFrame, measure: str, unit: str) -> statistics.Scores:
+    """A measure of each run of a table of `final`."""
+    column, random = pl.col("final_return" if measure == "end" else "mean_over_training"), pl.col("random_return")
+    if unit == "normalized":
+        column = (column - random) / (pl.col("optimal_return") - random)
+    return statistics.scores(runs.select(column).to_series().to_numpy())
+
+
+def epochs_to_reach(rows: pl.DataFrame, level: float, window: int = 1) -> statistics.Scores:
+    """For each seed of a cell the first epoch at which the mean of the last `window` epochs is at least `level`.
+
+    In the order of seeds; where no epoch is, one more than all.
+    """
+    mean = pl.col("mean_return").rolling_mean(window).over("seed", order_by="epoch")
+    reached = (
+        rows.with_columns(mean)
+        .group_by("seed")
+        .agg(pl.col("epoch").filter(pl.col("mean_return") >= level).min().fill_null(pl.col("epoch").max() + 1))
+    )
+    return statistics.scores(reached.sort("seed")["epoch"].to_numpy())
+
+
+def _budget(curves: pl.DataFrame, claim: Claim) -> float:
+    """Epochs of a run of the claim's second cell."""
+    return float(curves.filter(_is(claim.cells[1]))["epoch"].to_numpy().max())
+
+
+def _is(cell: Cell) -> pl.Expr:
+    return pl.all_horizontal(pl.col(name) == value for name, value in vars(cell).items())
+
+
+def _interval(difference: statistics.Difference, claims: Claims) -> dict[str, float]:
+    interval = difference.interval(1 - 2 * claims.level)
+    return {"effect": interval.estimate, "low": interval.low, "high": interval.high}
+
+
+def _successes(claims: Claims, runs: Sequence[pl.DataFrame]) -> list[dict[str, float]] | None:
+    """Of each cell: runs that end above the return of success, runs, and the exact 95 % interval of their share."""
+    found = []
+    for cell in runs:
+        above = claims.success.get(cell["environment"].to_list()[0])
+        if above is None:
+            return None
+        count = int((cell["final_return"].to_numpy() > above).sum())
+        interval = statistics.exact_share(count, len(cell))
+        found.append({"runs": count, "of": len(cell), "low": interval.low, "high": interval.high})
+    return found
+
+
+def _decide(family: Sequence[tuple[Record, statistics.Difference]], claims: Claims) -> None:
+    """Give the records of one family their verdicts, adjusted for how many they are."""
+    for_claim, against = [], []
+    for record, difference in family:
+        margin = record["margin"]
+        if record["kind"] == "comparable":
+            for_claim.append(difference.p_within(margin))
+            against.append(min(difference.p_above(margin), difference.p_below(-margin)))
+        else:
+            for_claim.append(difference.p_above(0))
+            against.append(difference.p_below(margin))
+    adjusted = zip(family, statistics.holm(for_claim), statistics.holm(against), strict=True)
+    level = claims.level / len(family)  # the strictest that Holm asks of one of them
+    for (record, _), supports, contradicts in adjusted:
+        record |= {"p": supports, "p_against": contradicts}
+        if supports <= claims.level:
+            record["verdict"] = "supported"
+        elif contradicts <= claims.level:
+            record["verdict"] = "contradicted"
+        else:
+            record["verdict"] = "inconclusive"
+            record |= _settling(record, level, claims.power)
+
+
+def _settling(record: Record, level: float, power: float) -> Record:
+    """Seeds a cell that would settle an inconclusive claim, and as what: whichever takes fewer."""
+    effect, margin = record["effect"], record["margin"]
+    if record["kind"] == "comparable":
+        distances = {"supported" if abs(effect) < margin else "contradicted": abs(margin - abs(effect))}
+    else:
+        distances = {"supported": max(effect, 0.0), "contradicted": max(margin - effect, 0.0)}
+    spread = (record["deviations"][0], record["deviations"][1])
+    needed = {turned: statistics.seeds_needed(d, spread, level, power) for turned, d in distances.items()}
+    found = {turned: seeds for turned, seeds in needed.items() if seeds is not None}
+    turned = min(found, key=lambda name: found[name], default=None)
+    return {"seeds_needed": found.get(turned) if turned else None, "settles_as": turned}
+
+
+def beside(final: pl.DataFrame, pairs: Sequence[tuple[Cell, Cell]], level: float) -> list[Record]:
+    """What sets the first of each pair of cells apart from the second, at the end and over all epochs, unjudged.
+
+    Pairs of which a cell has fewer than two runs are left out.
+    """
+    records = []
+    for cells in pairs:
+        runs = [final.filter(_is(cell)) for cell in cells]
+        if min(map(len, runs)) > 1:
+            known = pl.concat(runs)["normalized_return"].is_finite().all()
+            unit = "normalized" if known else "return"
+            record: Record = {"first": list(vars(cells[0]).values()), "second": list(vars(cells[1]).values())}
+            record |= {"n": [len(cell) for cell in runs], "unit": unit}
+            for measure in ("end", "speed"):
+                difference = statistics.welch(*(_values(cell, measure, unit) for cell in runs))
+                found = difference.interval(1 - 2 * level)
+                record[measure] = {"effect": found.estimate, "low": found.low, "high": found.high}
+            records.append(record)
+    return records
+
+
+def tested_causes(claims: Claims, final: pl.DataFrame) -> list[Record]:
+    """One record a prediction of a cause (report/plan.md, section 8), each tested at `level`, unadjusted.
+
+    | field | what |
+    |---|---|
+    | id, cause, aspect, kind, cells | of claims.yaml |
+    | effect, low, high | difference at the end, or of shares of runs that fail; no interval of these |
+    | n | seeds of each cell |
+    | p | one-sided |
+    | verdict | supported, contradicted (significantly below the margin), inconclusive, not tested |
+    """
+    return [_tested(claims, final, cause, prediction) for cause in claims.causes for prediction in cause.predictions]
+
+
+def _tested(claims: Claims, final: pl.DataFrame, cause: Cause, prediction: Prediction) -> Record:
+    cells = [Cell(*words) for words in prediction.cells]
+    record: Record = {
+        "id": cause.id,
+        "cause": cause.cause,
+        "aspect": prediction.aspect,
+        "kind": prediction.kind,
+        "unit": "share" if prediction.kind == "fewer" else prediction.unit,
+        "cells": [list(vars(cell).values()) for cell in cells],
+        **dict.fromkeys(("effect", "low", "high", "n", "p", "p_against")),
+        "verdict": "not tested",
+        "reason": "",
+    }
+    try:
+        runs = [_runs(final, cell) for cell in cells]
+    except _NotTested as reason:
+        return record | {"reason": str(reason)}
+    record["n"] = [len(cell) for cell in runs]
+    if prediction.kind == "fewer":
+        above = claims.success[cells[0].environment]
+        missed = [int((cell["final_return"].to_numpy() <= above).sum()) for cell in runs]
+        shares = [count / len(cell) for count, cell in zip(missed, runs, strict=True)]
+        p = statistics.fewer_p(missed, record["n"])
+        record |= {"effect": shares[1] - shares[0], "p": p}
+        return record | {"verdict": "supported" if p <= claims.level else "inconclusive"}
+    values = [_values(cell, "end", prediction.unit) for cell in runs]
+    difference = statistics.welch(*values[:2])
+    margin = claims.margins["better"][prediction.unit]
+    if prediction.kind == "smaller":  # (c − d) − (a − b)
+        difference, margin = statistics.welch(*values[2:]).minus(difference), 0.0
+    supports, contradicts = difference.p_above(0), difference.p_below(margin)
+    record |= {**_interval(difference, claims), "p": supports, "p_against": contradicts}
+    for verdict, p in (("supported", supports), ("contradicted", contradicts)):
+        if p <= claims.level:
+            return record | {"verdict": verdict}
+    return record | {"verdict": "inconclusive"}
