@@ -305,31 +305,37 @@ def test_a_small_search_halves_scores_and_chooses(study: dict[str, Declared]) ->
     assert trained.values["agent_parameters"]["train_pi_iters"] == chosen["train_pi_iters"]
 
 
-def test_rows_of_an_agent_that_was_not_searched_whole_stay_as_they_are(
+def test_nothing_is_chosen_for_an_environment_until_all_of_its_cells_have_been_searched(
     study: dict[str, Declared], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """PPO's one cell has been searched; of VPG's three, one has not."""
+    """Two of the gridworld's four cells have been searched here, one has rows from before, one none."""
     small = {**SMALL, "cells.others": [{"environments": ["grid"], "agents": ["ppo"], "embeddings": ["none"]}]}
     made_parameters.written(Path(), {**small, "search.cells": ["main", "others"]})
-    new = {"actor_learning_rate": 0.25, "seeds": "1000-1001", "epochs": 9, "score": 2.0}
+    new = {"actor_learning_rate": 0.25, "seeds": "1000 1001", "epochs": 9, "score": 2.0}
     blank = dict.fromkeys(search.OUTCOME)
-    cells = [Cell("grid", "ppo", "none"), Cell("grid", "vpg", "none"), Cell("grid", "vpg", "ra")]
-    for cell in cells:
+
+    def write(cell: Cell) -> None:
         names = {name: value for name, value in vars(cell).items() if name != "reading"}
         layout.searched(str(cell)).parent.mkdir(parents=True, exist_ok=True)
         pl.DataFrame([blank | names | new], schema=search.OUTCOME).write_parquet(layout.searched(str(cell)))
         layout.record(f"search@{cell}", "search").parent.mkdir(parents=True, exist_ok=True)
         layout.record(f"search@{cell}", "search").write_text('{"wall_seconds": 3.5, "kernels": "plain"}')
+
+    write(Cell("grid", "ppo", "none"))
+    write(Cell("grid", "vpg", "none"))
     old = [blank | new | {"environment": "grid", "agent": "vpg", "embedding": name, "score": 1.5}
-           for name in ("none", "ra", "jsae")]  # fmt: skip
+           for name in ("none", "ra")]  # fmt: skip
     pl.DataFrame(old, schema=search.OUTCOME).write_csv(layout.SEARCH)
     choose.main()
     said = capsys.readouterr()
-    assert said.err.splitlines() == ["not searched yet: grid-vpg-jsae"]
-    assert said.out.startswith("1 of 4 cells: ")
+    assert said.err.splitlines() == ["not searched yet: grid-vpg-jsae; nothing is chosen for grid"]
+    assert said.out.startswith("3 of 4 cells: ")
     rows = pl.read_csv(layout.SEARCH, schema=search.OUTCOME).select("agent", "embedding", "score").rows()
-    assert rows == [("vpg", "none", 1.5), ("vpg", "ra", 1.5), ("vpg", "jsae", 1.5), ("ppo", "none", 2.0)]
-    assert pl.read_csv(layout.SEARCH_TIMES, schema=choose.TIMES).rows() == [("grid", "ppo", "none", 3.5, "plain")]
+    assert rows == [("vpg", "none", 2.0), ("vpg", "ra", 1.5), ("ppo", "none", 2.0)]
+    assert len(pl.read_csv(layout.SEARCH_TIMES, schema=choose.TIMES)) == 2
+    assert hyper_parameters.read_best(layout.best("")).agents == {}
+    write(CELL)
+    choose.main()
     assert len(hyper_parameters.read_best(layout.best("")).agents) == 4
 
 

@@ -7,8 +7,8 @@ inputs   results/search/CELL.parquet of each cell that has been searched, and it
 outputs  search/settings.csv, every setting with its score; search/best/primary.yaml, the best of each cell; and
          search/times.csv, the seconds that a cell's search took (one worker; the run that finished it)
 
-Where one embedding of an environment's agent has not been searched here, all rows of that agent in search/*.csv stay as
-they are, with a message: what embeddings share is chosen over all of them.
+A cell that has not been searched here keeps its rows in search/*.csv. The best settings of an environment are chosen
+once all of its cells have rows, since agents share the sizes of embeddings; until then a message says what is lacking.
 """
 
 import sys
@@ -33,24 +33,22 @@ TIMES: dict[str, Any] = {
 
 def main() -> None:
     cells = plan.searched_cells(schema.load(layout.PARAMETERS))
-    lacking = [cell for cell in cells if not layout.searched(str(cell)).exists()]
-    for cell in lacking:
-        print(f"not searched yet: {cell}", file=sys.stderr)
-    unready = {(cell.environment, cell.agent) for cell in lacking}
-    new = {cell: outcome_of(cell) for cell in cells if (cell.environment, cell.agent) not in unready}
+    new = {cell: outcome_of(cell) for cell in cells if layout.searched(str(cell)).exists()}
     if not new:
-        raise JsaeError(
-            "nothing to choose from: no agent has been searched here with all of its embeddings (`make search`)"
-        )
+        raise JsaeError("nothing to choose from: no cell has been searched here (`make search`)")
     outcome = joined(layout.SEARCH, search.OUTCOME, new, cells)
     took = joined(layout.SEARCH_TIMES, TIMES, {cell: time_of(cell) for cell in new}, cells)
-    best = search.choose(outcome)
+    searched = {Cell(*words) for words in outcome.select("environment", "agent", "embedding").unique().iter_rows()}
+    lacking = [cell for cell in cells if cell not in searched]
+    for cell in lacking:
+        print(f"not searched yet: {cell}; nothing is chosen for {cell.environment}", file=sys.stderr)
+    best = search.choose(outcome.filter(~pl.col("environment").is_in({cell.environment for cell in lacking})))
     for path, table in ((layout.SEARCH, outcome), (layout.SEARCH_TIMES, took)):
         with write_atomically(path) as temporary:
             table.write_csv(temporary)
     with write_atomically(layout.best("")) as temporary:
         search.write_best(temporary, best)
-    print(f"{len(new)} of {len(cells)} cells: {layout.SEARCH} and {layout.best('')} are written; look, then git commit")
+    print(f"{len(searched)} of {len(cells)} cells: {layout.SEARCH} and {layout.best('')} are written: look, commit")
 
 
 def joined(path: Path, schema: dict[str, Any], new: dict[Cell, pl.DataFrame], cells: list[Cell]) -> pl.DataFrame:

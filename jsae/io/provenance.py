@@ -74,8 +74,12 @@ def commit(root: Path) -> str | None:
 
 
 def changed(root: Path) -> bool | None:
-    """Whether tracked files differ from the commit, dvc.lock apart (a run rewrites it); None where there is no git."""
-    status = _git(root, "status", "--porcelain", "--untracked-files=no", "--", ".", ":(exclude)dvc.lock")
+    """Whether tracked files differ from the commit, those apart that choosing and running stages rewrites.
+
+    None where there is no git.
+    """
+    rewritten = (":(exclude)dvc.lock", ":(exclude)workflow/runs.yaml")
+    status = _git(root, "status", "--porcelain", "--untracked-files=no", "--", ".", *rewritten)
     return None if status is None else bool(status)
 
 
