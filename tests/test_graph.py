@@ -280,7 +280,7 @@ def test_a_number_of_the_slot_machine_reruns_the_slot_machine_only(edited: Path)
 
 
 def test_a_learning_rate_retrains_and_pretrains_nothing(edited: Path) -> None:
-    edit(edited, "params.yaml", "actor_learning_rate: 0.001", "actor_learning_rate: 0.002")
+    edit(edited, "params.yaml", "    actor_learning_rate: 0.001", "    actor_learning_rate: 0.002")
     assert kinds(changed(edited)) == {"train", "report"}
     assert kinds(changed(edited, "search/dvc.yaml")) >= {"search"}
 
