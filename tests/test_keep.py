@@ -1,0 +1,99 @@
+"""Curves that are kept for git: what of them, what stays, and what other code has made."""
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from jsae.config import layout
+from jsae.config.errors import JsaeError
+from jsae.config.study import Cell
+from jsae.training.columns import CURVES
+from tests import made_runs
+from tools import keep
+
+CELLS = {
+    "slot-machine-vpg-jsae-5-6": (Cell("slot-machine", "vpg", "jsae"), [5, 6]),
+    "slot-machine-vpg-none-5-6": (Cell("slot-machine", "vpg", "none"), [5, 6]),
+    "recommender-vpg-jsae-frozen-5-6": (Cell("recommender", "vpg", "jsae", "frozen"), [5, 6]),
+}
+
+
+@pytest.fixture(autouse=True)
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three trainings, none finished yet."""
+    monkeypatch.chdir(tmp_path)
+    for name in CELLS:
+        settings(name, "old code")
+
+
+def settings(name: str, code: str) -> None:
+    path = layout.settings(f"train@{name}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"code": {"a.py": code}}), encoding="utf-8")
+
+
+def finish(name: str, shift: float = 0.0) -> pl.DataFrame:
+    """The curves of a training, written as it does."""
+    cell, seeds = CELLS[name]
+    table = made_runs.run(cell, seeds, 4, 200).with_columns(pl.col("mean_return") + shift)
+    layout.curves("paper", name).parent.mkdir(parents=True, exist_ok=True)
+    table.write_parquet(layout.curves("paper", name))
+    record = layout.record(f"train@{name}", "paper")
+    record.parent.mkdir(parents=True, exist_ok=True)
+    record.write_text(json.dumps({"commit": "abc", "wall_seconds": 3.5, "cores": 2}), encoding="utf-8")
+    return table
+
+
+def kept(environment: str) -> pl.DataFrame:
+    return pl.read_parquet(keep.FOLDER / f"{environment}.parquet")
+
+
+def test_returns_of_every_run_are_kept_and_other_metrics_of_the_primary_reading() -> None:
+    whole, frozen = finish("slot-machine-vpg-jsae-5-6"), finish("recommender-vpg-jsae-frozen-5-6")
+    keep.main([])
+    for table, environment in ((whole, "slot-machine"), (frozen, "recommender")):
+        assert kept(environment).columns == list(CURVES.columns)
+        assert kept(environment)["mean_return"].to_list() == table["mean_return"].cast(pl.Float32).to_list()
+        assert kept(environment)["seed"].to_list() == table["seed"].to_list()
+    assert kept("slot-machine")["kl"].to_list() == whole["kl"].cast(pl.Float32).to_list()
+    assert kept("recommender")["kl"].null_count() == len(frozen)
+    assert kept("recommender")["pi_iters"].null_count() == 0
+
+
+def test_what_was_kept_before_stays_and_what_ran_again_takes_its_place() -> None:
+    finish("slot-machine-vpg-none-5-6")
+    keep.main([])
+    layout.curves("paper", "slot-machine-vpg-none-5-6").unlink()  # another machine
+    finish("slot-machine-vpg-jsae-5-6")
+    keep.main([])
+    first = kept("slot-machine")
+    assert first.select("embedding", "seed").unique().height == 4
+    assert len(first) == 16
+    finish("slot-machine-vpg-jsae-5-6", shift=1.0)
+    keep.main([])
+    moved = kept("slot-machine")["mean_return"] - first["mean_return"]
+    assert moved.filter(first["embedding"] == "none").to_list() == [0.0] * 8
+    assert moved.filter(first["embedding"] == "jsae").to_numpy() == pytest.approx(1.0, abs=1e-4)
+
+
+def test_each_training_says_what_made_it_and_what_other_code_made_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    finish("slot-machine-vpg-jsae-5-6")
+    keep.main([])
+    made = json.loads((keep.FOLDER / keep.MADE).read_text())["slot-machine-vpg-jsae-5-6"]
+    assert made == {"code": keep.digest_of({"a.py": "old code"}), "commit": "abc", "wall_seconds": 3.5}
+    said = capsys.readouterr()
+    assert "1 of 3 trainings are finished here, 1 are kept" in said.out
+    assert said.err == ""
+    layout.curves("paper", "slot-machine-vpg-jsae-5-6").unlink()
+    settings("slot-machine-vpg-jsae-5-6", "new code")
+    keep.main([])
+    assert "slot-machine-vpg-jsae-5-6 was made by other code" in capsys.readouterr().err
+
+
+def test_without_settings_there_is_nothing_to_keep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    with pytest.raises(JsaeError, match="run `make paper` first"):
+        keep.main([])
