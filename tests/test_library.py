@@ -1,6 +1,7 @@
 """The library on environments of one's own: spaces, learning, use, files, errors."""
 
 import copy
+import inspect
 import math
 import pickle
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+import yaml
 from gymnasium import spaces
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
@@ -293,7 +295,9 @@ def test_a_file_is_read_as_its_columns(tmp_path: Path) -> None:
         tmp_path / "log.parquet"
     )
     arrays = jsae.fit((state, action, following), **SMALL)
-    for source in (tmp_path / "log.parquet", str(tmp_path / "log.parquet"), pl.read_parquet(tmp_path / "log.parquet")):
+    table = pl.read_parquet(tmp_path / "log.parquet")
+    fixed = table.with_columns(pl.col("state", "next_state").cast(pl.Array(pl.Float64, 2)))
+    for source in (tmp_path / "log.parquet", str(tmp_path / "log.parquet"), table, fixed, table.to_pandas()):
         assert jsae.fit(source, **SMALL).action_vectors.tolist() == arrays.action_vectors.tolist()
 
 
@@ -426,6 +430,23 @@ def test_a_loss_that_diverges_names_the_learning_rate() -> None:
 def test_wrong_use_gets_one_error(reels: jsae.StateActionEmbedding, use: Callable[[Any], Any], message: str) -> None:
     with pytest.raises(jsae.JsaeError, match=message):
         use(reels)
+
+
+def test_the_defaults_are_the_studys() -> None:
+    defaults = {name: argument.default for name, argument in inspect.signature(jsae.fit).parameters.items()}
+    study = yaml.safe_load((Path(jsae.__file__).parents[1] / "params.yaml").read_text())
+    gridworld = study["environments"]["gridworld-discrete"]
+    for name in PRETRAINING:
+        assert defaults[name] == study["embeddings"][name], name
+    assert defaults["samples"] == gridworld["pretraining_samples"]
+    assert defaults["epochs"] == gridworld["pretraining_epochs"]["paper"]
+    assert defaults["state_size"] == gridworld["state_embedding_size"]
+    assert defaults["action_size"] == gridworld["action_embedding_size"]
+    learning = {
+        name: argument.default for name, argument in inspect.signature(jsae.ContinualLearning).parameters.items()
+    }
+    assert learning["epochs"] == study["embeddings"]["continual_epochs"]
+    assert learning["batch_size"] == study["embeddings"]["continual_batch_size"]
 
 
 def test_what_a_kind_does_not_embed_is_said() -> None:

@@ -142,11 +142,17 @@ def plot_curves(
     frame = frame.with_columns(curve=_curve(frame, hue))
     with pyplot.rc_context(style):
         axes: Axes = pyplot.subplots(figsize=(4.2, 3.2), layout="constrained")[1] if ax is None else ax
-        curves = frame["curve"].unique(maintain_order=True).to_list()
+        curves = _in_order(frame["curve"].unique(maintain_order=True).to_list())
         for curve, color in zip(curves, _colors(curves, seaborn), strict=True):
             points = in_blocks(frame.filter(pl.col("curve") == curve), across, y)
             n = points["seed"].n_unique()
-            same: dict[str, Any] = {"data": {name: points[name].to_numpy() for name in points.columns}, "x": across, "y": y, "ax": axes, "color": color}
+            same: dict[str, Any] = {
+                "data": {name: points[name].to_numpy() for name in points.columns},
+                "x": across,
+                "y": y,
+                "ax": axes,
+                "color": color,
+            }
             if n > 1:
                 seaborn.lineplot(**same, units="seed", estimator=None, linewidth=0.5, alpha=0.28)
             band = {"errorbar": "sd", "err_kws": {"alpha": 0.13, "linewidth": 0}} if n > 1 else {"errorbar": None}
@@ -157,7 +163,11 @@ def plot_curves(
             ylabel="Average return, last 10 episodes" if y == "mean_return" else y,
         )
         axes.margins(x=0)
-        axes.legend()
+        if across == "env_steps":
+            axes.xaxis.set_major_formatter(_needed("matplotlib.ticker").EngFormatter(sep=""))
+        short = max(len(_label(curve)) for curve in curves) <= 20
+        below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.2), "ncols": 2 if short and len(curves) > 1 else 1}
+        axes.legend(**(below if ax is None else {}))
     return axes
 
 
@@ -181,6 +191,14 @@ def _curve(frame: pl.DataFrame, hue: str | None) -> pl.Expr:
     return (
         pl.concat_str([pl.col(key).cast(pl.String) for key in told_apart], separator=", ") if told_apart else pl.lit("")
     )
+
+
+def _in_order(curves: list[str]) -> list[str]:
+    """Embeddings in the study's order of legends; other curves as the table has them."""
+    known = registry.names("embeddings")
+    if all(curve in known for curve in curves):
+        return sorted(curves, key=lambda curve: registry.load("embeddings", curve).order)
+    return curves
 
 
 def _colors(curves: Sequence[str], seaborn: Any) -> list[Any]:
