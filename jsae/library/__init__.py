@@ -10,6 +10,7 @@
 | continual.py | a callback of Stable-Baselines3 that goes on learning an embedding |
 | factored.py | T for states of several components |
 | plots.py | plots of embeddings and of learning curves |
+| threads.py | how many threads learning takes |
 | compiling.py | compiled kernels where the machine can have them |
 
 The public names are those of `jsae.api`; `import jsae` has them too.

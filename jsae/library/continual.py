@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from jsae.config.errors import JsaeError
 from jsae.embeddings.learner import Learner
 from jsae.library.embedding import StateActionEmbedding
+from jsae.library.threads import one_thread
 from jsae.nn.randomness import Streams
 
 
@@ -68,8 +69,9 @@ class ContinualLearning:
         Raises JsaeError for what does not belong to the spaces.
         """
         data = self.embedding.transitions(state, action, next_state)
-        for _ in range(self.epochs):
-            loss = float(self._learner.one_epoch(data, self.batch_size)[0])
+        with one_thread():
+            for _ in range(self.epochs):
+                loss = float(self._learner.one_epoch(data, self.batch_size)[0])
         self.losses.append(loss)
         return loss
 

@@ -20,6 +20,7 @@ from jsae.library import compiling, logs
 from jsae.library.embedding import StateActionEmbedding, encoded, loss_table, new_model
 from jsae.library.logs import Log
 from jsae.library.spaces import Actions, Space, States
+from jsae.library.threads import one_thread
 from jsae.nn.randomness import Streams
 from jsae.training.pretraining import evaluate, pretrain
 
@@ -52,7 +53,7 @@ def fit(
 
     Learning is that of the study: Adam on Eq. (5) in shuffled minibatches, until the held-out loss has levelled off;
     the parameters of the best epoch are kept. The last `validation_share` of the transitions is held out. With the
-    same transitions, seed, sizes and `standardize=False` the result is the study's, to the bit.
+    same transitions, seed, sizes and `standardize=False` the result is the study's, to the bit. It takes one thread.
 
     Args:
         source: a Gymnasium id, an environment, a Parquet file (its name ends in .parquet, or it is a Path), or
@@ -121,7 +122,8 @@ def fit(
     if actions.count:
         _warn_of_unseen(data.action[0].numpy(), actions)
     learner = Learner(made, Streams([seed], "pre-training"), learning_rate=learning_rate, weight_decay=weight_decay)
-    with tqdm(total=epochs, desc=f"{kind} embedding", unit="epoch", leave=False, disable=logs.hidden(progress)) as bar:
+    shown = tqdm(total=epochs, desc=f"{kind} embedding", unit="epoch", leave=False, disable=logs.hidden(progress))
+    with one_thread(), shown as bar:
 
         def advance(count: int) -> None:
             bar.update(count)
@@ -140,7 +142,8 @@ def fit(
             )
         except JsaeError as error:
             raise JsaeError(f"learning_rate = {learning_rate} is too large, lower it: {error}") from None
-    held_out = Transitions(*(field[:, -round(validation_share * field.shape[1]) :] for field in data))
+        held_out = Transitions(*(field[:, -round(validation_share * field.shape[1]) :] for field in data))
+        held_out_loss_kept = float(evaluate(made, held_out, batch_size)[0])
     return StateActionEmbedding(
         kind=kind,
         observation_space=space,
@@ -148,7 +151,7 @@ def fit(
         state_size=state_size,
         action_size=action_size,
         seed=seed,
-        held_out_loss=float(evaluate(made, held_out, batch_size)[0]),
+        held_out_loss=held_out_loss_kept,
         chance_loss=chance_loss(made, states, actions),
         unit=unit_of_loss(made, states, actions),
         losses=loss_table(training_loss[0].numpy(), held_out_loss[0].numpy()),
