@@ -145,6 +145,14 @@ if [ -z "$has" ] || [ "$has" != "$torch $(checksum $(locks "$torch"))" ]; then
     echo "$wanted" >"$installed"
 fi
 
+# `import jsae` works from any folder: a line of a .pth file is a path from its own folder, so it holds in a moved project and
+# whatever the project's folder is called.
+for folder in "$venv"/lib/python*/site-packages; do
+    if [ -d "$folder" ] && [ ! -e "$folder/jsae.pth" ]; then
+        echo ../../../.. >"$folder/jsae.pth"
+    fi
+done
+
 # DVC asks for a git repository, unless it is told that there is none (a source tarball).
 if [ -e .git ]; then
     if grep -qs no_scm .dvc/config.local; then

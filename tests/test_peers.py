@@ -1,6 +1,10 @@
 """Cross-checks against code that we did not write; without `make peers` only the adapter is tested."""
 
 import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import gymnasium
 import numpy as np
@@ -42,3 +46,28 @@ def test_our_agents_reach_what_the_peer_reaches(task: str) -> None:
     *mine, peer = (row["mean_return"] - row["random_return"] for row in compared(task, [0, 1]))
     assert peer > 0
     assert min(mine) > 0.8 * peer
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    importlib.util.find_spec("stable_baselines3") is None,
+    reason="Stable-Baselines3 is not installed: make peers",
+)
+def test_the_example_trains_each_agent_that_can_be_trained(tmp_path: Path) -> None:
+    example = Path(__file__).parents[1] / "examples" / "many_actions.py"
+    command = [sys.executable, str(example), "--steps", "1100", "--samples", "4096", "--seeds", "1"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    number = r"mean return +\d+\.\d"
+    for line, expected in zip(
+        result.stdout.splitlines(),
+        [
+            r"StateActionEmbedding\(kind='jsae', Discrete\(1296\) to Box\[16\], Discrete\(4096\) to Box\[4\]",
+            rf"PPO without embedding: {number}",
+            rf"PPO with embedding: {number}",
+            r"SAC without embedding: cannot run: .*Discrete\(4096\) was provided",
+            rf"SAC with embedding: {number}",
+        ],
+        strict=True,
+    ):
+        assert re.match(rf"seed 0: {expected}", line), line

@@ -96,13 +96,30 @@ def test_the_lock_of_computing_stages_has_no_tools() -> None:
 
 def test_the_packages_of_pyproject_are_locked() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [Requirement(text) for text in project["dependencies"] + project["optional-dependencies"]["peers"]]
+    extras = [text for group in project["optional-dependencies"].values() for text in group]
+    wanted = [Requirement(text) for text in project["dependencies"] + extras if not text.startswith("jsae[")]
     for machine in MACHINES:
         locked = versions(lock("torch-cuda"), machine)
         for name in ("compute", "study", "peers"):
             locked |= versions(lock(name), machine)
         for requirement in wanted:
             assert requirement.specifier.contains(locked[canonicalize_name(requirement.name)]), requirement
+
+
+def test_the_extra_study_names_all_that_a_study_asks_for() -> None:
+    """So that `pip install -e '.[study]'` in a checkout gives what requirements/*.in do; torch brings its own needs."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    groups = project["optional-dependencies"]
+    texts = [
+        *project["dependencies"],
+        *(text for name in Requirement(groups["study"][0]).extras for text in groups[name]),
+    ]
+    named = {canonicalize_name(Requirement(text).name) for text in texts + groups["study"]}
+    compute, study = ((ROOT / "requirements" / f"{name}.in").read_text() for name in ("compute", "study"))
+    asked = compute.split("# What torch needs")[0] + study
+    lines = [line.split("#")[0].strip() for line in asked.splitlines()]
+    wanted = {canonicalize_name(Requirement(line).name) for line in lines if line}
+    assert wanted - named == {"packaging", "pyyaml"}  # dvc and snakemake bring them
 
 
 def test_this_environment_is_what_the_locks_say_and_lacks_nothing() -> None:
@@ -325,6 +342,16 @@ def test_an_unknown_kind_of_torch_gets_one_clear_error(study: Study) -> None:
     result = study.make("setup", "TORCH=gpu")
     assert result.stderr.splitlines()[0] == "error: TORCH=gpu is unknown: use TORCH=cpu, TORCH=cuda or TORCH=auto"
     assert result.returncode != 0
+
+
+def test_the_library_is_put_where_python_finds_it(study: Study) -> None:
+    """A path file whose line holds wherever the project lies, also in an environment from before there was one."""
+    study.setup()
+    packages = study.root / ".venv" / "lib" / "python3.13" / "site-packages"
+    packages.mkdir(parents=True)
+    assert study.setup() == []
+    line = (packages / "jsae.pth").read_text().rstrip()
+    assert (packages / line).resolve() == study.root.resolve()
 
 
 def test_dvc_is_told_whether_there_is_git(study: Study) -> None:

@@ -1,0 +1,164 @@
+"""Transitions to learn an embedding from: of the random policy, from arrays, or from a file."""
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import gymnasium
+import numpy as np
+import polars as pl
+from gymnasium import spaces
+from tqdm import tqdm
+
+from jsae.config.errors import JsaeError
+from jsae.library.spaces import Array, Space, check_finite
+
+COLUMNS = ("state", "action", "next_state")
+
+
+class Log(NamedTuple):
+    """B transitions as the environment has them.
+
+    | field | shape | what |
+    |---|---|---|
+    | state, next_state | [B, ...] | observations before and after the step, the latter before any reset |
+    | action | [B, ...] | the environment's action |
+    """
+
+    state: Array
+    action: Array
+    next_state: Array
+
+
+def random_log(env: gymnasium.Env[Any, Any], samples: int, seed: int, *, progress: bool | None) -> Log:
+    """`samples` transitions of the uniform random policy, one episode after the other (A.4.2).
+
+    The seed fixes the actions and the first reset, hence all of it where the environment itself is deterministic. The
+    random numbers of `env.action_space` stay as they are.
+    """
+    actions = copy.deepcopy(env.action_space)
+    actions.seed(seed)
+    columns: list[list[Any]] = [[] for _ in COLUMNS]
+    observation, _ = env.reset(seed=seed)
+    for _ in tqdm(range(samples), desc="random policy", unit="step", leave=False, disable=hidden(progress)):
+        state, action = np.array(observation), actions.sample()  # a copy: the environment may use its arrays again
+        observation, _, terminated, truncated, _ = env.step(action)
+        for column, value in zip(columns, (state, np.array(action), np.array(observation)), strict=True):
+            column.append(value)
+        if terminated or truncated:
+            observation, _ = env.reset()
+    return Log(*(np.stack(column) for column in columns))
+
+
+def hidden(progress: bool | None) -> bool | None:
+    """What tqdm calls `disable`: None shows a bar on a terminal only."""
+    return None if progress is None else not progress
+
+
+def from_arrays(source: Any) -> Log:
+    """Transitions of a mapping or table with the columns state, action and next_state, or of three arrays.
+
+    Raises JsaeError if a column is missing, if lengths differ or if a column is no array of numbers.
+    """
+    if isinstance(source, pl.DataFrame | Mapping) or hasattr(source, "keys"):
+        found = list(source.columns if isinstance(source, pl.DataFrame) else source.keys())
+        for name in COLUMNS:
+            if name not in found:
+                raise JsaeError(f"source has no column {name} (it has {', '.join(map(str, found))}); give {_WANTED}")
+        values = [source[name] for name in COLUMNS]
+    elif isinstance(source, tuple | list) and len(source) == len(COLUMNS):
+        values = list(source)
+    else:
+        raise JsaeError(f"source is {_shortly(source)}; give {_WANTED}, an environment, or its Gymnasium id")
+    log = Log(*(_array(value, name) for name, value in zip(COLUMNS, values, strict=True)))
+    lengths = [len(column) for column in log]
+    if len(set(lengths)) > 1:
+        raise JsaeError(
+            f"source: state, action and next_state have {', '.join(map(str, lengths))} rows; "
+            "give one row of each for a transition"
+        )
+    if log.state.shape != log.next_state.shape:
+        raise JsaeError(
+            f"source: state is {list(log.state.shape)} and next_state {list(log.next_state.shape)}; "
+            "both are observations and need the same shape"
+        )
+    return log
+
+
+_WANTED = "transitions: arrays or columns named state, action and next_state, with a row for each transition"
+
+
+def _array(values: Any, name: str) -> Array:
+    if isinstance(values, pl.Series) and values.null_count():
+        row = values.is_null().arg_max()
+        raise JsaeError(f"{name}, row {row}: is empty; drop or fill in such rows")
+    if isinstance(values, pl.Series) and isinstance(values.dtype, pl.List):
+        values = values.to_list()
+    elif str(getattr(values, "dtype", "")) == "object":  # pandas: a column of lists
+        values = list(values)
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise JsaeError(f"{name}: its rows have different lengths ({error})") from None
+    if array.dtype == np.bool_:
+        array = array.astype(np.int8)
+    if not np.issubdtype(array.dtype, np.number) or np.iscomplexobj(array):
+        raise JsaeError(f"{name}: holds {array.dtype}, not numbers; convert it (names to ids from 0)")
+    if array.ndim == 0 or not len(array):
+        raise JsaeError(f"{name}: has no rows; give one for each transition")
+    return array
+
+
+def _shortly(source: Any) -> str:
+    text = repr(source)
+    return text if len(text) < 80 else f"of type {type(source).__name__}"
+
+
+def read_parquet(path: Path) -> Log:
+    """Transitions of a Parquet file with the columns state, action and next_state: numbers, or lists of numbers.
+
+    Raises JsaeError if the file is missing or damaged, or as `from_arrays` does.
+    """
+    try:
+        table = pl.read_parquet(path)
+    except FileNotFoundError:
+        raise JsaeError(f"source: there is no file {path}") from None
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise JsaeError(f"source: {path} is no Parquet file ({str(error).splitlines()[0]})") from None
+    return from_arrays(table)
+
+
+def observation_space(log: Log) -> Space:
+    """The smallest space of the log's observations: Discrete or MultiDiscrete of whole numbers, Box of others."""
+    both = np.concatenate([log.state, log.next_state])
+    return _counted(both, "state") or spaces.Box(-np.inf, np.inf, both.shape[1:], np.float32)
+
+
+def action_space(log: Log) -> Space:
+    """The smallest space of the log's actions: Discrete or MultiDiscrete of whole numbers, Box of others."""
+    counted = _counted(log.action, "action")
+    if counted is not None:
+        return counted
+    check_finite(log.action, "action")
+    if log.action.ndim == 1 and (log.action == np.rint(log.action)).all():
+        raise JsaeError(
+            "action: holds whole numbers as floats; convert them to integers if they are ids of actions, "
+            "or give action_space=gymnasium.spaces.Box(low, high, ()) if they are sizes"
+        )
+    low, high = log.action.min(0), log.action.max(0)
+    return spaces.Box(low.astype(np.float32), high.astype(np.float32), log.action.shape[1:], np.float32)
+
+
+def _counted(values: Array, name: str) -> Space | None:
+    if not np.issubdtype(values.dtype, np.integer):
+        return None
+    if values.min() < 0:
+        raise JsaeError(f"{name}: {values.min()} is negative; number ids from 0, or give {_argument(name)}")
+    if values.ndim == 1:
+        return spaces.Discrete(int(values.max()) + 1)
+    return spaces.MultiDiscrete(values.max(0) + 1)
+
+
+def _argument(name: str) -> str:
+    return "observation_space" if name == "state" else "action_space"
