@@ -72,7 +72,7 @@ def test_a_box_that_is_already_one_stays_as_it_is() -> None:
         (spaces.MultiDiscrete([200, 300], start=[1, 0]), 500, 2, 500, [1, 7], [0, 207], {0: 1.0, 207: 1.0}),
         (spaces.Box(-9.0, 9.0, (2,)), 2, 0, 2, [0.5, -4], [0.5, -4.0], [0.5, -4.0]),
         (spaces.Box(0, 255, (1, 2), np.uint8), 2, 0, 2, [[7, 255]], [7.0, 255.0], [7.0, 255.0]),
-        (spaces.MultiBinary(3), 3, 0, 3, [1, 0, 1], [1.0, 0.0, 1.0], [1.0, 0.0, 1.0]),
+        (spaces.MultiBinary(3), 6, 3, 8, [1, 0, 1], [1, 2, 5], 5),
     ],
     ids=str,
 )
@@ -122,7 +122,8 @@ def test_observation_spaces_that_cannot_be_encoded(space: spaces.Space[Any], mes
 @pytest.mark.parametrize(
     ("space", "message"),
     [
-        (spaces.Box(-np.inf, np.inf, (2,)), "a lowest and a highest value"),
+        (spaces.Box(-np.inf, np.inf, (2,)), "needs bounds"),
+        (spaces.Box(1.0, 1.0, (2,)), "needs bounds"),
         (spaces.MultiBinary(40), "1,099,511,627,776 actions"),
         (spaces.Text(3), "use Discrete"),
     ],

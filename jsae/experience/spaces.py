@@ -3,8 +3,8 @@
 | space of observations | encoded | Eq. (5) predicts |
 |---|---|---|
 | Discrete | its id, `[..., 1]`, of a table of n rows | the id: a class |
-| MultiDiscrete | an id a part, `[..., parts]`, of one table for all parts | a class where there are few, else k-hot |
-| Box, MultiBinary | numbers, `[..., size]` float32, as they are | the numbers |
+| MultiDiscrete, MultiBinary | `[..., parts]` ids of one table for all parts | a class where there are few, else k-hot |
+| Box | numbers, `[..., size]` float32, as they are | the numbers |
 
 | space of actions | action | decoded |
 |---|---|---|
@@ -124,7 +124,10 @@ class Actions:
         if isinstance(self.space, spaces.Box):
             low, high = (bound.astype(np.float64) for bound in (self.space.low, self.space.high))
             share = (given.reshape(*given.shape[:-1], *shape).clip(-1, 1).astype(np.float64) + 1) / 2
-            return (low + share * (high - low)).clip(low, high).astype(self.space.dtype)
+            scaled = (low + share * (high - low)).clip(low, high)
+            return (scaled if np.issubdtype(self.space.dtype, np.floating) else np.rint(scaled)).astype(
+                self.space.dtype
+            )
         assert self.n is not None
         if given.size and (given.min() < 0 or given.max() >= self.n):
             raise JsaeError(f"an action id is outside of 0 ... {self.n - 1}: {given.min()} ... {given.max()}")
@@ -160,10 +163,10 @@ def observations_of(space: spaces.Space[Any]) -> Observations:
     Raises JsaeError if it is none of Box, Discrete, MultiDiscrete and MultiBinary.
     """
     match space:
-        case spaces.Box() | spaces.MultiBinary():
+        case spaces.Box():
             size = math.prod(space.shape or ())
             return Observations(space, size, one_hots=0, n_targets=size, classes=False)
-        case spaces.Discrete() | spaces.MultiDiscrete():
+        case spaces.Discrete() | spaces.MultiDiscrete() | spaces.MultiBinary():
             counts, _ = _parts(space)
             size, combinations = int(counts.sum()), math.prod(counts.tolist())
             classes = combinations <= MOST_CLASSES or len(counts) == 1
@@ -183,8 +186,8 @@ def actions_of(space: spaces.Space[Any]) -> Actions:
     """
     match space:
         case spaces.Box():
-            if not space.is_bounded():
-                raise JsaeError(f"action space {space}: give each of its dimensions a lowest and a highest value")
+            if not (space.is_bounded() and (space.low < space.high).all()):
+                raise JsaeError(f"action space {space}: each dimension needs bounds, the lower below the upper")
             return Actions(space, None, math.prod(space.shape or ()))
         case spaces.Discrete() | spaces.MultiDiscrete() | spaces.MultiBinary():
             counts, _ = _parts(space)
