@@ -1,3 +1,10 @@
-"""What the library offers: `import jsae` has these names too."""
+"""What the library offers: `import jsae` has these names too.
 
-__all__: list[str] = []
+| name | what |
+|---|---|
+| train | train an agent on your own Gymnasium environment |
+"""
+
+from jsae.standalone.own import train
+
+__all__ = ["train"]

@@ -90,6 +90,7 @@ def test_observations(
     found = known.encode(observation)
     assert found.tolist() == encoded
     assert found.dtype == (np.int64 if one_hots else np.float32)
+    np.testing.assert_array_equal(known.decode(found), observation)
     predicted = known.target(found)
     if isinstance(target, dict):
         target = [target.get(place, 0.0) for place in range(n_targets)]

@@ -81,6 +81,14 @@ class Observations:
             raise JsaeError(f"an observation is not in {self.space}: {_first_outside(given, parts, counts)}")
         return parts + np.concatenate([[0], counts.cumsum()[:-1]])
 
+    def decode(self, encoded: Array) -> Array:
+        """The observations `[..., *space.shape]` that `encode` gave."""
+        shape = self.space.shape or ()
+        if self.discrete:
+            counts, starts = _parts(self.space)
+            encoded = encoded - np.concatenate([[0], counts.cumsum()[:-1]]) + starts
+        return encoded.reshape(*encoded.shape[:-1], *shape).astype(self.space.dtype)
+
     def target(self, encoded: Array) -> Array:
         """What Eq. (5) predicts of a next observation.
 
