@@ -67,7 +67,8 @@ class EventFile:
         self.close()
 
     def _add(self, step: int, what: bytes) -> None:
-        event = _field(1, FIXED64, struct.pack("<d", time.time())) + _field(2, VARINT, _varint(step)) + what
+        place = _field(2, VARINT, _varint(step)) if step else b""  # 0 is what a field that is absent means
+        event = _field(1, FIXED64, struct.pack("<d", time.time())) + place + what
         length = struct.pack("<Q", len(event))
         self._stream.write(length + _masked(length) + event + _masked(event))
 
