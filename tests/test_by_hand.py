@@ -29,6 +29,7 @@ from stages.settings import Study
 from tests import made_parameters
 from tests.made_declared import declare_all
 
+ROOT = Path(__file__).resolve().parent.parent
 SCALE, SEEDS = "preview", "0-2"
 CHANGES: dict[str, Any] = {
     "scales.preview": [{"cells": "main", "seeds": [SEEDS]}, {"cells": "others", "seeds": [SEEDS]}],
@@ -112,7 +113,8 @@ def test_a_run_by_hand_is_the_run_of_the_study(
 
 
 @pytest.mark.parametrize("scale", schema.SCALES)
-def test_every_run_of_the_study_has_the_numbers_of_its_stages(scale: str) -> None:
+def test_every_run_of_the_study_has_the_numbers_of_its_stages(scale: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
     parameters = schema.load(layout.PARAMETERS)
     found = hyper_parameters.read_found(parameters)
     study = Study(parameters, found, plan.plan(parameters, found, scale))
@@ -184,7 +186,7 @@ def test_a_line_an_epoch_has_steps_return_and_seconds(grid: RunSettings, tmp_pat
     lines: list[str] = []
     table = run.train(grid, tmp_path / "run", report=lines.append)
     assert lines[0] == "pre-trains jsae on 60 transitions of the random policy ..."
-    assert lines[1].startswith("pre-trained in 3 epochs: held-out loss from ")
+    assert lines[1].startswith("pre-trained in 3 epochs: held-out loss ")
     for line, row in zip(lines[2:], table.iter_rows(named=True), strict=True):
         words = line.split()
         assert words[:4] == ["epoch", f"{row['epoch']}/5", f"{row['env_steps']}", "steps"]

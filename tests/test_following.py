@@ -12,8 +12,8 @@ from jsae.config.study import Cell
 from jsae.io import checkpoint
 from jsae.io.declared import Declared
 from jsae.io.table import write
+from jsae.standalone.curves import curves
 from jsae.standalone.following import Follower
-from jsae.standalone.run import curves
 from jsae.training.columns import CURVES
 from jsae.training.trainer import METRICS
 from tests import made_parameters

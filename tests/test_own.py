@@ -1,6 +1,8 @@
 """jsae.train on Gymnasium environments: equal to the built-in ones, spaces, cuts, what cannot be used."""
 
 import copy
+import subprocess
+import sys
 from typing import Any
 
 import gymnasium
@@ -15,6 +17,7 @@ import jsae
 from jsae.config import schema
 from jsae.config.errors import JsaeError
 from jsae.config.layout import PARAMETERS
+from jsae.config.schema import CommonAgent
 from jsae.config.study import Cell
 from jsae.embeddings.base import embed
 from jsae.embeddings.learner import Learner
@@ -24,7 +27,7 @@ from jsae.experience.environment import Environment
 from jsae.experience.samples import random_transitions
 from jsae.nn.randomness import Streams
 from jsae.standalone import own
-from jsae.standalone.run import curves
+from jsae.standalone.curves import curves
 from jsae.training.columns import CURVES
 from jsae.training.pretraining import pretrain
 from jsae.training.trainer import Continual, Settings, Trainer
@@ -46,9 +49,9 @@ def built_in(world: Environment, agent: str, embedding: str, epochs: int, num_en
     settings = Settings(
         num_envs=num_envs,
         hidden_sizes=(64, 64),
-        initial_standard_deviations=(0.6, 0.6),
-        actor_learning_rates=(0.001, 0.001),
-        critic_learning_rates=(0.001, 0.001),
+        initial_standard_deviations=(0.6,) * len(SEEDS),
+        actor_learning_rates=(0.001,) * len(SEEDS),
+        critic_learning_rates=(0.001,) * len(SEEDS),
         agent_parameters=values,
         reward_scale=1.0,
         continual=Continual(epochs=1, batch_size=250, learning_rate=0.01, weight_decay=0.0001),
@@ -327,6 +330,17 @@ def test_defaults_are_the_studys() -> None:
     parameters = schema.load(PARAMETERS)
     assert parameters.agents.common.model_dump() == own.COMMON
     assert {name: parameters.agent(name) for name in ("vpg", "ppo", "sac")} == own.AGENTS
+    limits = {name: [field.annotation, *field.metadata] for name, field in CommonAgent.model_fields.items()}
+    assert {name: [hint.__origin__, *hint.__metadata__] for name, hint in own.LIMITS.items()} == limits
     learning = parameters.embedding().model_dump()
     continual = {name: learning.pop(f"continual_{name}") for name in ("epochs", "batch_size")}
     assert (learning, continual) == (own.LEARNING, own.CONTINUAL)
+
+
+def test_it_needs_none_of_the_studys_packages() -> None:
+    """What `pip install jsae` does not bring."""
+    absent = ["isal", "matplotlib", "mujoco", "pandas", "PIL", "pyarrow", "rich", "ruamel.yaml", "scipy", "seaborn"]
+    code = f"import sys; sys.modules.update(dict.fromkeys({absent})); import jsae; "
+    code += "jsae.train('CartPole-v1', 'ppo', 'jsae', seeds=[0], epochs=1, samples=600, pretraining_epochs=1)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

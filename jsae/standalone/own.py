@@ -1,27 +1,29 @@
 """`jsae.train`: the agents and embeddings of the study on your own Gymnasium environment.
 
-The agents are those of jsae/agents, their defaults those of the study (params.yaml). An environment of Gymnasium is
-stepped by Python, one copy after the other: where a built-in environment of this project has the same task, it is
-several times faster (see docs/your-own-environment.md).
+The agents are those of jsae/agents, their defaults those of the study (params.yaml). The copies of an environment of
+Gymnasium are stepped one after the other. A step costs what the environment takes, and about 6 µs; the built-in slot
+machine takes 0.5 µs in all. Through Gymnasium, where its step takes 33 µs, a whole training gives the same numbers in
+1.5 times the time without an embedding, and in 2.5 times with JSAE (VPG, five seeds, one core).
 """
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Annotated, Any, Protocol, runtime_checkable
 
 import gymnasium
 import numpy as np
 import polars as pl
 import torch
+from annotated_types import Ge, Gt, Le, Lt
 from gymnasium.wrappers import TimeLimit
 from numpy.typing import ArrayLike
+from pydantic import ConfigDict, create_model
 from torch import Tensor
 from tqdm import tqdm
 
 from jsae.agents.on_policy import OnPolicyAgent
 from jsae.config import doc, messages, registry
 from jsae.config.errors import JsaeError
-from jsae.config.schema import CommonAgent, schema_of
 from jsae.config.study import Cell
 from jsae.embeddings import base
 from jsae.embeddings.base import embed
@@ -29,11 +31,18 @@ from jsae.embeddings.learner import Learner
 from jsae.experience.rollout import collect
 from jsae.experience.trajectories import Experience, Trajectories, Transitions, transitions
 from jsae.nn.randomness import Streams
-from jsae.standalone.run import curves
+from jsae.standalone.curves import curves
 from jsae.standalone.vectorised import Make, Vectorised
 from jsae.training.pretraining import pretrain
 from jsae.training.trainer import Continual, Settings, Trainer
 
+LIMITS: dict[str, Any] = {
+    "discount": Annotated[float, Ge(0), Lt(1)],
+    "initial_standard_deviation": Annotated[float, Gt(0), Le(100)],
+    "actor_learning_rate": Annotated[float, Gt(0), Le(1)],
+    "critic_learning_rate": Annotated[float, Gt(0), Le(1)],
+}
+"""What every agent has besides the parameters of its class (agents.common of params.yaml)."""
 COMMON: dict[str, Any] = {
     "discount": 0.99,
     "initial_standard_deviation": 0.6,
@@ -309,15 +318,15 @@ def agent_parameters(agent: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """
     if agent not in registry.names("agents"):
         raise JsaeError(messages.unknown("agent", agent, registry.names("agents")))
-    found = registry.load("agents", agent)
-    own = set(doc.parameters_of(found))
+    hints = {**LIMITS, **doc.parameters_of(registry.load("agents", agent))}
     for name in given:
-        if name not in own | set(COMMON):
-            raise JsaeError(messages.unknown("train, argument", name, own | set(COMMON)))
+        if name not in hints:
+            raise JsaeError(messages.unknown("train, argument", name, hints))
     values = {**COMMON, **AGENTS.get(agent, {}), **given}
+    strict = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+    fields: dict[str, Any] = {name: (hint, ...) for name, hint in hints.items()}
     try:
-        messages.validated(schema_of(found), {name: values[name] for name in values if name in own})
-        messages.validated(CommonAgent, {name: values[name] for name in COMMON})
+        messages.validated(create_model(agent, __config__=strict, **fields), values)
     except messages.Mistakes as error:
         raise JsaeError(f"{agent}: {error}") from None
     return values

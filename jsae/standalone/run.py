@@ -16,7 +16,7 @@ random streams, and no number depends on which runs share its batch.
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -38,12 +38,13 @@ from jsae.io.files import read_json, write_json
 from jsae.nn import devices
 from jsae.purchases import download, ngram, synthetic
 from jsae.purchases import filter as purchases
+from jsae.standalone.curves import curves
 from jsae.standalone.event_file import EventFile
 from jsae.standalone.settings import RunSettings
 from jsae.training import trainer as training
 from jsae.training.columns import CURVES, LOSSES
 from jsae.training.jobs import PretrainingJob, PretrainingResult
-from jsae.training.trainer import METRICS, Continual, Settings, Trainer
+from jsae.training.trainer import Continual, Settings, Trainer
 
 SETTINGS = Path("settings.json")
 ENVIRONMENT = Path("environment.safetensors")
@@ -224,7 +225,9 @@ def _pretrain(settings: RunSettings, folder: Path, report: Report) -> None:
     samples.unlink()
     first, last = (float(result.held_out_loss[0, epoch]) for epoch in (0, -1))
     epochs, seconds = result.held_out_loss.shape[1], time.monotonic() - begun
-    report(f"pre-trained in {epochs} epochs: held-out loss from {first:.4f} to {last:.4f}   {seconds:.1f} s")
+    report(
+        f"pre-trained in {epochs} epochs: held-out loss {first:.4f} after the first, {last:.4f} at the end   {seconds:.1f} s"
+    )
 
 
 def losses_of(cell: Cell, seed: int, result: PretrainingResult) -> pl.DataFrame:
@@ -305,15 +308,6 @@ def made(settings: RunSettings, folder: Path) -> Trainer:
 def curves_of(settings: RunSettings, history: Mapping[str, Tensor]) -> pl.DataFrame:
     """A row an epoch, from a history `[1, epochs]`."""
     return curves(settings.cell, (settings.seed,), history, settings.training["steps_per_epoch"])
-
-
-def curves(cell: Cell, seeds: Sequence[int], history: Mapping[str, Tensor], steps_per_epoch: int) -> pl.DataFrame:
-    """A row a run and epoch, from a history of `[P, epochs]` tensors: the columns of CURVES."""
-    epochs = history[METRICS[0]].shape[1]
-    epoch = np.tile(np.arange(1, epochs + 1), len(seeds))
-    columns: dict[str, Any] = {name: [value] * len(epoch) for name, value in vars(cell).items()}
-    columns |= {"seed": np.repeat(seeds, epochs), "epoch": epoch, "env_steps": epoch * steps_per_epoch}
-    return CURVES.frame(columns | {metric: values.flatten().numpy() for metric, values in history.items()})
 
 
 def trained(folder: Path) -> tuple[RunSettings, Trainer]:
