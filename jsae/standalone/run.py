@@ -225,9 +225,8 @@ def _pretrain(settings: RunSettings, folder: Path, report: Report) -> None:
     samples.unlink()
     first, last = (float(result.held_out_loss[0, epoch]) for epoch in (0, -1))
     epochs, seconds = result.held_out_loss.shape[1], time.monotonic() - begun
-    report(
-        f"pre-trained in {epochs} epochs: held-out loss {first:.4f} after the first, {last:.4f} at the end   {seconds:.1f} s"
-    )
+    losses = f"held-out loss {first:.4f} after the first, {last:.4f} at the end"
+    report(f"pre-trained in {epochs} epochs: {losses}   {seconds:.1f} s")
 
 
 def losses_of(cell: Cell, seed: int, result: PretrainingResult) -> pl.DataFrame:
