@@ -36,6 +36,7 @@ def test_ids_number_all_actions_once(space: spaces.Space[Any]) -> None:
     assert all(action in space for action in decoded)
     assert len({action.tobytes() for action in decoded}) == actions.n
     np.testing.assert_array_equal(actions.encode(decoded), np.arange(actions.n))
+    np.testing.assert_array_equal(actions.decode(1 % actions.n), decoded[1 % actions.n])
 
 
 def test_the_first_part_is_the_most_significant() -> None:

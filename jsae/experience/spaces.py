@@ -87,7 +87,7 @@ class Observations:
         if self.discrete:
             counts, starts = _parts(self.space)
             encoded = encoded - np.concatenate([[0], counts.cumsum()[:-1]]) + starts
-        return encoded.reshape(*encoded.shape[:-1], *shape).astype(self.space.dtype)
+        return encoded.reshape((*encoded.shape[:-1], *shape)).astype(self.space.dtype)
 
     def target(self, encoded: Array) -> Array:
         """What Eq. (5) predicts of a next observation.
@@ -131,7 +131,7 @@ class Actions:
         shape: tuple[int, ...] = self.space.shape or ()
         if isinstance(self.space, spaces.Box):
             low, high = (bound.astype(np.float64) for bound in (self.space.low, self.space.high))
-            share = (given.reshape(*given.shape[:-1], *shape).clip(-1, 1).astype(np.float64) + 1) / 2
+            share = (given.reshape((*given.shape[:-1], *shape)).clip(-1, 1).astype(np.float64) + 1) / 2
             scaled = (low + share * (high - low)).clip(low, high)
             return (scaled if np.issubdtype(self.space.dtype, np.floating) else np.rint(scaled)).astype(
                 self.space.dtype
@@ -141,7 +141,7 @@ class Actions:
             raise JsaeError(f"an action id is outside of 0 ... {self.n - 1}: {given.min()} ... {given.max()}")
         counts, starts = _parts(self.space)
         parts = _digits(given, counts) + starts
-        return parts.reshape(*given.shape, *shape).astype(self.space.dtype)
+        return parts.reshape((*given.shape, *shape)).astype(self.space.dtype)
 
     def encode(self, actions: Any) -> Array:
         """Ids `[...]` int64, or vectors `[..., size]` float32, of the space's own actions `[..., *space.shape]`.
