@@ -1,8 +1,10 @@
 """Following a study: every run's curve so far, from checkpoints and from finished tables, each point once."""
 
 import struct
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -77,8 +79,8 @@ def expected(seed: int, epochs: Iterator[int] | range) -> list[tuple[int, float]
 
 def test_a_study_before_its_first_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(JsaeError, match="has no training yet: start the study first"):
-        Follower(tmp_path / "board").look()
+    with Follower(tmp_path / "board") as follower:
+        assert follower.look() == 0
 
 
 def test_each_epoch_is_written_once_from_its_checkpoint_to_the_finished_table(
@@ -130,7 +132,7 @@ def test_the_tool_writes_what_there_is(declared: Declared, capsys: pytest.Captur
     old.write_bytes(b"")
     watch.main(["--once"])
     assert not old.exists()
-    assert capsys.readouterr().out == "runs/study: 1 runs\n"
+    assert capsys.readouterr().out == "runs/study: 1 runs of the study so far\n"
     assert points(Path("runs/study") / str(CELL) / "2") == expected(2, range(1, 4))
 
 
@@ -138,3 +140,35 @@ def test_without_tensorboard_it_says_how_to_get_it(declared: Declared, monkeypat
     monkeypatch.setattr(watch.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(JsaeError, match="TensorBoard is not installed: make watch does it"):
         watch.main([])
+
+
+def test_tensorboard_is_opened_and_the_study_followed_until_it_ends(
+    declared: Declared, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A stand-in for TensorBoard ends by itself, after a checkpoint has come that the tool writes on."""
+    Path("tensorboard").mkdir()
+    Path("tensorboard/__init__.py").touch()
+    Path("tensorboard/main.py").write_text(
+        "import sys, time, pathlib\nprint(*sys.argv[1:], flush=True)\nend = time.monotonic() + 60\n"
+        "while not pathlib.Path('seen').exists() and time.monotonic() < end: time.sleep(0.05)\n"
+    )
+    monkeypatch.setattr(watch.importlib.util, "find_spec", lambda name: name)
+    looks: list[int] = []
+
+    def sleep(seconds: float) -> None:
+        assert seconds == watch.PAUSE
+        looks.append(1)
+        if len(looks) == 1:
+            save(declared, 1, [2], 3)
+        elif len(looks) == 2:
+            Path("results/settings/train/damaged.json").write_text("{")
+        else:
+            Path("seen").touch()
+            time.sleep(0.1)
+
+    monkeypatch.setattr(watch, "time", SimpleNamespace(sleep=sleep))
+    watch.main(["--port", "7007"])
+    assert points(Path("runs/study") / str(CELL) / "2") == expected(2, range(1, 4))
+    out, err = capfd.readouterr()
+    assert "--logdir runs --port 7007" in out
+    assert "note: results/settings/train/damaged.json is damaged" in err

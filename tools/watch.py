@@ -31,7 +31,7 @@ def main(arguments: Sequence[str]) -> None:
     if not given.once and importlib.util.find_spec("tensorboard") is None:
         raise JsaeError("TensorBoard is not installed: make watch does it, or pip install tensorboard")
     with Follower(RUNS / "study") as follower:
-        print(f"{RUNS / 'study'}: {follower.look()} runs", flush=True)
+        print(f"{RUNS / 'study'}: {follower.look()} runs of the study so far", flush=True)
         if not given.once:
             _open(follower, given.port)
 
@@ -43,7 +43,10 @@ def _open(follower: Follower, port: int) -> None:
         try:
             while board.poll() is None:
                 time.sleep(PAUSE)
-                follower.look()
+                try:
+                    follower.look()
+                except JsaeError as error:  # the study writes its settings anew, say: the next look may go well
+                    print(f"note: {error}", file=sys.stderr)
         finally:
             board.terminate()
     if board.returncode > 0:

@@ -14,7 +14,6 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
 from jsae.config import layout
-from jsae.config.errors import JsaeError
 from jsae.config.study import Cell
 from jsae.io.declared import Declared
 from jsae.io.table import read
@@ -46,13 +45,11 @@ class Follower:
             old.unlink()
 
     def look(self) -> int:
-        """Write what is new; how many runs had anything new.
+        """Write what is new; how many runs had anything new, none before a study has begun.
 
-        Raises JsaeError if the study's settings have not been written.
+        Raises JsaeError if a file of the study is damaged, or was removed meanwhile.
         """
         stages = sorted(layout.settings("train@x").parent.glob("*.json"))
-        if not stages:
-            raise JsaeError(f"{layout.SETTINGS} has no training yet: start the study first (make reproduce)")
         return sum(self._write(declared) for declared in map(Declared.read, stages))
 
     def __enter__(self) -> Self:
