@@ -1,10 +1,9 @@
 """Following a study: every run's curve so far, from checkpoints and from finished tables, each point once."""
 
 import struct
-import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -142,32 +141,33 @@ def test_without_tensorboard_it_says_how_to_get_it(declared: Declared, monkeypat
         watch.main([])
 
 
+STAND_IN = """
+import shutil, sys, time, pathlib
+print(*sys.argv[1:], flush=True)
+shutil.move("ready", "{scratch}")
+end = time.monotonic() + 60
+while not list(pathlib.Path("runs/study").rglob("events*")) and time.monotonic() < end: time.sleep(0.01)
+pathlib.Path("results/settings/train/damaged.json").write_text("x")
+time.sleep(0.5)
+sys.exit({status})
+"""
+
+
+@pytest.mark.parametrize("status", [0, 3])
 def test_tensorboard_is_opened_and_the_study_followed_until_it_ends(
-    declared: Declared, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    declared: Declared, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], status: int
 ) -> None:
-    """A stand-in for TensorBoard ends by itself, after a checkpoint has come that the tool writes on."""
+    """A stand-in for TensorBoard brings a checkpoint, waits until the tool has written of it, and damages the study."""
+    save(declared, 1, [2], 3)
+    declared.scratch.rename("ready")
     Path("tensorboard").mkdir()
     Path("tensorboard/__init__.py").touch()
-    Path("tensorboard/main.py").write_text(
-        "import sys, time, pathlib\nprint(*sys.argv[1:], flush=True)\nend = time.monotonic() + 60\n"
-        "while not pathlib.Path('seen').exists() and time.monotonic() < end: time.sleep(0.05)\n"
-    )
+    Path("tensorboard/main.py").write_text(STAND_IN.format(scratch=declared.scratch, status=status))
     monkeypatch.setattr(watch.importlib.util, "find_spec", lambda name: name)
-    looks: list[int] = []
-
-    def sleep(seconds: float) -> None:
-        assert seconds == watch.PAUSE
-        looks.append(1)
-        if len(looks) == 1:
-            save(declared, 1, [2], 3)
-        elif len(looks) == 2:
-            Path("results/settings/train/damaged.json").write_text("{")
-        else:
-            Path("seen").touch()
-            time.sleep(0.1)
-
-    monkeypatch.setattr(watch, "time", SimpleNamespace(sleep=sleep))
-    watch.main(["--port", "7007"])
+    monkeypatch.setattr(watch, "PAUSE", 0.05)
+    ending = pytest.raises(JsaeError, match="ended with status 3: see its message") if status else nullcontext()
+    with ending:
+        watch.main(["--port", "7007"])
     assert points(Path("runs/study") / str(CELL) / "2") == expected(2, range(1, 4))
     out, err = capfd.readouterr()
     assert "--logdir runs --port 7007" in out

@@ -11,7 +11,6 @@ import argparse
 import importlib.util
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -41,8 +40,7 @@ def _open(follower: Follower, port: int) -> None:
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(RUNS), "--port", str(port)]
     with subprocess.Popen(command) as board:
         try:
-            while board.poll() is None:
-                time.sleep(PAUSE)
+            while _runs(board):
                 try:
                     follower.look()
                 except JsaeError as error:  # the study writes its settings anew, say: the next look may go well
@@ -51,6 +49,15 @@ def _open(follower: Follower, port: int) -> None:
             board.terminate()
     if board.returncode > 0:
         raise JsaeError(f"TensorBoard ended with status {board.returncode}: see its message above")
+
+
+def _runs(process: subprocess.Popen[bytes]) -> bool:
+    """Whether a process goes on for PAUSE seconds."""
+    try:
+        process.wait(PAUSE)
+    except subprocess.TimeoutExpired:
+        return True
+    return False
 
 
 if __name__ == "__main__":
