@@ -264,6 +264,7 @@ def test_a_wrong_name_is_one_line_and_status_2(
         ("train grid --set agents.vpg.train_pi_iters=x", "--set: agents.vpg.train_pi_iters = 'x': input should be a "
          "valid integer"),
         ("train grid --epochs 0", "--epochs 0: give 1 or more"),
+        ("train grid --seed -1", "--seed -1: give 0 or more"),
         ("train grid --embedding jsae_by_price", "params.yaml, cells: the embedding jsae_by_price is for recommenders; "
          "take it out elsewhere"),
         ("evaluate runs/nothing", "runs/nothing has no trained run: give the folder that `python -m jsae train` has "

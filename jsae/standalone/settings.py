@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from jsae.config import hyper_parameters, layout, messages, registry, schema
+from jsae.config import hyper_parameters, messages, registry, schema
 from jsae.config.best import SIZES, Found
 from jsae.config.errors import JsaeError
 from jsae.config.schema import Parameters
@@ -128,6 +128,8 @@ def run_settings(
     check_names(parameters, cell, scale)
     if epochs is not None and epochs < 1:
         raise JsaeError(f"--epochs {epochs}: give 1 or more")
+    if seed < 0:
+        raise JsaeError(f"--seed {seed}: give 0 or more")
     section = parameters.environment(cell.environment, cell.reading)
     found = hyper_parameters.read_found(parameters) if found is None else found
     values, sizes = _values(parameters, cell, found, stated)
@@ -228,6 +230,3 @@ def _value(content: Any, key: str) -> Any:
     for step in key.split("."):
         content = content[step]
     return content
-
-
-PARAMETERS = layout.PARAMETERS
