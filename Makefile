@@ -21,7 +21,7 @@ run_stages = { echo "$$JOBS" | grep -qxE 'all|[1-9][0-9]{0,3}' || { echo "error:
 	snakemake --profile "workflow/profiles/$$PROFILE" --config graph=$(1) "$$@"; }
 
 .DEFAULT_GOAL := help
-.PHONY: help setup environment runs reproduce smoke preview paper search choose publish render readme status params test test-slurm check format lock peers benchmark crosscheck audit clean clean-all
+.PHONY: help setup environment runs reproduce smoke preview paper search choose publish render readme status watch params test test-slurm check format lock peers benchmark crosscheck audit clean clean-all
 
 help:  ## explain all targets
 	@echo 'Usage: make TARGET [PYTHON=python3.12] [TORCH=auto|cpu|cuda] [EXTRA_INDEX=URL] [SCALE=smoke|preview|paper] [PANEL=2a] [JOBS=n] [PROFILE=local|slurm]'
@@ -70,6 +70,10 @@ readme: environment  ## write docs/results.md, the table of verdicts, from publi
 status: environment  ## the matrix of runs: what is fresh, what would run and why, what failed
 	@python -m workflow.status
 
+watch: environment  ## open TensorBoard on the running study and on runs by hand, on http://localhost:6006 (installs it)
+	@.bootstrap/bin/uv pip install --quiet --python .venv/bin/python --no-deps --require-hashes -r requirements/tensorboard.lock
+	@python -m tools.watch
+
 params: environment  ## print every parameter: name, value, meaning, source
 	@python -m jsae.config.schema
 
@@ -104,7 +108,7 @@ crosscheck: environment  ## train our agents and other people's on the same task
 	OMP_NUM_THREADS=1 python -m benchmarks.crosscheck
 
 audit: environment  ## look for known vulnerabilities in the locked versions (needs the network)
-	pip-audit --disable-pip --require-hashes $(foreach lock,compute study develop torch-cuda peers,-r requirements/$(lock).lock)
+	pip-audit --disable-pip --require-hashes $(foreach lock,compute study develop torch-cuda peers tensorboard,-r requirements/$(lock).lock)
 
 clean:  ## remove caches and logs
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist jsae.egg-info logs .snakemake/log

@@ -7,6 +7,7 @@
 | StateActionEmbedding | what `fit` and `load` give |
 | EmbeddedEnv, EmbeddedVectorEnv | environments whose observations and actions are points |
 | ContinualLearning | a callback of Stable-Baselines3 that goes on learning an embedding |
+| train | train an agent on your own Gymnasium environment |
 | plot_embedding, plot_curves | plots |
 | JsaeError | every error that a user can fix |
 """
@@ -17,6 +18,7 @@ from jsae.library.embedding import StateActionEmbedding, load
 from jsae.library.fitting import fit
 from jsae.library.plots import plot_curves, plot_embedding
 from jsae.library.wrappers import EmbeddedEnv, EmbeddedVectorEnv
+from jsae.standalone.own import train
 
 __all__ = [
     "ContinualLearning",
@@ -28,4 +30,5 @@ __all__ = [
     "load",
     "plot_curves",
     "plot_embedding",
+    "train",
 ]

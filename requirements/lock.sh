@@ -19,6 +19,7 @@ compile compute.in compute.lock
 compile study.in study.lock --constraints compute.lock
 compile develop.in develop.lock --constraints compute.lock --constraints study.lock
 compile peers.in peers.lock --no-deps
+compile tensorboard.in tensorboard.lock --constraints compute.lock
 compile torch.in torch-cuda.lock --constraints compute.lock
 
 version=$(sed -n 's/^torch==//p' torch.in)

@@ -1,0 +1,232 @@
+"""What one run of the study is made with: the numbers that the stages of its cell would get."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from jsae.config import hyper_parameters, messages, registry, schema
+from jsae.config.best import SIZES, Found
+from jsae.config.errors import JsaeError
+from jsae.config.schema import Parameters
+from jsae.config.study import Cell
+from jsae.config.yaml import read_yaml
+
+
+class UnknownName(JsaeError):
+    """A name on the command line that nothing has: an environment, an embedding, an agent, a reading, a parameter."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """All that decides the numbers of one run, except files of purchases.
+
+    | field | what |
+    |---|---|
+    | cell, seed | of the run |
+    | environment | file of jsae/environments and the arguments of its class |
+    | purchases | data set that the environment is made from, with how it is filtered and counted; None: none |
+    | samples | transitions of the random policy that the embedding is pre-trained on |
+    | pretraining | the other numbers of jsae.training.jobs.PretrainingJob; None: there is nothing to learn |
+    | training | those of jsae.training.jobs.TrainingJob, `epochs` aside, and steps_per_epoch |
+    | epochs | of the training |
+    | device | cpu or cuda or auto |
+    | source | the run in another environment that a transfer starts from; else None |
+    """
+
+    cell: Cell
+    seed: int
+    environment: dict[str, Any]
+    purchases: dict[str, Any] | None
+    samples: int
+    pretraining: dict[str, Any] | None
+    training: dict[str, Any]
+    epochs: int
+    device: str
+    source: "RunSettings | None"
+
+    @property
+    def name(self) -> str:
+        """Of the run's folder: `gridworld-discrete-vpg-jsae-3`."""
+        return f"{self.cell}-{self.seed}"
+
+    def content(self) -> dict[str, Any]:
+        """The settings as JSON holds them, without `epochs`: a training can always go on for longer."""
+        values = asdict(self)
+        del values["epochs"]
+        return values
+
+
+def load(path: Path, changes: Mapping[str, Any]) -> Parameters:
+    """params.yaml with values changed by dotted key, as in {"agents.vpg.train_pi_iters": 4}.
+
+    Raises UnknownName for a key that it does not have, with those that look like it, and JsaeError, a line each, for
+    values that the schema refuses.
+    """
+    content = read_yaml(path)
+    if not isinstance(content, dict):
+        raise JsaeError(f"{path} is empty or no section of names and values: restore it from git")
+    for key, value in changes.items():
+        content = _with(content, key, key.split("."), value)
+    try:
+        return Parameters.model_validate(content)
+    except ValidationError as error:
+        lines = messages.lines(Parameters, content, error)
+        raise JsaeError("\n".join(f"{'--set' if changes else path}: {line}" for line in lines)) from None
+
+
+def _with(section: Any, key: str, path: Sequence[str], value: Any) -> dict[str, Any]:
+    """A section with the value at `path`, the rest as it was; sections that YAML shares are not changed elsewhere."""
+    step, *rest = path
+    if not isinstance(section, Mapping) or step not in section:
+        place = key.removesuffix(".".join(path)).rstrip(".")
+        if not isinstance(section, Mapping):
+            raise UnknownName(f"--set {key}: {place} is a value, not a section")
+        raise UnknownName(messages.unknown(f"--set {key}: {place or 'params.yaml'}", step, [str(k) for k in section]))
+    return {**section, step: _with(section[step], key, rest, value) if rest else value}
+
+
+def parsed(assignments: Sequence[str]) -> dict[str, Any]:
+    """KEY=VALUE as values by key; a value is written as in params.yaml. Raises UnknownName for anything else."""
+    found: dict[str, Any] = {}
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not (key and equals):
+            raise UnknownName(f"--set {assignment}: write KEY=VALUE, as in agents.vpg.train_pi_iters=4")
+        try:
+            found[key] = YAML(typ="safe").load(text)
+        except YAMLError:
+            raise UnknownName(f"--set {assignment}: the value is not YAML; write it as params.yaml does") from None
+    return found
+
+
+def run_settings(
+    parameters: Parameters,
+    cell: Cell,
+    seed: int,
+    *,
+    scale: str,
+    epochs: int | None = None,
+    found: Found | None = None,
+    stated: Sequence[str] = (),
+) -> RunSettings:
+    """What the stages of the cell would be given for this seed.
+
+    Args:
+        scale: whose budgets it has: smoke, preview or paper.
+        epochs: of the training; None: those of the scale.
+        found: what the hyper-parameter search chose; None: what search/best has.
+        stated: keys of params.yaml whose values hold whatever the search chose.
+
+    Raises UnknownName if there is no such environment, agent, embedding, reading or scale, and JsaeError if the cell
+    cannot be.
+    """
+    check_names(parameters, cell, scale)
+    if epochs is not None and epochs < 1:
+        raise JsaeError(f"--epochs {epochs}: give 1 or more")
+    if seed < 0:
+        raise JsaeError(f"--seed {seed}: give 0 or more")
+    section = parameters.environment(cell.environment, cell.reading)
+    found = hyper_parameters.read_found(parameters) if found is None else found
+    values, sizes = _values(parameters, cell, found, stated)
+    common = {*parameters.agents.common.model_dump(), "hidden_sizes", *SIZES} - {"discount"}
+    learning = parameters.embedding(cell.reading)
+    embedding = registry.load("embeddings", cell.embedding)
+    continual = None
+    if section.continual and embedding.learnt and not embedding.frozen:
+        continual = {
+            "epochs": learning.continual_epochs,
+            "batch_size": learning.continual_batch_size,
+            "learning_rate": learning.learning_rate,
+            "weight_decay": learning.weight_decay,
+        }
+    old = parameters.source_of(cell)
+    return RunSettings(
+        cell=cell,
+        seed=seed,
+        environment={"module": section.module, "arguments": section.dynamics},
+        purchases=_purchases(parameters, section.purchases),
+        samples=section.pretraining_samples,
+        pretraining={
+            "epochs": section.pretraining_epochs.at(scale),
+            **learning.model_dump(exclude={"continual_epochs", "continual_batch_size"}),
+            **sizes,
+        }
+        if embedding.learnt
+        else None,
+        training={
+            "steps_per_epoch": section.steps_per_epoch,
+            "num_envs": section.num_envs,
+            "reward_scale": section.reward_scale,
+            "continual": continual,
+            **{name: values[name] for name in sorted(common)},
+            "agent_parameters": {name: values[name] for name in values if name not in common},
+        },
+        epochs=section.epochs.at(scale) if epochs is None else epochs,
+        device=parameters.training.device,
+        source=None if old is None else run_settings(parameters, old, seed, scale=scale, found=found, stated=stated),
+    )
+
+
+def check_names(parameters: Parameters, cell: Cell, scale: str) -> None:
+    """Raise UnknownName if params.yaml or the registry has not what the cell names."""
+    agents = set(registry.names("agents")) & set(parameters.agents.__pydantic_extra__ or {})
+    for kind, name, known in (
+        ("environment", cell.environment, set(parameters.environments)),
+        ("agent", cell.agent, agents),
+        ("embedding", cell.embedding, set(registry.names("embeddings"))),
+        ("reading", cell.reading, {"", *parameters.readings}),
+        ("scale", scale, set(get_args(schema.Scale))),
+    ):
+        if name not in known:
+            raise UnknownName(messages.unknown(kind, name, known - {""}))
+
+
+def _values(
+    parameters: Parameters, cell: Cell, found: Found, stated: Sequence[str]
+) -> tuple[dict[str, Any], dict[str, int]]:
+    """Every hyper-parameter of the cell, and the sizes of its embeddings; what is stated goes before what is found."""
+    places = ("agents.common.", f"agents.{cell.agent}.", f"environments.{cell.environment}.")
+    own = {key.removeprefix(place) for key in stated for place in places if key.startswith(place)}
+    values = hyper_parameters.values(parameters, cell, found)
+    plain = hyper_parameters.values(parameters, cell, {})
+    words = (cell.environment, cell.embedding, cell.reading)
+    sizes = dict(zip(SIZES, hyper_parameters.sizes(parameters, *words, found), strict=True))
+    return (
+        {**values, **{name: plain[name] for name in own & set(values)}},
+        {**sizes, **{name: int(plain[name]) for name in own & set(sizes)}},
+    )
+
+
+def _purchases(parameters: Parameters, source: str | None) -> dict[str, Any] | None:
+    if source is None:
+        return None
+    section: dict[str, Any] = getattr(parameters.data, source).model_dump()
+    return {"source": source, "section": section, "transitions": parameters.data.transitions.model_dump()}
+
+
+def without_effect(
+    path: Path, cell: Cell, seed: int, *, scale: str, epochs: int | None, changes: Mapping[str, Any]
+) -> list[str]:
+    """Those keys of `changes` without which the run would be the same, though params.yaml has another value."""
+
+    def settings(kept: Mapping[str, Any]) -> RunSettings:
+        return run_settings(load(path, kept), cell, seed, scale=scale, epochs=epochs, stated=tuple(kept))
+
+    wanted = settings(changes)
+    return [
+        key
+        for key, value in changes.items()
+        if _value(read_yaml(path), key) != value
+        and settings({other: changes[other] for other in changes if other != key}) == wanted
+    ]
+
+
+def _value(content: Any, key: str) -> Any:
+    for step in key.split("."):
+        content = content[step]
+    return content
