@@ -1,4 +1,4 @@
-"""Our agents beside code that we did not write: Stable-Baselines3's PPO and SAC (`make peers` installs them).
+"""Our agents and code that we did not write: Stable-Baselines3's PPO and SAC (`make peers` installs them).
 
     python -m benchmarks.crosscheck [--seeds 3]
 

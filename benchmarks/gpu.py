@@ -1,4 +1,4 @@
-"""A GPU beside the CPU: whether they agree, and what an epoch costs a run as the batch of runs grows.
+"""A GPU and the CPU: whether they agree, and what an epoch costs a run as the batch of runs grows.
 
     python -m benchmarks.gpu            # up to 1,000 runs
     python -m benchmarks.gpu --quick    # up to 100

@@ -1,4 +1,4 @@
-"""Whether speed costs learning: our trainings beside the plain reference's, from the same start, on fewer epochs.
+"""Whether speed costs learning: our trainings and the plain reference's, from the same start, on fewer epochs.
 
     python -m benchmarks.learning --show
     python -m benchmarks.learning [--seeds 5] [--epochs 60] [--pretraining-epochs 40] [--only ENVIRONMENT ...]

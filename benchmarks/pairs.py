@@ -1,4 +1,4 @@
-"""A run of a training of the library and the plain reference beside it, with the same parameters."""
+"""A run of a training of the library and of the plain reference, with the same parameters."""
 
 from typing import Any
 

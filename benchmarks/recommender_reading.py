@@ -3,7 +3,7 @@
     python -m benchmarks.recommender_reading [--epochs 300] [--readings REGEX] [--output FILE]
 
 The paper leaves the details open on which its recommender's learning signal hangs. Each reading is trained with three
-seeds that no run of the study uses, and no embedding, so that nothing is tuned towards one; returns are set beside the
+seeds that no run of the study uses, and no embedding, so that nothing is tuned towards one; returns stand next to the
 exact bounds of that reading. Interrupted, it goes on from its checkpoints. Needs the n-gram model of a store
 (`dvc repro transitions@completejourney`).
 """
@@ -108,7 +108,7 @@ def saved(reading: Reading) -> Path:
 
 
 def table(found: list[Reading], bounds: dict[Reading, ReferenceReturns], window: int) -> pl.DataFrame:
-    """A row a reading: its mean return over the seeds in each `window` epochs, beside the exact bounds."""
+    """A row a reading: its mean return over the seeds in each `window` epochs, with the exact bounds."""
     rows = []
     for reading in found:
         history = checkpoint.load(saved(reading))[0]["history.epoch_return"]

@@ -105,7 +105,7 @@ def dates() -> dict[Path, int]:
 
 
 def planned_runs(parameters: Parameters, found: Found) -> dict[str, Any]:
-    """What workflow/runs.yaml says. Raises JsaeError, after writing it anew, if params.yaml says something else."""
+    """What workflow/runs.yaml says. Raises JsaeError, after writing it again, if params.yaml says something else."""
     try:
         read = read_yaml(layout.RUNS)["runs"]
         scale, panel = str(read["scale"]), str(read["panel"])

@@ -82,7 +82,7 @@ def values(trainer: Trainer, *states: int) -> torch.Tensor:
 
 
 def worth_of_entropy(trainer: Trainer, state: int) -> torch.Tensor:
-    """α H(π(· | state)) of each run, `[P]`: what a step in that state is worth beside its reward."""
+    """α H(π(· | state)) of each run, `[P]`: what a step in that state is worth on top of its reward."""
     if not isinstance(trainer.agent, SAC):
         return torch.zeros(len(SEEDS))
     policy = trainer.agent.models.policy

@@ -56,7 +56,7 @@ def test_longest_motion_has_norm_one(actuators):
         pytest.param((0.15, 0.6), UP, (0.15, 0.6 + AXIS), 0.99, True, id="goal on the first sub-step"),
         pytest.param((0.05, 0.65), RIGHT, (0.05 + 3 * AXIS, 0.65), 0.99, True, id="goal on the third sub-step"),
         pytest.param((0.15, 0.76), DOWN, (0.15, 0.76 - 3 * AXIS), 0.99, True, id="stops in the goal"),
-        pytest.param((0.1, 0.65), UP, (0.1, 0.65 + 4 * AXIS), -0.01, False, id="passes beside the goal"),
+        pytest.param((0.1, 0.65), UP, (0.1, 0.65 + 4 * AXIS), -0.01, False, id="passes the goal"),
     ],
 )
 def test_step_by_hand(position, action, next_position, reward, terminated):

@@ -175,7 +175,7 @@ def test_vector_episodes_start_anew_after_their_last_step():
         rewards.append(reward[0])
         endings.append(truncated[0])
         places.append(observations[0])
-    assert rewards == [24, 24, 24, 0, 24]  # the action of the step that starts anew is ignored
+    assert rewards == [24, 24, 24, 0, 24]  # the action of the step that starts again is ignored
     assert endings == [False, False, True, False, False]
     assert places[3] == start[0]
 

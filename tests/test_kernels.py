@@ -72,7 +72,7 @@ def test_actions_by_the_inverse_of_the_cumulative_distribution(actions: int, bat
     found = policy.sample(x, uniforms)
     with kernels.plain(), torch.no_grad():
         expected = policy.sample(x, uniforms)
-    assert int((found != expected).sum()) <= 1  # a uniform may lie on a bound, but for the last bits
+    assert int((found != expected).sum()) <= 1  # a uniform may lie on a bound, up to the last bits
     assert int(found.min()) >= 0
     assert int(found.max()) < actions
 

@@ -359,7 +359,7 @@ def zipped(*names: str) -> bytes:
         "\n".join(",".join(f'"{name}"' for name in line.split(",")) for line in PLAIN.splitlines()).encode(),
         (",".join(f'"{name}"' for name in HEADER.split(",")) + PLAIN[len(HEADER) :]).encode(),
     ],
-    ids=["gzip", "two gzip members", "xz", "bzip2", "zip", "byte order mark", "CRLF", "quotes", "quoted header"],
+    ids=["gzip", "two gzip files in one", "xz", "bzip2", "zip", "byte order mark", "CRLF", "quotes", "quoted header"],
 )
 def test_a_log_is_read_whatever_its_name_says_of_compression(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "2019-Oct.csv").write_bytes(content)

@@ -1,4 +1,4 @@
-"""What a name in params.yaml stands for: the class of the file of that name, and nothing else that lies beside it."""
+"""What a name in params.yaml stands for: the class of the file of that name, and nothing else that lies next to it."""
 
 from pathlib import Path
 

@@ -38,7 +38,7 @@ def write_summary(shift: float) -> None:
 
 @pytest.fixture
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository whose dvc.yaml has the metrics and plots of the study's, committed, then computed anew."""
+    """A repository whose dvc.yaml has the metrics and plots of the study's, committed, then computed again."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DVC_NO_ANALYTICS", "1")
     aggregate = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]["aggregate"]

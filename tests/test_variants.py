@@ -184,7 +184,7 @@ def test_what_the_policy_sees_and_chooses() -> None:
 
 
 def test_points_of_jsae_in_order_of_price(tmp_path: Path) -> None:
-    """Which point is whose is dealt anew: the dearest item has one end of the longest axis, the cheapest the other."""
+    """Which point is whose is dealt again: the dearest item has one end of the longest axis, the cheapest the other."""
     shop = made_shops.make(made_shops.SHOP)
     assert shop.prices.tolist() == [10, 20, 5, 40]
     frozen, control = (embed(name, shop, SEEDS, 3, 2) for name in ("jsae", "jsae_by_price"))
@@ -274,7 +274,7 @@ def trainer(
 @pytest.mark.parametrize(("name", "continual"), [("jsae", True), *((name, False) for name in ("jsae", *VARIANTS))])
 @pytest.mark.parametrize("environment", [probes.RewardOfAction(), CHEETAH], ids=["discrete", "continuous"])
 def test_every_variant_trains(name: str, continual: bool, environment: Environment) -> None:
-    """The policy moves; the embedding moves with it exactly if it is continual, but for what was transferred."""
+    """The policy moves; the embedding moves with it exactly if it is continual, except what was transferred."""
     if name.endswith("_standardised") and environment is CHEETAH:
         pytest.skip("for discrete actions")
     made = trainer(name, environment, continual=continual)

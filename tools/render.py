@@ -39,7 +39,7 @@ def main(arguments: Sequence[str]) -> None:
             for old, new in made.items():
                 replace(given.folder / old, new)
     if given.update:
-        print(f"{given.folder}: {', '.join(other) or 'nothing'} had to be made anew")
+        print(f"{given.folder}: {', '.join(other) or 'nothing'} had to be made again")
     elif other:
         raise JsaeError(
             f"{given.folder}: {', '.join(other)} differ from what the present code makes of the published tables; if "

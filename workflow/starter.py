@@ -1,4 +1,4 @@
-"""Starts the stages of a run on this machine without importing the large packages anew for each: it forks.
+"""Starts the stages of a run on this machine without importing the large packages again for each: it forks.
 
 Importing torch takes a second, as long as a short stage. One process per run imports it (PACKAGES) and nothing of this
 project. A job asks it for a stage: it forks, and the fork becomes `python -m STAGE`. It is never needed: a job whose

@@ -80,7 +80,7 @@ class OnPolicyAgent:
             spec: what the policy outputs.
             hidden_sizes: hidden units of each layer of actor and critic.
             initial_standard_deviations: of the Gaussian, `[P]`; a softmax has none.
-            arguments: those of the constructor, but for the networks.
+            arguments: those of the constructor, except the networks.
         """
         streams = Streams(seeds, "initialisation", device)
         policy = policy_over(spec, streams, inputs, hidden_sizes, initial_standard_deviations)

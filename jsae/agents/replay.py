@@ -29,7 +29,7 @@ class Batch(NamedTuple):
 class Replay:
     """The last epochs of P runs: a ring with room for `capacity` steps of each, in whole epochs (at least one).
 
-    It keeps observations, not embeddings, so that a φ that goes on learning sees them anew. An epoch of T steps of N
+    It keeps observations, not embeddings, so that a φ that goes on learning sees them again. An epoch of T steps of N
     episodes takes T + 1 rows of N observations: the row that a step leads to lies N after its own. After a termination
     that row belongs to the next episode, which no target looks at.
     """

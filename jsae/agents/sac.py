@@ -199,7 +199,7 @@ class SAC:
             Finite,
             Ge(0),
             Doc(
-                "α: worth of a nat of the policy's entropy, beside scaled rewards",
+                "α: worth of a nat of the policy's entropy, in scaled rewards",
                 "A.4.2: searched over 0.1, 0.3; the public re-implementation's, where the search has not varied it",
             ),
         ],
@@ -281,7 +281,7 @@ class SAC:
             hidden_sizes: hidden units of each layer of actor and critics.
             initial_standard_deviations: of the Gaussian before it is squashed, `[P]`; a softmax has none.
             act_limit: points stay within ± this.
-            arguments: those of the constructor, but for the models and their streams.
+            arguments: those of the constructor, except the models and their streams.
         """
         streams = Streams(seeds, "initialisation", device)
         models: SoftActorCritic

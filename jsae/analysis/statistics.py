@@ -142,7 +142,7 @@ def stratified_bootstrap(
     generator: np.random.Generator,
     repetitions: int = 20_000,
 ) -> Interval:
-    """Percentile interval of a statistic of [n, m] scores: seeds are drawn anew within each of the m environments.
+    """Percentile interval of a statistic of [n, m] scores: seeds are drawn again within each of the m environments.
 
     statistic: [B, n, m] → [B], applied to a chunk of resamples at once.
     """

@@ -115,7 +115,7 @@ def figures(scale: str) -> Path:
 
 
 def provenance(scale: str) -> Path:
-    """Folder of the wall times and machine facts that lie beside the results and are no output of a stage."""
+    """Folder of the wall times and machine facts that lie next to the results and are no output of a stage."""
     return RESULTS / scale / "provenance"
 
 
@@ -143,5 +143,5 @@ def run_browser(scale: str) -> Path:
 
 
 def report_provenance(scale: str) -> Path:
-    """Page beside the report with the facts about this machine's runs: no output of a stage."""
+    """Page next to the report with the facts about this machine's runs: no output of a stage."""
     return report(scale).with_name("provenance.html")

@@ -47,7 +47,7 @@ def action_map_loss(predicted: Tensor, action: Tensor) -> Tensor:
 
 
 class ActionNetwork:
-    """f for continuous actions: a network learnt on Eq. (6), beside the embeddings and without changing them.
+    """f for continuous actions: a network learnt on Eq. (6), together with the embeddings and without changing them.
 
     tanh hidden units: the paper does not say which; the sigmoid of public code is the same function up to a scaling of
     its weights.

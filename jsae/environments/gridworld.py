@@ -228,7 +228,7 @@ def _region_map(walls: Sequence[Rectangle], goal: Rectangle) -> tuple[Tensor, Te
 
     Returns break points, float32 [B], one list for both axes, and the kind of each cell, int64 [B + 1, B + 1]; the cell
     of a coordinate is the number of break points at or below it. Closed rectangles end just above their upper edge,
-    hence the next larger float32.
+    so the next larger float32.
     """
     rectangles = [np.asarray(rectangle, dtype=np.float32) for rectangle in [(0, 0, 1, 1), *walls, goal]]
     lows = [rectangle[:2] for rectangle in rectangles]

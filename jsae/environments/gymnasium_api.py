@@ -110,7 +110,7 @@ class Episodes:
         return spaces.Discrete(self.batched.n_actions)
 
     def reset(self, generator: np.random.Generator, which: np.ndarray | None = None) -> None:
-        """Start the episodes, or `which` [N] of them, anew."""
+        """Start the episodes, or `which` [N] of them, again."""
         fresh = self.batched.reset(self._uniforms(generator, self.batched.reset_noise))
         self._state = fresh if which is None else torch.where(torch.from_numpy(which)[:, None], fresh, self.state)
 
@@ -174,7 +174,7 @@ class BatchedEnv(gymnasium.Env[Any, np.int64]):
 class BatchedVectorEnv(VectorEnv[Any, np.ndarray, np.ndarray]):
     """N episodes of jsae/environments/`module`.py in one call.
 
-    An episode that ended starts anew in the next step, whose action is ignored and whose reward is 0
+    An episode that ended starts again in the next step, whose action is ignored and whose reward is 0
     (`AutoresetMode.NEXT_STEP`).
     """
 

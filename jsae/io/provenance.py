@@ -1,4 +1,4 @@
-"""Where a result came from: commit, lock, versions, machine, hours. Kept beside the results, never inside them.
+"""Where a result came from: commit, lock, versions, machine, hours. Kept next to the results, never inside them.
 
 A record is facts about one execution, so it differs from run to run and is no output of a stage: outputs stay
 bit-for-bit reproducible.

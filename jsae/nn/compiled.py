@@ -1,8 +1,8 @@
 """C++ files of the library, compiled on the machine that runs them.
 
 A file is compiled once, for the processor at hand, by the compiler that comes in the package ziglang: nobody needs one
-of their own, and all have the same one. Where that package is missing, and with JSAE_KERNELS=plain, the modules beside
-the files do without them.
+of their own, and all have the same one. Where that package is missing, and with JSAE_KERNELS=plain, the modules next
+to the files do without them.
 
     python -m jsae.nn.compiled        # compiles what has not been, and says what is used
 """

@@ -82,7 +82,7 @@ class Shape(NamedTuple):
 
     | field | what |
     |---|---|
-    | sizes | inputs (with those beside ids), hidden sizes, outputs |
+    | sizes | inputs (with those next to ids), hidden sizes, outputs |
     | offsets | of each layer's weights in a run's parameters, and of the free parameters |
     | table | rows of the first layer that ids stand for, where inputs are ids |
     | relu | hidden units: relu, else tanh |
@@ -130,7 +130,7 @@ def plain() -> Iterator[None]:
 
 
 def forward(shape: Shape, flat: Tensor, x: Tensor, e: Tensor | None) -> Tensor:
-    """Outputs `[P, B, outputs]` of mlp.MLP at ids or floats x, and floats e beside ids; without a gradient."""
+    """Outputs `[P, B, outputs]` of mlp.MLP at ids or floats x, and floats e next to ids; without a gradient."""
     outputs = torch.empty(*x.shape[:2], shape.sizes[-1])
     _pass("forward", shape, flat, _inputs(shape, x, e), outputs)
     return outputs

@@ -98,7 +98,7 @@ class MLP:
         return output
 
     def forward(self, flat: Tensor, x: Tensor, e: Tensor | None = None, *, hidden_only: bool = False) -> list[Tensor]:
-        """Activations of each layer, the outputs last. `e` stands beside ids; beside floats it is part of x."""
+        """Activations of each layer, the outputs last. With ids `e` stands apart; with floats it is part of x."""
         blocks = self.blocks(flat)
         activations: list[Tensor] = []
         for layer in range(0, len(blocks) - 2 * hidden_only, 2):

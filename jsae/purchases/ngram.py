@@ -175,7 +175,7 @@ def _assemble(
     starts = np.concatenate([[0], *(part[0][1:] + offset for part, offset in zip(parts, offsets, strict=False))])
     counts = np.concatenate([part[2] for part in parts])
     row = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
-    summed = np.concatenate([[0.0], np.cumsum(counts)])  # exact but for similarity: see build
+    summed = np.concatenate([[0.0], np.cumsum(counts)])  # exact except for similarity: see build
     totals = np.diff(summed[starts])
     similar_rows = np.zeros((len(places), len(items)), np.int64)
     first = sum(len(table[0]) for table in tables)

@@ -3,7 +3,7 @@
 | measure | what |
 |---|---|
 | rank correlation | does E mirror what actions do: Spearman's ρ between distances of embeddings and of true motions |
-| loss, least loss | how near T is to what can be known: its held-out Eq. (5) beside the environment's own entropy |
+| loss, least loss | how near T is to what can be known: its held-out Eq. (5), and the environment's own entropy |
 | action gain | what T knows of actions: how much its loss rises when each transition gets the action of another one |
 | action error | how well f undoes g: its held-out Eq. (6), for continuous actions |
 | spread | how far actions lie apart in E: what a policy's standard deviation there is to be compared with |
@@ -261,7 +261,7 @@ def probe(
 
 
 class ActionVector(NamedTuple):
-    """An action's place in E beside what it does.
+    """An action's place in E and what it does.
 
     | field | what |
     |---|---|
