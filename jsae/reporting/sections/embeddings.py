@@ -52,7 +52,6 @@ def probes(study: Context) -> Iterator[document.Block]:
             "Action embeddings of a gridworld in the plane, a point an action, coloured by the direction of its "
             "motion, one plot a representation.",
             "**Action embeddings** of one seed after pre-training, coloured by the direction of each action's motion.",
-            wide=True,
         )
     if study.probes.is_empty():
         yield document.note("The embeddings of this study have not been measured.")
@@ -65,7 +64,6 @@ def probes(study: Context) -> Iterator[document.Block]:
         "each environment the unit of its losses.",
         numbers=measures,
         name="probes",
-        wide=True,
     )
 
 
@@ -103,7 +101,6 @@ def maps(study: Context) -> Iterator[document.Block]:
             f"Maps of the square, {looks.environment(str(environment))}. {'; '.join(said)}.",
             f"**{looks.environment(str(environment))} ({looks.agent(str(agent))}):** values and visits. Walls "
             "white, goal and start red; what was never visited is white.",
-            wide=True,
         )
     if study.value_maps.is_empty():
         yield document.note("No agent of the gridworlds has been mapped in this study.")

@@ -30,7 +30,6 @@ def outcome(study: Context) -> Iterator[document.Block]:
         + ".",
         "**Sensitivity.** A circle is a setting, open where it was given up early; a line joins the best settings "
         "with each value.",
-        wide=True,
     )
     columns = ["Tried", "Minutes", "Epochs", "Score", "Study"]
     yield document.table(
@@ -54,7 +53,6 @@ def outcome(study: Context) -> Iterator[document.Block]:
         "all representations, sizes of embeddings one for all agents. Study: final return of the study's runs "
         "with that setting, had they ended at that epoch.",
         numbers=columns,
-        wide=True,
     )
 
 
