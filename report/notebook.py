@@ -46,7 +46,7 @@ show(summary.cautions(study))
 # silent we took Spinning Up's defaults, then a public re-implementation. The study has {{runs}} runs in {{cells}} of its
 # {{expected_cells}} cells (environment × agent × embedding × reading), with the seeds {{seeds}}, at the scale
 # “{{scale}}”. Claims, measures, margins, seeds and tests were fixed in `report/plan.md` before the first run that counts
-# (SHA-256 begins with `{{plan}}`).
+# (its digest begins with `{{plan}}`).
 #
 # ### Results
 
@@ -130,9 +130,6 @@ show(results.verdicts(study))
 show(results.successes(study))
 show(summary.no_verdicts(study))
 
-# %%
-show([document.flush()])
-
 # %% [markdown]
 # ## Other readings
 #
@@ -142,9 +139,6 @@ show([document.flush()])
 
 # %%
 show(readings.specification(study))
-
-# %%
-show([document.flush()])
 
 # %% [markdown]
 # ## Causes

@@ -36,7 +36,12 @@ def curves_of(cell, ends, epochs: int = 10, reach: int | None = None) -> pl.Data
 
 def one(kind: str, measure: str | None = "end", name: str = "c", family: str = "f", **more) -> claims.Claim:
     return claims.Claim(
-        id=name, family=family, section="5", sentence="s", aspect="a", kind=kind,
+        id=name,
+        family=family,
+        section="5",
+        sentence="s",
+        aspect="a",
+        kind=kind,
         **{"measure": measure, "unit": "epochs" if measure == "epochs" else "normalized", **more},
         first=tuple(vars(FIRST).values())[:3],
         second=tuple(vars(SECOND).values())[:3],

@@ -145,7 +145,7 @@ class _Page(HTMLRenderer):
     def block_math(self, text: str) -> str:
         latex, number = formulas.numbered(text)
         shown = f'<span class="number">({number})</span>' if number else ""
-        return f'<div class="equation">{formulas.mathml(latex, display=True)}{shown}</div>\n'
+        return f'<div class="equation" tabindex="0" role="group" aria-label="formula">{formulas.mathml(latex, display=True)}{shown}</div>\n'
 
     def heading(self, text: str, level: int, **attributes: Any) -> str:
         return f'<h{level} id="{anchor(text)}">{text}</h{level}>\n'

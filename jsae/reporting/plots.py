@@ -385,7 +385,7 @@ def figure_specification(records: Sequence[Mapping[str, Any]], looks: Looks, sta
         unit = (
             "return" if rows[0].records and next(iter(rows[0].records.values()))["unit"] == "return" else "normalized"
         )
-        figure.supxlabel(f"Effect with 95 % interval ({unit})", fontsize=8)
+        figure.supxlabel(f"Effect with its interval ({unit})", fontsize=8)
         handles = [
             Line2D([], [], markersize=4.5, linewidth=1.3, label=verdict, **look)
             for verdict, look in VERDICT_LOOKS.items()

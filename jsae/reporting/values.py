@@ -137,7 +137,7 @@ def _of_runs(study: Context) -> dict[str, object]:
         "expected_cells": len(study.looks.cells),
         "seeds": wording.spans(study.final["seed"].unique().sort().to_list()),
         "missing_cells": len(study.missing),
-        "share": " to ".join(f"{number(100 * share, 2)} %" for share in sorted({min(shares), max(shares)})),
+        "share": " to ".join(dict.fromkeys(f"{number(100 * share, 2)} %" for share in (min(shares), max(shares)))),
         "searching_seeds": study.parameters["search"]["seeds"],
         "samples": pretraining(study, {name: one for name, one in study.environments.items() if name in panels}),
     }

@@ -16,7 +16,7 @@ def tested(study: Context) -> Iterator[document.Block]:
     if not (study.judged and claims):
         return
     yield document.table(
-        ["", "Claim", "Measure", "Effect", "Margin", "n", "p for", "p against", "p perm.", "Verdict", "To settle"],
+        ["Panel", "Claim", "Measure", "Effect", "Margin", "n", "p for", "p against", "p perm.", "Verdict", "To settle"],
         [
             (
                 claim["figure"],
@@ -38,7 +38,7 @@ def tested(study: Context) -> Iterator[document.Block]:
         "test, not adjusted; it judges nothing. To settle: seeds a cell that would settle an inconclusive claim with "
         "a power of {{power}}, and as what, if effect and spreads are what these seeds show.",
         numbers=["Effect", "Margin", "n", "p for", "p against", "p perm."],
-        name="comparisons",
+        name="comparisons-table",
     )
 
 
@@ -92,5 +92,5 @@ def final_returns(study: Context) -> Iterator[document.Block]:
         "return. Policy steps: gradient steps of the actor an epoch, on average; where an epoch may have several, KL "
         "early stopping ends them.",
         numbers=columns,
-        name="final-returns",
+        name="final-returns-table",
     )

@@ -64,18 +64,38 @@ def overview(study: Context) -> Iterator[document.Block]:
     )
 
 
+PICTURES = {
+    "gridworld": (
+        "The gridworld is a unit square with a red agent at the lower left, a blue goal at the upper left and two grey "
+        "walls between them.",
+        "Gridworld, after Figure 4 of the paper: goal blue, agent red with half of the longest move of each actuator, "
+        "obstacles grey.",
+    ),
+    "slot_machine": (
+        "The slot machine has reels of numbers, of which one row shows.",
+        "Slot machine: the reels of this study; the framed row pays.",
+    ),
+    "half_cheetah": (
+        "Half-Cheetah is a runner with two legs of three joints.",
+        "Half-Cheetah: a red dot is a torque.",
+    ),
+    "recommender": (
+        "The recommender shows an item after the last purchases, and the next purchase pays its price.",
+        "Recommender: the last purchases are the state, the recommended item is the action.",
+    ),
+}
+"""What a picture shows, for those who do not see it, and what its caption says, by the environment's module."""
+
+
 def pictures(study: Context) -> Iterator[document.Block]:
     """A picture of each environment."""
+    modules = {environment["module"] for environment in study.environments.values()}
+    shown = [words for module, words in PICTURES.items() if module in modules]
     if study.figure("figure_environments").exists():
         yield document.figure(
             study.figure("figure_environments"),
-            "Drawings of the environments. The gridworld is a unit square with a red agent at the lower left, a blue "
-            "goal at the upper left and two grey walls between them. The slot machine has reels of numbers, of which "
-            "one row shows. Half-Cheetah is a runner with two legs of three joints. The recommender shows an item "
-            "after the last purchases, and the next purchase pays its price.",
-            "**Environments.** Gridworld, after Figure 4 of the paper: goal blue, agent red with half of the longest "
-            "move of each actuator, obstacles grey. Slot machine: the reels of this study; the framed row pays. "
-            "Half-Cheetah: a red dot is a torque. Recommender: the last purchases are the state.",
+            f"Drawings of the environments. {' '.join(alt for alt, _ in shown)}",
+            f"**Environments.** {' '.join(caption for _, caption in shown)}",
             name="figure-environments",
         )
 

@@ -14,6 +14,8 @@ def specification(study: Context) -> Iterator[document.Block]:
     shown = [panel for panel in study.panels if study.figure(f"figure_specification_{panel}").exists()]
     if not shown:
         yield document.note("No other reading has verdicts in this study.")
+        return
+    yield document.flush()
     for panel in shown:
         records = [
             one for one in (*study.compared, *study.readings) if one["figure"] == panel and one["low"] is not None
@@ -28,7 +30,8 @@ def specification(study: Context) -> Iterator[document.Block]:
                 if one["measure"] != "epochs"
             )
             + ".",
-            f"**{titled(study, panel)}.** {tally(records)}",
+            f"**{titled(study, panel)}:** effects with {study.confidence} intervals under each reading, the largest on top; "
+            f"grey: smaller than the margin. {tally(records)}",
             name=f"figure-specification-{panel}",
             command=f"make paper PANEL={panel}",
         )
@@ -52,6 +55,7 @@ def causes(study: Context) -> Iterator[document.Block]:
     if not study.judged or not tested:
         yield document.note("No cause has been tested: the runs that would test one are not in this study.")
         return
+    yield document.flush()
     notes: list[str] = []
     rows: list[tuple[object, ...]] = []
     last = ""
@@ -76,7 +80,7 @@ def causes(study: Context) -> Iterator[document.Block]:
         f"Causes and what each predicts. Effect: difference at the end with its {study.confidence} interval, positive "
         f"as predicted. {wording.NORMALIZED} p: one-sided, not adjusted; of counts by Fisher's exact test.",
         numbers=["Effect", "n", "p"],
-        name="causes",
+        name="causes-table",
         notes=notes,
     )
 
@@ -103,11 +107,11 @@ def compared(study: Context) -> Iterator[document.Block]:
             if record["reading"] == name
         ]
     yield document.table(
-        ["", "Claim", "Measure", "Effect", "n", "Verdict"],
+        ["Panel", "Claim", "Measure", "Effect", "n", "Verdict"],
         rows,
         f"The paper's comparisons under each reading. {wording.NORMALIZED}",
         numbers=["Effect", "n"],
-        name="readings",
+        name="readings-table",
         notes=notes,
     )
 

@@ -116,12 +116,12 @@ def verdicts(study: Context) -> Iterator[document.Block]:
     facts = next((place for place, row in enumerate(shown) if not row[0]), len(shown))
     shown.insert(facts, ("Theory: a statement holds on every problem that was tried, or it does not",))
     yield document.table(
-        ["", "Claim", "Effect, end", "End", "Effect, speed", "Speed", "Faster", "n"],
+        ["Panel", "Claim", "Effect, end", "End", "Effect, speed", "Speed", "Faster", "n"],
         shown[:-1] if facts == len(shown) - 1 else shown,
         f"Verdicts on the paper's claims. {wording.NORMALIZED} n: seeds of the two cells, or problems. The "
         "[supplement](#all-comparisons) says how many seeds would settle an inconclusive claim.",
         numbers=["Effect, end", "Effect, speed", "n"],
-        name="verdicts",
+        name="verdicts-table",
         notes=notes,
     )
 
@@ -136,11 +136,11 @@ def successes(study: Context) -> Iterator[document.Block]:
             rows[tuple(cell)] = (environment, embedding, f"{found['runs']} of {found['of']}", f"{low} to {high} %")
     if study.judged and rows:
         yield document.table(
-            ["Environment", "Embedding", "Runs that succeed", "95 % interval"],
+            ["Environment", "Embedding", "Runs that succeed", "Exact interval"],
             list(rows.values()),
             "Runs that end above a fixed return (gridworlds: the goal is found; slot machine: a tenth of the way to "
-            "the optimum), with exact intervals (Clopper and Pearson). They are reported, not judged.",
-            numbers=["Runs that succeed", "95 % interval"],
+            "the optimum), with their {{usual}} intervals (Clopper and Pearson). They are reported, not judged.",
+            numbers=["Runs that succeed", "Exact interval"],
             name="successes",
         )
 
