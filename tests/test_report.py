@@ -443,8 +443,9 @@ LOOK = """<script>
 addEventListener("load", () => {
 for (const one of document.querySelectorAll("details.section")) one.open = true;
 document.querySelector("button.enlarge")?.click();
-for (const one of document.querySelectorAll("#list th button")) if (one.textContent === "Final return") one.click();
-const ends = [...document.querySelectorAll("#list tbody tr")].map(row => Number(row.cells[5].textContent.replace("−", "-")));
+[...document.querySelectorAll("#list th button")].find(one => one.textContent === "Final return")?.click();
+const lines = [...document.querySelectorAll("#list tbody tr")];
+const ends = lines.map(row => Number(row.cells[5].textContent.replace("−", "-")));
 const choice = document.querySelector("#filters select");
 if (choice) { choice.value = "Slot machine"; choice.dispatchEvent(new Event("change")); }
 document.title = JSON.stringify({

@@ -145,7 +145,8 @@ class _Page(HTMLRenderer):
     def block_math(self, text: str) -> str:
         latex, number = formulas.numbered(text)
         shown = f'<span class="number">({number})</span>' if number else ""
-        return f'<div class="equation" tabindex="0" role="group" aria-label="formula">{formulas.mathml(latex, display=True)}{shown}</div>\n'
+        attributes = 'class="equation" tabindex="0" role="group" aria-label="formula"'
+        return f"<div {attributes}>{formulas.mathml(latex, display=True)}{shown}</div>\n"
 
     def heading(self, text: str, level: int, **attributes: Any) -> str:
         return f'<h{level} id="{anchor(text)}">{text}</h{level}>\n'

@@ -505,7 +505,7 @@ def figure_maps(
     looks: Looks,
     stamp: str = "",
 ) -> Figure:
-    """What critics think every place of a gridworld is worth, and where their agents go: a column a representation.
+    """What critics think every place of a gridworld is worth, and where their agents go: a column an embedding.
 
     maps: embedding, seeds, x_bin, y_bin, value, visits (share of steps), of one environment and agent. walls, goal,
     start: as of `figure_4`. All values share one scale, all visits a logarithmic one; what was not visited is white.

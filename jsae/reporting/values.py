@@ -91,7 +91,7 @@ def _of_search(study: Context) -> dict[str, str]:
         "same": "Learning rates and the like are the best that a search over the same grid has found for each.",
         "ours": f"{own['settings']} settings a cell, {own['seeds_per_setting']} runs each (seeds {own['seeds']}), of "
         f"the grids of {varied}; one setting in {own['factor']} is trained to the end. {len(best)} cells: "
-        f"ablations and transfers take what was found for the representation that they vary. Not searched: {kept}.",
+        f"ablations and transfers take what was found for the embedding that they vary. Not searched: {kept}.",
         "effect": "The section on the search shows what each hyper-parameter does.",
         "used": used,
     }

@@ -37,7 +37,7 @@ def tested(study: Context) -> Iterator[document.Block]:
         "and that would contradict the claim, adjusted for those judged together. p perm.: of a two-sided permutation "
         "test, not adjusted; it judges nothing. To settle: seeds a cell that would settle an inconclusive claim with "
         "a power of {{power}}, and as what, if effect and spreads are what these seeds show.",
-        numbers=["Effect", "Margin", "n", "p for", "p against", "p perm."],
+        numbers=["Effect", "Margin", "n", "p for", "p against", "p perm.", "To settle"],
         name="comparisons-table",
     )
 
@@ -71,7 +71,7 @@ def final_returns(study: Context) -> Iterator[document.Block]:
     steps = {tuple(row[:4]): row[4] for row in study.curves.group_by(KEYS).agg(pl.col("pi_iters").mean()).rows()}
     columns = ["n", "Final return", "Seeds", "Mean over training", "Normalized", "Policy steps"]
     yield document.table(
-        ["Environment", "Agent", "Representation", *columns],
+        ["Environment", "Agent", "Embedding", *columns],
         [
             (
                 *wording.cell(study.looks, map(str, cell)),

@@ -33,7 +33,7 @@ def missing_runs(study: Context) -> Iterator[document.Block]:
     """Cells and panels without a run."""
     if study.missing:
         yield document.table(
-            ["Environment", "Agent", "Representation", "Reading", "Seeds"],
+            ["Environment", "Agent", "Embedding", "Reading", "Seeds"],
             [(*(row[key] for key in KEYS), ", ".join(map(str, row["seeds"]))) for row in study.missing],
             "Cells that this study plans and that have no run.",
         )

@@ -30,8 +30,8 @@ def specification(study: Context) -> Iterator[document.Block]:
                 if one["measure"] != "epochs"
             )
             + ".",
-            f"**{titled(study, panel)}:** effects with {study.confidence} intervals under each reading, the largest on top; "
-            f"grey: smaller than the margin. {tally(records)}",
+            f"**{titled(study, panel)}:** effects with {study.confidence} intervals under each reading, the largest "
+            f"on top; grey: smaller than the margin. {tally(records)}",
             name=f"figure-specification-{panel}",
             command=f"make paper PANEL={panel}",
         )

@@ -168,8 +168,8 @@ def no_verdicts(study: Context) -> Iterator[document.Block]:
 def limits(study: Context) -> Iterator[document.Block]:
     """What a sceptical reader should keep in mind."""
     said = [
-        "Seeds are few. An interval that is wide leaves room for a real difference; the table of verdicts says how "
-        "many seeds would settle a claim.",
+        "Seeds are few. A wide interval leaves room for a real difference. The supplement says how many seeds would "
+        "settle a claim.",
         "RA, and every agent, is our own code, written from descriptions. The authors' may differ.",
         "Hyper-parameters come from a search of ours over the paper's grid: {{search.ours}}"
         if study.values["scale"] == "paper"

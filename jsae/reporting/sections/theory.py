@@ -19,7 +19,7 @@ def checks(study: Context) -> Iterator[document.Block]:
     yield document.table(["Claim", "Measured", "n", *ends], rows, caption, numbers=["n"], name="theory-facts")
     papers = [name for name, role in looks.roles.items() if role == "paper"]
     yield document.table(
-        ["Check", "Where", "Representation", "Quantity", "Smallest", "Largest", "n"],
+        ["Check", "Where", "Embedding", "Quantity", "Smallest", "Largest", "n"],
         [
             (
                 row["check"].replace("-", " ").capitalize(),
