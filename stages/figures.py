@@ -1,6 +1,7 @@
 """Draw the figures of the study from its tables.
 
-inputs   tables of the study, verdicts, probes, value maps, search/settings.csv
+inputs   tables of the study, verdicts, report/claims.yaml, probes, value maps, search/settings.csv; for a smoke test or
+         a preview the published curves, where there are some
 outputs  FIGURE.{svg,pdf,png}; those of the smoke test and of the preview are stamped
 
 A panel is drawn as soon as one of its cells has run; its other cells are named as missing.
@@ -14,12 +15,13 @@ from typing import Any
 import polars as pl
 from matplotlib.figure import Figure
 
+from jsae.analysis import claims
 from jsae.analysis.schema import AGGREGATES, CELLS, FINAL, PROFILES
 from jsae.config.study import Cell
 from jsae.io.declared import Declared
 from jsae.io.files import read_json, read_table
 from jsae.io.table import read
-from jsae.reporting import plots, tried
+from jsae.reporting import drawings, plots, tried
 from jsae.reporting.looks import Looks
 from jsae.training.columns import CURVES, KEYS
 from stages import _main
@@ -38,33 +40,37 @@ def main(declared: Declared) -> None:
 def drawn(declared: Declared) -> Iterator[tuple[str, Figure]]:
     """Base name and figure of everything that the tables allow."""
     values, tables = declared.values, declared.input("tables")
-    stamp, scale = values["stamp"], values["scale"]
+    stamp = values["stamp"]
     curves, final = read(CURVES, tables / "curves.parquet"), read(FINAL, tables / "final.parquet")
     looks = Looks.of(read(CELLS, tables / "cells.parquet"))
+    book = claims.load(declared.input("book"))
     missing = missing_cells(tables / "missing.json", curves)
     ran = [Cell(*words) for words in curves.select(KEYS).unique(maintain_order=True).iter_rows()]
-    for panel in looks.panels:
-        if any(cell in ran for cell in looks.cells_of(panel)):
-            yield f"figure_{panel}", plots.learning_curves(looks.cells_of(panel), curves, final, looks, missing, stamp)
+    panels = [panel for panel in looks.panels if any(cell in ran for cell in looks.cells_of(panel))]
+    if panels:
+        rows = plots.plots_of_figure_2(looks, book)
+        behind = published_curves(declared.optional("published"))
+        yield "figure_2", plots.learning_curves(rows, curves, final, looks, book.success, missing, stamp, behind)
     for reading in looks.readings:
-        cells = looks.cells_under(reading)
-        if any(cell in ran for cell in cells):
-            yield f"figure_reading_{reading}", plots.learning_curves(cells, curves, final, looks, missing, stamp)
-    yield "figure_1", plots.figure_1(stamp)
-    yield "figure_3", plots.figure_3(stamp)
-    if (world := values["gridworld"]) is not None:
-        reach = world["sub_steps"] * world["sub_step_length"]
-        yield (
-            "figure_4",
-            plots.figure_4(world["walls"], world["goal"], world["start"], world["actuators"], reach, stamp),
-        )
+        if any(cell in ran for cell in looks.cells_under(reading)):
+            rows = plots.plots_of_reading(looks, reading)
+            drawing = plots.learning_curves(rows, curves, final, looks, book.success, missing, stamp)
+            yield f"figure_reading_{reading}", drawing
+    yield "figure_1", drawings.figure_1(stamp)
+    yield "figure_3", drawings.figure_3(stamp)
+    if values["pictured"]:
+        yield "figure_environments", drawings.figure_environments(values["pictured"], values["labels"], stamp)
     yield from drawn_maps(read_table(declared.input("value_maps")), values["mapped"], looks, stamp)
     search = tried.read(declared.input("search"), tried.SETTINGS, looks.cells)
     if not search.is_empty():
         yield "figure_sensitivity", plots.figure_sensitivity(search, looks, stamp)
-    verdicts = read_json(declared.input("claims"))
-    if scale == "paper" and any(record["low"] is not None for record in verdicts):
-        yield "figure_claims", plots.figure_claims(verdicts, stamp)
+    if values["scale"] == "paper":
+        judged = [*read_json(declared.input("claims")), *read_json(tables / "readings.json")]
+        for panel in panels:
+            records = [record for record in judged if record["figure"] == panel and record["low"] is not None]
+            of_paper = records and looks.roles[records[0]["first"][2]] == "paper"  # a transfer has no readings
+            if of_paper and any(record["reading"] for record in records):
+                yield f"figure_specification_{panel}", plots.figure_specification(records, looks, stamp)
     if any(looks.roles[cell.embedding] in ("ablation", "control") and not cell.reading for cell in ran):
         yield "figure_ablations", plots.figure_ablations(final, looks, missing, stamp)
     actions, measured = (read_table(declared.input("probes") / f"{name}.parquet") for name in ("actions", "embeddings"))
@@ -75,6 +81,18 @@ def drawn(declared: Declared) -> Iterator[tuple[str, Figure]]:
     if not aggregates.is_empty():
         profiles = read(PROFILES, tables / "profiles.parquet")
         yield "figure_aggregates", plots.figure_aggregates(aggregates, profiles, looks, stamp)
+
+
+def published_curves(path: Path | None) -> pl.DataFrame | None:
+    """The curves of a published study, to be drawn behind those of a preview; None where there are none.
+
+    Tables of version 0.1 have no readings. They are of another primary reading and are not drawn.
+    """
+    if path is None:
+        return None
+    curves = read_table(path)
+    columns = [*KEYS, "seed", "epoch", "mean_return"]
+    return curves.select(columns).filter(reading="") if set(columns) <= set(curves.columns) else None
 
 
 def drawn_maps(

@@ -2,7 +2,7 @@
 
 inputs   tables, figures, probes, value maps, verdicts, checks of the theory; search/settings.csv, search/times.csv;
          summaries of the data sets; files of the folder report
-outputs  the report and the printed paper; a page to browse every run
+outputs  the report; the printed paper and its supplement; a page to browse every run
 besides  provenance.html, the page of what this machine did before this stage, which is no output
 
 The pages hold no time, no path and no fact about this machine: the same inputs give the same bytes.
@@ -46,8 +46,9 @@ def main(declared: Declared) -> None:
     page = pages.to_html(notebook, declared.input("style"), declared.input("template"), stamp)
     with write_atomically(declared.outputs["report"]) as temporary:
         temporary.write_text(page, encoding="utf-8")
-    with write_atomically(declared.outputs["paper"]) as temporary:
-        temporary.write_bytes(print_paper(pages.to_print(notebook, stamp[0]), declared.input("print")))
+    for name, content in zip(("paper", "supplement"), pages.to_print(notebook, stamp[0]), strict=True):
+        with write_atomically(declared.outputs[name]) as temporary:
+            temporary.write_bytes(print_paper(content, declared.input("print")))
     stages = {name: Cell(**cell) for name, cell in study.values["stages"].items()}
     text = pages.runs_html(
         study.looks,
@@ -88,7 +89,8 @@ def trained_with(given: Mapping[str, Any]) -> dict[Cell, list[tuple[str, str, st
 
 
 def print_paper(content: Mapping[str, Any], template: Path) -> bytes:
-    """The printed paper as PDF. Its fonts are those that typst brings along, so it is the same on every machine."""
+    """A part of the printed paper as PDF. Its fonts are those that typst brings along, so it is the same on every "
+    "machine."""
     with tempfile.TemporaryDirectory() as folder:
         shutil.copy(template, folder)
         for node in content["nodes"]:

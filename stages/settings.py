@@ -32,6 +32,7 @@ STUDY = (*COMPUTE, "requirements/study.lock", "requirements/torch-cpu.lock")
 LOCKS = [Path(name) for name in STUDY if name.endswith(".lock")]
 SOURCES = {
     "deviations": "deviations.yaml",
+    "plan": "plan.md",
     "paper": "paper.yaml",
     "notebook": "notebook.py",
     "print": "paper.typ",
@@ -388,21 +389,25 @@ class Study:
         )
         worlds = {name: environments[name].dynamics for name in names}  # those of Figure 2 first
         gridworlds = {name: dynamics for name, dynamics in worlds.items() if environments[name].module == "gridworld"}
-        shown = {"walls", "goal", "start", "actuators", "sub_steps", "sub_step_length"}
+        unused = layout.settings("figures")
+        pictured = {environments[name].module: name for name in reversed(names) if environments[name].panel}
         return Stage(
             "figures",
             {
                 "claims": layout.claims(self.scale),
+                "book": layout.CLAIMS,
                 "value_maps": layout.value_maps(self.scale),
                 "probes": layout.probes(self.scale),
                 "tables": layout.tables(self.scale),
                 "search": layout.SEARCH,
+                "published": None if self.plan["published"] == unused.as_posix() else Path(self.plan["published"]),
             },
             {"folder": layout.figures(self.scale)},
             {
                 "scale": self.scale,
                 "stamp": STAMPS[self.scale],
-                "gridworld": next(({key: one[key] for key in sorted(shown)} for one in gridworlds.values()), None),
+                "pictured": {module: worlds[name] for module, name in pictured.items()},
+                "labels": {module: environments[name].label.partition(",")[0] for module, name in pictured.items()},
                 "mapped": {
                     name: {key: gridworlds[name][key] for key in ("walls", "goal", "start")}
                     for name in self._mapped()
@@ -437,6 +442,7 @@ class Study:
             {
                 "report": layout.report(self.scale),
                 "paper": layout.paper(self.scale),
+                "supplement": layout.supplement(self.scale),
                 "runs": layout.run_browser(self.scale),
             },
             {

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -20,8 +21,10 @@ from jsae.config.study import Cell
 from jsae.config.yaml import read_yaml
 from jsae.io.code import CodeFiles
 from jsae.io.declared import Declared
+from jsae.io.files import sha256
 from jsae.reporting import document, formulas, pages
 from jsae.reporting.looks import Looks
+from jsae.reporting.sections import summary
 from stages import _main, aggregate, figures, report
 from tests import made_runs
 from tools import publish, published, readme, render
@@ -72,6 +75,11 @@ def paper(study: Path) -> bytes:
     return (study / layout.paper("paper")).read_bytes()
 
 
+@pytest.fixture(scope="module")
+def supplement(study: Path) -> bytes:
+    return (study / layout.supplement("paper")).read_bytes()
+
+
 def verdicts(study: Path) -> list[dict]:
     return json.loads((study / layout.claims("paper")).read_text())
 
@@ -91,7 +99,7 @@ class Elements(html.parser.HTMLParser):
 def test_the_page_needs_nothing_from_outside(page):
     allowed = ("data:", "#", "provenance.html", "runs.html")
     for tag, attributes in Elements(page).found:
-        assert tag not in {"script", "iframe", "base"}
+        assert tag not in {"iframe", "base"}
         if tag == "link":
             assert attributes["href"].startswith("data:")
         for name in ("src", "href", "data", "srcset", "poster", "action", "xlink:href"):
@@ -104,8 +112,9 @@ def test_the_page_needs_nothing_from_outside(page):
 
 def test_every_image_has_words_and_every_anchor_a_target(page):
     found = Elements(page).found
-    names = {attributes.get("id") for _, attributes in found}
-    images = [attributes for tag, attributes in found if tag == "img"]
+    names = [attributes["id"] for _, attributes in found if attributes.get("id")]
+    assert len(names) == len(set(names))
+    images = [attributes for tag, attributes in found if tag == "img" and "src" in attributes]
     assert len(images) >= 4
     assert all(len(image["alt"]) > 40 for image in images)
     for tag, attributes in found:
@@ -126,6 +135,55 @@ def section(page: str, name: str) -> str:
     return page[page.index(f'<h2 id="{name}"') :].split("<h2 ", 2)[1]
 
 
+MAIN = ["summary", "method", "environments", "learning-curves", "verdicts", "other-readings", "causes", "limits"]
+
+
+def test_the_report_has_its_sections_and_the_supplement_is_folded(page):
+    main, supplement = page.split('<h1 id="supplement">')
+    assert re.findall(r'<h2 id="([^"]*)"', main) == [*MAIN, "references"]
+    folded = re.findall(r'<details class="section"><summary><h2 id="([^"]*)"', supplement)
+    assert folded == re.findall(r'<h2 id="([^"]*)"', supplement)
+    assert len(folded) > 12
+    assert supplement.count("</details>") == len(folded)
+    contents = re.search(r"<nav.*?</nav>", page, re.DOTALL)[0]
+    assert re.findall(r'href="#([^"]*)"', contents) == [*MAIN, "references", *folded]
+
+
+def test_the_summary_prints_the_digest_of_the_plan(study, page):
+    digest = sha256(study / "report" / "plan.md")[:12]
+    assert f"<code>{digest}</code>" in section(page, "summary")
+    assert "Of the paper&#x27;s claims on JSAE, these runs" in html.escape(html.unescape(section(page, "summary")))
+
+
+def test_every_figure_opens_large_and_has_a_command_to_copy(page):
+    figures = re.findall(r'<figure class="panel".*?</figure>', page, re.DOTALL)
+    assert len(figures) > 10
+    for figure in figures:
+        buttons = [attributes["class"] for tag, attributes in Elements(figure).found if tag == "button"]
+        assert buttons == ["enlarge", "copy"]
+        assert re.search(r"<code>(dvc repro figures|make paper[^<]*)</code> <button", figure)
+
+
+def test_all_panels_are_one_figure(study, page):
+    curves = section(page, "learning-curves")
+    assert curves.count("<figure ") == 1
+    assert 'id="figure-2"' in curves
+    assert [path.name for path in (study / layout.figures("paper")).glob("figure_2*.svg")] == ["figure_2.svg"]
+
+
+def test_each_panel_with_readings_has_a_specification_curve(study, page):
+    drawn = {path.stem for path in (study / layout.figures("paper")).glob("figure_specification_*.svg")}
+    assert drawn == {f"figure_specification_{panel}" for panel in ("2a", "2b", "2c", "2d", "2e")}
+    shown = re.findall(r'id="figure-specification-(2.)"', section(page, "other-readings"))
+    assert shown == ["2a", "2b", "2c", "2d", "2e"]
+
+
+def test_the_paper_has_at_most_ten_pages_and_the_tables_are_in_the_supplement(paper, supplement):
+    counts = [len(re.findall(rb"/Type ?/Page\b", content)) for content in (paper, supplement)]
+    assert 5 < counts[0] <= 10
+    assert counts[1] > counts[0]
+
+
 @pytest.mark.parametrize(
     ("name", "scale", "stamp"), [("smoke", "smoke", "SMOKE TEST"), ("panel", "preview", "PREVIEW")]
 )
@@ -144,31 +202,32 @@ def test_a_short_study_is_stamped_on_every_page_and_plot(name, scale, stamp, req
 @pytest.mark.parametrize(("name", "scale"), [("smoke", "smoke"), ("panel", "preview")])
 def test_a_short_study_gives_no_verdict(name, scale, request):
     page = (request.getfixturevalue(name) / layout.report(scale)).read_text()
-    for word in ("supported", "contradicted", "inconclusive", 'id="verdicts"'):
-        assert word not in section(page, "results")
-        assert word not in section(page, "abstract")
-        assert word not in section(page, "all-comparisons")
-    assert "supported" not in re.sub(r'id="deviations.*', "", page, flags=re.DOTALL)
-    assert not (request.getfixturevalue(name) / layout.figures(scale) / "figure_claims.svg").exists()
+    text = re.sub(r"<style>.*?</style>|<script>.*?</script>|src=\"data:[^\"]*\"", "", page, flags=re.DOTALL)
+    for word in ("supported", "contradicted", 'id="verdicts-table"'):
+        assert word not in re.sub(r'id="deviations.*', "", text, flags=re.DOTALL)
+    assert "No claim is judged at this scale" in section(page, "verdicts")
+    assert not list((request.getfixturevalue(name) / layout.figures(scale)).glob("figure_specification*"))
 
 
 def test_a_smoke_test_says_first_that_nothing_is_a_result(smoke):
-    first = section((smoke / layout.report("smoke")).read_text(), "abstract")
+    page = (smoke / layout.report("smoke")).read_text()
+    first = section(page, "summary")
     assert "Nothing here is a result.</strong> Everything ran, nothing was learnt" in first
-    assert 'id="so-far"' not in first
+    assert "There is no result" in first
+    assert 'id="so-far"' not in page
 
 
 def test_a_preview_says_who_has_learnt_more_so_far(panel):
-    first = section((panel / layout.report("preview")).read_text(), "abstract")
-    (table,) = re.findall(r'<table id="so-far">.*?<tbody>(.*?)</tbody>', first, re.DOTALL)
+    curves = section((panel / layout.report("preview")).read_text(), "learning-curves")
+    (table,) = re.findall(r'<table id="so-far">.*?<tbody>(.*?)</tbody>', curves, re.DOTALL)
     rows = [re.findall(r"<td[^>]*>([^<]*)</td>", row) for row in table.split("</tr>")][:-1]
     assert [row[:2] for row in rows] == [
-        ["Figure 2c: Slot machine (VPG)", "JSAE minus no embedding"],
-        ["Figure 2c: Slot machine (VPG)", "JSAE minus RA"],
+        ["2c Slot machine (VPG)", "JSAE minus no embedding"],
+        ["2c Slot machine (VPG)", "JSAE minus RA"],
     ]
     records = json.loads((panel / layout.claims("preview")).read_text())
-    (over,) = (record["over_training"] for record in records if record["id"] == "2c-none")
-    assert rows[0][2] == f"{document.interval(over)} normalized"
+    (over,) = (record for record in records if record["id"] == "2c-none-speed")
+    assert rows[0][2] == document.interval(over)
     assert rows[0][4] == "JSAE"
     assert over["low"] > 0
 
@@ -176,40 +235,45 @@ def test_a_preview_says_who_has_learnt_more_so_far(panel):
 def test_a_study_of_one_panel_shows_nothing_of_the_others(panel):
     """Sections without data say so in a sentence or vanish."""
     page = (panel / layout.report("preview")).read_text()
-    assert re.findall(r'<h3 id="figure-(2.)', page) == ["2c"]
-    environments = section(page, "environments-and-their-reference-returns")
+    environments = section(page, "environments")
     assert environments.count("<td>Slot machine</td>") == 1
     assert "Gridworld" not in environments
     assert "No environment of this study draws from a data set." in section(page, "data")
     assert "Panels of the paper's Figure 2 that have no run here: 2a, 2b, 2d, 2e, 2f." in html.unescape(page)
     assert "No ablation has run in this study." in page
     assert "that have no run at the scale “preview”: four-steps (" in page
-    assert "Figure 2e:</strong> our recommender" not in page
-    assert not (panel / layout.figures("preview") / "figure_4.svg").exists()
+    assert "Figure 2e: our recommender" not in page
     assert "{{" not in re.sub(r'<style>.*?</style>|src="data:[^"]*"', "", page, flags=re.DOTALL)
 
 
-def test_verdicts_are_counted_by_figure(study, page):
-    first = re.search(r'<table id="verdicts">.*?<tbody>(.*?)</tbody>', page, re.DOTALL)[1]
-    counts = [re.findall(r'<td class="number">([^<]*)</td>', row) for row in first.split("</tr>")]
-    assert sum(int(count) for row in counts for count in row if count != "–") == len(verdicts(study))
+def test_every_claim_stands_in_the_table_of_verdicts(study, page):
+    table = re.search(r'<table id="verdicts-table">.*?<tbody>(.*?)</tbody>', page, re.DOTALL)[1]
+    rows = [re.findall(r"<td[^>]*>([^<]*)</td>", row) for row in table.split("</tr>")]
+    shown = [
+        (row[1], re.sub(r"[⁰¹²³⁴⁵⁶⁷⁸⁹]+$", "", word))
+        for row in rows
+        if row
+        for word in (row[3], row[5], row[6])
+        if word
+    ]
+    judged = [(html.escape(record["aspect"]), record["verdict"]) for record in verdicts(study)]
+    of_faster = {record["aspect"] for record in verdicts(study) if record["measure"] == "epochs"}
+    assert sorted(word for _, word in shown if word != "–") == sorted(word for _, word in judged)
+    for aspect, word in judged:
+        assert html.unescape(aspect) in of_faster or (aspect, word) in shown
 
 
 def test_a_reading_is_shown_with_the_papers_comparisons_and_what_it_changes(study, page):
-    readings = section(page, "other-readings")
-    names = ["four-steps", "no-bonus", "synthetic-store", "frozen", "continual"]
-    assert re.findall(r'<h3 id="the-reading-([a-z-]+)"', readings) == names
-    store = readings[readings.index('id="the-reading-synthetic-store"') : readings.index('id="the-reading-frozen"')]
+    compared, curves = section(page, "comparisons-under-each-reading"), section(page, "curves-under-each-reading")
+    records = json.loads((study / layout.tables("paper") / "readings.json").read_text())
+    names = list(dict.fromkeys(record["reading"] for record in records))
+    assert [name for name in names if f">{name}: " in compared] == names
+    assert compared.count("<tr><td>") == len(records)
+    store = curves[curves.index('id="figure-reading-synthetic-store"') :]
     assert "JSAE ends at" in re.search(r'alt="([^"]*)"', store)[1]
     assert "the recommender on a synthetic data set like the paper's" in html.unescape(store)
-    assert "<td>PPO, final performance above RA</td>" in store
-    assert "<td>the primary reading</td>" in store
-    assert "have no run at the scale" not in readings
-    records = json.loads((study / layout.tables("paper") / "readings.json").read_text())
-    of_store = [record for record in records if record["first"][3] == "synthetic-store"]
-    assert len(of_store) == sum(record["figure"] == "2e" for record in verdicts(study))
-    tested = [record for record in of_store if record["low"] is not None]
-    assert all(f"<td>{html.escape(record['aspect'])}</td>" in store for record in tested)
+    assert "<td>the primary reading</td>" in curves
+    assert "have no run at the scale" not in curves
 
 
 def test_maps_search_and_data_stand_in_the_page(page):
@@ -230,7 +294,7 @@ def test_maps_search_and_data_stand_in_the_page(page):
 
 def test_effects_of_deviations_are_read_from_files(page):
     text = re.sub(r"\s+", " ", section(page, "deviations-from-the-paper"))
-    assert "that of the random policy 13.30" in text
+    assert "that of the random policy 13.3" in text
     assert "JSAE&#x27;s loss on fresh transitions is 1.60 ± 0.141 nats" in html.escape(html.unescape(text), quote=True)
     assert "where 1.25 is the least possible" in text
     assert "990 purchases of 50 items by 300 users are left" in text
@@ -278,7 +342,8 @@ def test_both_stages_open_what_is_declared_and_all_of_it(study, monkeypatch):
     monkeypatch.chdir(study)
     for stage, text in used.items():
         for name in made_runs.declared(stage).inputs:
-            assert f'input("{name}")' in text or f'inputs["{name}"]' in text, f"{stage} declares {name}"
+            ways = f'input("{name}")', f'optional("{name}")', f'inputs["{name}"]'
+            assert any(way in text for way in ways), f"{stage} declares {name}"
 
 
 @pytest.mark.parametrize(("scale", "panel"), [("paper", ""), ("preview", "2c")])
@@ -328,27 +393,31 @@ def test_no_placeholder_and_no_code_is_left(page):
     assert "NaN" not in text
 
 
-def test_rendered_again_it_is_the_same_bytes_and_holds_no_machine_fact(study, page, paper, monkeypatch):
+def test_rendered_again_it_is_the_same_bytes_and_holds_no_machine_fact(study, page, paper, supplement, monkeypatch):
     monkeypatch.chdir(study)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     report.main(made_runs.declared("report"))
     assert layout.report("paper").read_text() == page
     assert layout.paper("paper").read_bytes() == paper
+    assert layout.supplement("paper").read_bytes() == supplement
     assert str(ROOT) not in layout.run_browser("paper").read_text()
     assert str(study) not in page
     assert str(ROOT) not in page
 
 
-def test_the_printed_paper_has_no_date_and_is_tagged_for_screen_readers(paper):
-    assert paper.startswith(b"%PDF")
-    assert b"/CreationDate" not in paper
-    assert b"/StructTreeRoot" in paper
+def test_the_printed_paper_has_no_date_and_is_tagged_for_screen_readers(paper, supplement):
+    for content in (paper, supplement):
+        assert content.startswith(b"%PDF")
+        assert b"/CreationDate" not in content
+        assert b"/StructTreeRoot" in content
 
 
 def test_every_verdict_and_its_claim_stand_in_the_page(study, page):
     for claim in verdicts(study):
-        assert html.escape(claim["aspect"]) in page
-    assert "<strong>supported</strong>" in page
+        if claim["measure"] != "epochs":
+            assert html.escape(claim["aspect"]) in section(page, "verdicts")
+        elif claim["low"] is not None:
+            assert html.escape(claim["aspect"]) in section(page, "all-comparisons")
 
 
 def test_the_checks_of_the_theory_are_shown_with_their_range(page):
@@ -371,9 +440,21 @@ def test_the_provenance_page_lies_beside_it(study):
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 LOOK = """<script>
-addEventListener("load", () => { document.title = JSON.stringify({
-  broken: [...document.images].filter(image => !image.complete || image.naturalWidth === 0).length,
+addEventListener("load", () => {
+for (const one of document.querySelectorAll("details.section")) one.open = true;
+document.querySelector("button.enlarge")?.click();
+[...document.querySelectorAll("#list th button")].find(one => one.textContent === "Final return")?.click();
+const lines = [...document.querySelectorAll("#list tbody tr")];
+const ends = lines.map(row => Number(row.cells[5].textContent.replace("−", "-")));
+const choice = document.querySelector("#filters select");
+if (choice) { choice.value = "Slot machine"; choice.dispatchEvent(new Event("change")); }
+document.title = JSON.stringify({
+  broken: [...document.images].filter(image => image.src && (!image.complete || image.naturalWidth === 0)).length,
   images: document.images.length,
+  large: document.querySelector("dialog")?.open && document.querySelector("dialog img").naturalWidth > 100,
+  rows: ends.length,
+  sorted: ends.every((end, i) => !i || ends[i - 1] <= end),
+  chosen: [...document.querySelectorAll("#list tbody tr")].map(row => row.cells[0].textContent),
   formulas: [...document.querySelectorAll("math")].filter(math => math.getBoundingClientRect().height > 5).length,
   curves: document.querySelectorAll("svg.chart path").length,
   cells: document.querySelectorAll("button[data-cell]").length,
@@ -382,7 +463,7 @@ addEventListener("load", () => { document.title = JSON.stringify({
 </script>"""
 
 
-def in_a_browser(page: str, folder: Path, width: int, place: str = "") -> dict[str, int]:
+def in_a_browser(page: str, folder: Path, width: int, place: str = "") -> dict[str, Any]:
     """What a headless Chromium of that width sees; fails at a console message or a request of the page."""
     (folder / "page.html").write_text(page.replace("</body>", LOOK + "</body>"))
     command = [
@@ -415,6 +496,7 @@ def test_a_browser_shows_the_whole_report_without_sideways_scroll(study, page, t
     seen = in_a_browser(page, tmp_path, width)
     assert seen["broken"] == 0
     assert seen["images"] == page.count("<img ")
+    assert seen["large"], "a click on a figure opens it large"
     assert seen["formulas"] == page.count("<math")
     assert seen["overflow"] <= 0
 
@@ -427,6 +509,9 @@ def test_every_run_can_be_browsed(study, tmp_path):
     seen = in_a_browser(page, tmp_path, 390, "#slot-machine-vpg-jsae")
     assert seen["cells"] == len(listed) - 1
     assert seen["curves"] == others + 5 + 1, "means of the other embeddings, five seeds, their mean"
+    assert seen["rows"] == 5 * seen["cells"], "the table of all runs"
+    assert seen["sorted"], "a click on a heading sorts"
+    assert set(seen["chosen"]) == {"Slot machine"}, "a choice filters"
     assert seen["overflow"] <= 0
 
 
@@ -453,16 +538,20 @@ def test_the_page_of_results_is_made_from_a_published_study(study, tmp_path, mon
     shutil.copy(ROOT / layout.CLAIMS, layout.CLAIMS)
     readme.main(["--folder", "published"])
     lines = readme.PAGE.read_text().splitlines()
-    images = re.findall(r'<img src="([^"]*)" width="(\d+)%" alt="Figure 2[a-f]: ', "\n".join(lines))
-    assert [width for _, width in images] == ["48", "48", "48", "48", "98", "48"]
-    assert all((readme.PAGE.parent / source).exists() for source, _ in images)
+    text = "\n".join(lines)
+    assert f"**{summary.headline(verdicts(study))}**" in lines
+    (image,) = re.findall(r'<img src="([^"]*)" width="100%" alt="Figure 2: ', text)
+    assert (readme.PAGE.parent / image).exists()
+    assert all((readme.PAGE.parent / link).exists() for link in re.findall(r"\]\((\.\./published[^)]*)\)", text))
     rows = [line for line in lines if line.startswith("| ")][1:]
     assert len(rows) == len(verdicts(study))
-    assert f"Effects with their {95} % intervals" in "\n".join(lines)
-    (line,) = (line for line in rows if line.startswith("| slot machine, better than no embedding | 2c | 0."))
+    assert f"with their {95} % intervals" in text
+    (line,) = (line for line in rows if line.startswith("| 2c | slot machine, better than no embedding | end | 0."))
     again = "`dvc repro train@slot-machine-vpg-jsae-0-4 train@slot-machine-vpg-none-0-4`"
     assert line.endswith(f"| 5 / 5 | supported | {again} |")
-    fact = "| Lemma 1, where no two states share an embedding |  | digits: 14 | 20 | supported | `dvc repro theory` |"
+    fact = (
+        "|  | Lemma 1, where no two states share an embedding |  | digits: 14 | 20 | supported | `dvc repro theory` |"
+    )
     assert fact in rows
 
 
@@ -501,11 +590,11 @@ def test_what_is_published_is_a_copy_of_the_study_and_renders_to_the_same_bytes(
     monkeypatch.chdir(ROOT)  # whose report/ is what the study was made with, and whose params.yaml nobody reads
     render.main(["--folder", str(folder)])
     assert "byte for byte" in capfd.readouterr().out
-    figure = folder / "figures" / "figure_2c.svg"
+    figure = folder / "figures" / "figure_2.svg"
     drawn = figure.read_bytes()
     figure.write_text("another")
     render.main(["--update", "--folder", str(folder)])
-    assert "figure_2c.svg had to be made anew" in capfd.readouterr().out
+    assert "figure_2.svg had to be made anew" in capfd.readouterr().out
     assert figure.read_bytes() == drawn
 
 
@@ -519,7 +608,7 @@ def test_a_changed_or_damaged_table_of_a_published_study_is_noticed(smoke, tmp_p
     slots = pl.when(pl.col("environment") == "slot-machine").then(2 * pl.col("mean_return"))
     table.with_columns(slots.otherwise(pl.col("mean_return")).alias("mean_return")).write_parquet(curves)
     with pytest.raises(
-        JsaeError, match=r"figure_2c\.svg, .*report\.html, .*runs\.html differ from what the present code"
+        JsaeError, match=r"figure_2\.svg, .*report\.html, .*runs\.html differ from what the present code"
     ):
         render.main(["--folder", str(folder)])
     curves.write_bytes(b"PAR1")
@@ -648,7 +737,9 @@ def test_cells_of_a_table_are_literal_unless_they_are_prose():
 def test_formulas_become_mathml():
     assert "<math" in document.to_html(r"the policy $\pi_i(e \mid x)$")
     displayed = document.to_html("as in\n$$\n\\pi_i , \\tag{5}\n$$\nwith it")
-    assert displayed.startswith('<p>as in</p>\n<div class="equation"><math ')
+    assert displayed.startswith(
+        '<p>as in</p>\n<div class="equation" tabindex="0" role="group" aria-label="formula"><math '
+    )
     assert displayed.endswith('</math><span class="number">(5)</span></div>\n<p>with it</p>\n')
     assert "tag" not in displayed
 

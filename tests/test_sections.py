@@ -11,7 +11,7 @@ import pytest
 from jsae.analysis.schema import CELLS
 from jsae.analysis.search import OUTCOME
 from jsae.config.study import Cell
-from jsae.reporting import context, formulas, values, wording
+from jsae.reporting import context, document, formulas, values, wording
 from jsae.reporting.looks import Looks
 from jsae.reporting.sections import (
     ablations,
@@ -21,6 +21,7 @@ from jsae.reporting.sections import (
     embeddings,
     environments,
     gaps,
+    readings,
     results,
     search,
     summary,
@@ -36,12 +37,18 @@ JSAE, NONE = ["slot-machine", "vpg", "jsae"], ["slot-machine", "vpg", "none"]
 
 def claim(**changes: object) -> context.Record:
     """A claim on the slot machine that was tested, with changes."""
-    difference = {"effect": 0.25, "low": 0.125, "high": 0.375}
-    record = {"aspect": "better", "sentence": "It is.", "section": "5.1", "figure": "2c", "kind": "better"}
-    record |= {"measure": "final_return", "first": JSAE, "second": NONE, "margin": 0.05, "n": [5, 4], **difference}
-    record |= {"probability_of_improvement": 0.75, "p": 0.01, "p_against": 0.99, "seeds_needed": None}
-    record |= {"over_training": None, "paired": None, "smoothed": None, "settles_as": None}
-    return record | {"verdict": "supported", "reason": "", "remark": ""} | changes
+    record = {"id": "2c", "aspect": "better", "sentence": "It is.", "section": "5.1", "figure": "2c", "kind": "better"}
+    record |= {"measure": "end", "unit": "normalized", "first": [*JSAE, ""], "second": [*NONE, ""], "reading": ""}
+    record |= {"effect": 0.25, "low": 0.125, "high": 0.375, "margin": 0.05, "n": [5, 4], "means": [0.5, 0.25]}
+    record |= {"p": 0.01, "p_against": 0.99, "p_permutation": 0.02, "success": None, "never": None}
+    return record | {"seeds_needed": None, "settles_as": None, "verdict": "supported", "reason": ""} | changes
+
+
+def fact(**changes: object) -> context.Record:
+    """A statement of the theory that holds."""
+    empty = dict.fromkeys(("first", "second", "measure", "low", "high", "seeds_needed"))
+    record = claim(id="lemma-1", aspect="Lemma", figure="", kind="fact", effect=14, unit="digits", n=20)
+    return record | empty | changes
 
 
 @pytest.fixture(scope="module")
@@ -74,12 +81,14 @@ def study(given, looks, tmp_path) -> context.Context:
         paper={"references": ["A.", "B."], "title": "T"},
         deviations=[],
         book=context.claims.load(ROOT / "report" / "claims.yaml"),
+        plan="0123456789ab",
         curves=curves,
         final=pl.concat([names, pl.DataFrame(ends | returns)], how="horizontal"),
         aggregates=nothing,
         missing=[],
-        verdicts=[claim(), claim(figure="", first=None, second=None, kind="fact", low=None, verdict="not tested")],
+        verdicts=[claim(), fact(verdict="not tested", effect=None)],
         readings=[],
+        causes=[],
         differences=[],
         checks=nothing,
         probes=nothing,
@@ -106,31 +115,56 @@ def test_a_level_is_mean_and_sample_standard_deviation_of_what_is_known():
 
 
 def test_an_effect_has_its_unit_and_its_interval_where_there_is_one():
-    assert wording.effect(claim()) == "0.250 [0.125, 0.375] final return"
-    assert wording.effect(claim(low=None, measure="digits", effect=14)) == "digits: 14"
-    assert wording.effect(claim(low=None, measure="share", effect=0.5)) == "share: 0.500"
-    assert wording.effect(claim(low=None, effect=None)) == ""
-    assert wording.difference(claim(measure="normalized_return")) == "0.250 [0.125, 0.375] normalized"
-    assert wording.difference(claim(measure="mean_over_training")) == "0.250 [0.125, 0.375] return"
+    assert wording.effect(claim()) == "0.250 [0.125, 0.375]"
+    assert wording.effect(claim(), digits=1) == "0.2 [0.1, 0.4]"
+    assert wording.effect(claim(unit="return")) == "0.250 [0.125, 0.375] return"
+    assert wording.effect(claim(unit="epochs")) == "0.250 [0.125, 0.375] epochs"
+    assert wording.effect(claim(low=None, unit="share", effect=0.5)) == "0.500 of the runs"
+    assert wording.effect(fact()) == "digits: 14"
+    assert wording.effect(fact(effect=None)) == ""
     assert wording.seeds(claim()) == "5 / 4"
-    assert wording.seeds(claim(n=20)) == 20
+    assert wording.seeds(fact()) == 20
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({}, "**supported**"),
-        ({"remark": "r"}, "**supported** (r)"),
-        ({"verdict": "not tested", "reason": "no run"}, "**not tested** (no run)"),
-        ({"verdict": "inconclusive"}, "**inconclusive** (no number of seeds is likely to settle it)"),
+        ({}, ""),
+        ({"verdict": "inconclusive"}, ""),
+        ({"verdict": "not tested", "reason": "no run"}, "Not tested: no run."),
+        ({"never": [0, 3]}, "3 of 4 runs of no embedding never reach the level and count with all epochs."),
         (
-            {"verdict": "inconclusive", "seeds_needed": 1200, "settles_as": "supported", "remark": "r"},
-            "**inconclusive** (about 1,200 seeds a cell would settle it, as supported; r)",
+            {"never": [1, 3]},
+            "1 of 5 runs of JSAE and 3 of 4 runs of no embedding never reach the level and count with all epochs.",
         ),
     ],
 )
-def test_a_verdict_says_what_else_there_is_to_know(changes, said):
-    assert wording.verdict(claim(**changes)) == said
+def test_the_condition_of_a_verdict_is_a_sentence(looks, changes, said):
+    assert wording.condition(looks, claim(**changes)) == said
+
+
+def test_an_inconclusive_claim_says_how_many_seeds_would_settle_it():
+    assert wording.settling(claim()) == ""
+    assert wording.settling(claim(verdict="inconclusive")) == "no number"
+    open_claim = claim(verdict="inconclusive", seeds_needed=1200, settles_as="supported")
+    assert wording.settling(open_claim) == "1,200, supported"
+
+
+def test_words_are_listed_and_numbers_drawn_together():
+    assert wording.listed([]) == ""
+    assert wording.listed(["a"]) == "a"
+    assert wording.listed(["a", "b", "c"]) == "a, b and c"
+    assert wording.spans([1, 5, 6, 7, 9]) == "1, 5 to 7, 9"
+
+
+def test_a_footnote_is_numbered_once():
+    notes: list[str] = []
+    marked = [document.marked("open", note, notes) for note in ("why", "", "because", "why")]
+    assert marked == ["open¹", "open", "open²", "open¹"]
+    table = document.table(["a"], [("open¹",)], notes=notes)
+    assert '<div class="footnotes"><p>¹ why</p><p>² because</p></div>' in document.block_html(table, {})
+    (node,) = document.block_nodes(table, {})
+    assert [note[0]["text"] for note in node["notes"]] == ["¹ why", "² because"]
 
 
 def test_every_verdict_is_counted_those_without_a_claim_too():
@@ -138,28 +172,118 @@ def test_every_verdict_is_counted_those_without_a_claim_too():
     assert list(counts.items()) == [("supported", 2), ("inconclusive", 0), ("contradicted", 0), ("not tested", 1)]
 
 
-def test_the_verdicts_of_a_figure_stand_in_its_row(study):
-    (table,) = summary.verdict_counts(study)
-    assert table["columns"] == ["What", "Supported", "Inconclusive", "Contradicted", "Not tested"]
-    assert table["rows"] == [["Figure 2c: Slot machine", "1", "–", "–", "–"], ["Theory", "–", "–", "–", "1"]]
+def test_a_comparison_is_a_row_with_a_verdict_of_one_word_for_each_measure(study):
+    speed = claim(measure="speed", verdict="contradicted")
+    late = claim(measure="epochs", unit="epochs", verdict="inconclusive", never=[0, 4])
+    (table,) = results.verdicts(dataclasses.replace(study, verdicts=[claim(), speed, late, fact()]))
+    assert table["columns"] == ["Panel", "Claim", "Effect, end", "End", "Effect, speed", "Speed", "Faster", "n"]
+    effect = "0.25 [0.12, 0.38]"
+    assert table["rows"][0] == ["2c", "better", effect, "supported", effect, "contradicted", "inconclusive¹", "5 / 4"]
+    assert len(table["rows"][1]) == 1, "the heading of the theory"
+    assert table["rows"][2] == ["", "Lemma", "", "supported", "", "", "", "20"]
+    assert table["notes"] == ["4 of 4 runs of no embedding never reach the level and count with all epochs."]
+    assert list(results.verdicts(at(study, "preview"))) == []
 
 
-def test_short_runs_have_no_count_of_verdicts(study):
-    assert list(summary.verdict_counts(at(study, "smoke"))) == []
-    (note,) = summary.verdict_counts(at(study, "preview"))
-    assert "No comparison of Figure 2 has two cells" in note["text"]
+def test_runs_that_succeed_are_counted_once_a_cell(study):
+    success = [{"runs": 3, "of": 5, "low": 0.147, "high": 0.947}, {"runs": 0, "of": 4, "low": 0.0, "high": 0.602}]
+    twice = [claim(success=success), claim(success=success, measure="speed")]
+    (table,) = results.successes(dataclasses.replace(study, verdicts=twice))
+    assert table["rows"] == [
+        ["Slot machine", "JSAE", "3 of 5", "15 to 95 %"],
+        ["Slot machine", "no embedding", "0 of 4", "0 to 60 %"],
+    ]
+    assert list(results.successes(study)) == []
+
+
+def test_the_headline_says_on_what_the_runs_agree():
+    other = {"second": ["slot-machine", "vpg", "ra", ""]}
+    records = [claim(), claim(**other), claim(measure="speed"), claim(measure="speed", verdict="inconclusive", **other)]
+    records += [claim(figure="2d", verdict="contradicted"), claim(figure="2d", measure="speed", verdict="not tested")]
+    records.append(claim(figure="2e", first=[*NONE, ""], verdict="contradicted"))  # not on JSAE
+    said = summary.headline([*records, fact()])
+    assert said == (
+        "Of the paper's claims on JSAE, these runs support those on the end in Figure 2c; they contradict those on the "
+        "end in Figure 2d; they are divided on those on the speed in Figure 2c."
+    )
+    assert summary.headline([claim(verdict="not tested")]) == "No claim was tested."
+
+
+def test_the_summary_has_a_line_a_panel_with_means_and_successes(study):
+    success = [{"runs": 3, "of": 5, "low": 0.0, "high": 1.0}, {"runs": 0, "of": 4, "low": 0.0, "high": 1.0}]
+    records = [claim(success=success), claim(measure="speed", means=[0.126, -0.001]), claim(measure="epochs")]
+    records.append(claim(figure="2d", unit="return", means=[630.4, 891.2]))
+    slots, cheetah = summary.panel_lines(dataclasses.replace(study, verdicts=records))
+    assert slots == (
+        "**2c Slot machine**: at the end JSAE 0.50, no embedding 0.25; over training JSAE 0.13, no embedding 0.00; "
+        "runs that succeed JSAE 3 of 5, no embedding 0 of 4."
+    )
+    assert cheetah == "**2d Half-Cheetah**, return: at the end JSAE 630, no embedding 891."
+    (prose,) = summary.found(dataclasses.replace(study, verdicts=[*records, fact()]))
+    assert prose["text"].startswith("**{{headline}}**")
+    assert "1 of 1 statements hold" in prose["text"]
+
+
+def test_a_short_study_says_what_is_there_and_what_is_not(study):
+    (smoke,) = summary.found(at(study, "smoke"))
+    assert "There are no verdicts" in smoke["text"]
+    (preview,) = summary.found(at(study, "preview"))
+    assert "[so far](#so-far)" in preview["text"]
+    assert "There are no verdicts, no other readings and no tested causes" in preview["text"]
+    assert [block["kind"] for block in summary.no_verdicts(at(study, "preview"))] == ["note"]
+    assert list(summary.no_verdicts(study)) == []
+
+
+def test_the_caption_says_where_jsae_is_ahead_and_behind(study):
+    behind = claim(figure="2d", low=-0.5, high=-0.1)
+    level = claim(figure="2b", low=-0.5)
+    said = summary.leads(dataclasses.replace(study, verdicts=[claim(), behind, level, claim(measure="speed")]))
+    assert said.startswith(
+        "At the end, JSAE's mean is above no embedding (2c); it is below no embedding (2d); elsewhere"
+    )
+    nowhere = summary.leads(at(study, "preview", verdicts=[claim(low=-1.0, measure="speed")]))
+    assert nowhere == "Over the epochs so far, every 95 % interval of a difference from JSAE's mean holds zero."
+
+
+def cause(name: str, verdict: str, **changes: object) -> context.Record:
+    """A tested prediction."""
+    return claim(verdict=verdict, id=name, cause=f"Why {name}.", aspect="it rises", **changes)
+
+
+def test_causes_are_headings_of_their_predictions(study):
+    records = [cause("C1", "supported"), cause("C1", "inconclusive")]
+    records.append(cause("C2", "not tested", reason="no run", effect=None, low=None, n=None, p=None))
+    _, table = readings.causes(dataclasses.replace(study, causes=records))
+    assert [row[0] for row in table["rows"] if len(row) == 1] == ["C1. Why C1.", "C2. Why C2."]
+    assert table["rows"][1] == ["it rises", "0.250 [0.125, 0.375]", "5 / 4", "0.010", "supported"]
+    assert table["rows"][-1] == ["it rises", "", "", "", "not tested¹"]
+    assert table["notes"] == ["Not tested: no run."]
+    (note,) = readings.causes(study)
+    assert "No cause has been tested" in note["text"]
+    (note,) = readings.causes(at(study, "preview", causes=records))
+    assert "No cause has been tested" in note["text"]
+
+
+def test_the_summary_says_which_causes_the_runs_support(study):
+    records = [cause("C1", "supported"), cause("C2", "supported"), cause("C2", "inconclusive")]
+    records += [cause("C3", "contradicted"), cause("C4", "not tested")]
+    said = summary.explained(dataclasses.replace(study, causes=records))
+    assert said == "**Causes**: 3 were tested. Every prediction came true of C1 (Why C1). None came true of C3."
+    assert summary.explained(study) == "**Causes**: none was tested."
 
 
 @pytest.mark.parametrize(
     ("low", "high", "ahead"), [(0.5, 1.5, "JSAE"), (-1.5, -0.5, "no embedding"), (-0.5, 1.5, "neither, so far")]
 )
 def test_a_preview_has_a_row_a_comparison_and_says_who_is_ahead(study, low, high, ahead):
-    over = {"measure": "normalized_mean_over_training", "effect": (low + high) / 2, "low": low, "high": high}
-    twice = [claim(over_training=over, kind=kind) for kind in ("better", "faster")]
-    (table,) = summary.so_far(at(study, "preview", verdicts=[*twice, claim(figure="", first=None)]))
-    difference = wording.difference(over)
-    row = ["Figure 2c: Slot machine (VPG)", "JSAE minus no embedding", difference, "5 / 4", ahead]
+    over = {"effect": (low + high) / 2, "low": low, "high": high}
+    records = [claim(measure="speed", **over), claim(**over), fact()]
+    (table,) = results.so_far(at(study, "preview", verdicts=records))
+    row = ["2c Slot machine (VPG)", "JSAE minus no embedding", wording.effect(records[0]), "5 / 4", ahead]
     assert table["rows"] == [row]
+    assert list(results.so_far(study)) == []
+    (note,) = results.so_far(at(study, "preview"))
+    assert "No comparison of Figure 2 has two cells" in note["text"]
 
 
 def test_sizes_of_environments_are_counted(given):
@@ -179,7 +303,7 @@ def test_sizes_of_environments_are_counted(given):
 
 
 def test_a_reference_return_is_shown_only_where_it_is_known(study):
-    assert environments.reference_return(study.final, "slot-machine", "optimal_return") == "480.0"
+    assert environments.reference_return(study.final, "slot-machine", "optimal_return") == "480"
     assert environments.reference_return(study.final, "recommender", "optimal_return") == "not known"
     unknown = study.final.with_columns(optimal_return=pl.lit(NAN))
     assert environments.reference_return(unknown, "slot-machine", "optimal_return") == "not known"
@@ -191,25 +315,26 @@ def test_an_idle_agent_stands_where_its_step_rewards_put_it(study):
     dynamics = study.environments[name]["dynamics"]
     idle = dynamics["episode_length"] * dynamics["step_reward"]
     ends = {"environment": pl.lit(name), "random_return": idle - 1.0, "optimal_return": idle + 3.0}
-    (note,) = environments.gridworld(dataclasses.replace(study, final=study.final.with_columns(**ends)))
+    (note,) = environments.idlers(dataclasses.replace(study, final=study.final.with_columns(**ends)))
     assert "never meets the goal returns" in note["text"]
     assert note["text"].endswith("this is 0.250 (Gridworld, discrete state).")
-    assert list(environments.gridworld(study)) == []
+    assert list(environments.idlers(study)) == []
+    assert list(environments.pictures(study)) == []
 
 
-def test_a_panel_holds_its_sentence_its_claim_and_what_was_not_tested(study):
-    (nothing,) = results.panels(study)
+def test_figure_2_says_in_words_what_it_shows_and_which_cells_are_divided(study):
+    (figure,) = results.figure_2(study)
+    ends = ("VPG with JSAE ends at 240 ± 170", "VPG with no embedding ends at 24.0 ± 33.9")
+    assert figure["alt"] == f"Learning curves. Slot machine: {'; '.join(ends)}."
+    assert "Thin lines" not in figure["caption"], "every run of JSAE succeeds, none without embedding"
+    assert figure["command"] == "make paper"
+    returns = pl.when(pl.col("seed") == 0).then(0.0).otherwise(pl.col("final_return"))
+    (figure,) = results.figure_2(dataclasses.replace(study, final=study.final.with_columns(final_return=returns)))
+    assert "of JSAE (Slot machine) some runs succeed" in figure["caption"]
+    (preview,) = results.figure_2(at(study, "preview"))
+    assert "light tone" in preview["caption"]
+    (nothing,) = results.figure_2(dataclasses.replace(study, final=study.final.clear()))
     assert nothing["text"] == "No panel of Figure 2 has a run in this study."
-    study.figure("figure_2c").touch()
-    other = claim(verdict="not tested", low=None, effect=None)
-    shown = list(results.panels(dataclasses.replace(study, verdicts=[claim(), other])))
-    assert [block["kind"] for block in shown] == ["prose", "figure", "note", "table", "note"]
-    assert "VPG with JSAE ends at 240 ± 170; VPG with no embedding ends at 24.0 ± 33.9." in shown[1]["alt"]
-    assert not shown[1]["wide"]
-    assert shown[3]["rows"] == [["better", "0.250 [0.125, 0.375] final return", "5 / 4", "**supported**"]]
-    assert "1 of the 2 claims on Figure 2c are not tested" in shown[4]["text"]
-    short = list(results.panels(at(study, "preview", verdicts=[claim(), other])))
-    assert [block["kind"] for block in short] == ["prose", "figure", "note"]
 
 
 def test_how_verdicts_come_about_is_said_where_there_are_some(study):
@@ -218,39 +343,51 @@ def test_how_verdicts_come_about_is_said_where_there_are_some(study):
     assert list(results.how_judged(at(study, "smoke"))) == []
 
 
+def test_a_specification_curve_is_shown_where_it_is_drawn_with_its_tally(study):
+    study.figure("figure_specification_2c").touch()
+    other = claim(first=[*JSAE, "four-steps"], reading="four-steps", verdict="contradicted")
+    flush, figure = readings.specification(dataclasses.replace(study, readings=[other, claim(measure="epochs")]))
+    assert flush["kind"] == "flush"
+    assert figure["caption"].endswith("comparisons: end: 1 supported and 1 contradicted.")
+    assert "four-steps, better, end: 0.250 [0.125, 0.375], contradicted." in figure["alt"]
+    study.figure("figure_specification_2c").unlink()
+    (note,) = readings.specification(study)
+    assert note["text"] == "No other reading has verdicts in this study."
+
+
+def test_comparisons_stand_under_their_reading(study):
+    names = ("four-steps", "frozen")
+    records = [claim(first=[*JSAE, name], second=[*NONE, name], reading=name) for name in names]
+    (table,) = readings.compared(dataclasses.replace(study, readings=records))
+    assert [row[0].split(":")[0] for row in table["rows"] if len(row) == 1] == list(names)
+    assert table["rows"][1] == ["2c", "better", "end", "0.250 [0.125, 0.375]", "5 / 4", "supported"]
+    assert [block["kind"] for block in readings.compared(at(study, "preview", readings=records))] == ["note"]
+
+
 def test_a_reading_is_compared_with_the_primary_one_and_those_without_a_run_are_named(study):
     study.figure("figure_reading_four-steps").touch()
-    over = {"measure": "normalized_return", "effect": 1.0, "low": 0.5, "high": 1.5}
-    pair = {"first": [*JSAE, "four-steps"], "second": [*JSAE, ""], "n": [5, 5], "final": over, "over_training": over}
+    over = {"effect": 1.0, "low": 0.5, "high": 1.5}
+    pair = {"first": [*JSAE, "four-steps"], "second": [*JSAE, ""], "n": [5, 5], "unit": "normalized"}
+    pair |= {"end": over, "speed": {**over, "effect": 1.25}}
     other = {**pair, "first": [*JSAE, ""], "second": [*NONE, ""]}
-    records = [claim(first=[*JSAE, name], second=[*NONE, name]) for name in ("four-steps", "frozen")]
-    shown = list(results.readings(dataclasses.replace(study, readings=records, differences=[other, pair])))
-    assert [block["kind"] for block in shown] == ["prose", "figure", "table", "table", "note"]
-    assert len(shown[2]["rows"]) == 1
-    words = ["Slot machine", "VPG", "JSAE", "the primary reading", "5 / 5"]
-    assert shown[3]["rows"] == [[*words, *["1.00 [0.500, 1.50] normalized"] * 2]]
-    assert "frozen (embeddings stay" in shown[4]["text"]
-    assert "four-steps" not in shown[4]["text"]
-    short = list(results.readings(at(study, "preview", readings=records, differences=[other, pair])))
-    assert [block["kind"] for block in short] == ["prose", "figure", "table", "note"]
-    assert "At the end" not in short[2]["columns"]
+    shown = list(readings.curves(dataclasses.replace(study, differences=[other, pair])))
+    assert [block["kind"] for block in shown] == ["figure", "table", "note"]
+    words = ["Slot machine (four-steps)", "VPG", "JSAE", "the primary reading", "5 / 5"]
+    assert shown[1]["rows"] == [[*words, "1.00 [0.500, 1.50]", "1.25 [0.500, 1.50]"]]
+    assert "frozen (embeddings stay" in shown[2]["text"]
+    assert "four-steps" not in shown[2]["text"]
+    short = list(readings.curves(at(study, "preview", differences=[other, pair])))
+    assert "At the end" not in short[1]["columns"]
 
 
 def test_ablations_are_compared_with_what_they_vary(study):
-    over = {"measure": "normalized_return", "effect": 1.0, "low": 0.5, "high": 1.5}
-    pair = {"n": [5, 5], "final": over, "over_training": over}
+    over = {"effect": 1.0, "low": 0.5, "high": 1.5}
+    pair = {"n": [5, 5], "unit": "normalized", "end": over, "speed": over}
     own = {"first": ["slot-machine", "vpg", "separate", ""], "second": [*JSAE, ""], **pair}
     reading = {"first": [*JSAE, "four-steps"], "second": [*JSAE, ""], **pair}
     note, table = ablations.differences(dataclasses.replace(study, differences=[own, reading]))
     assert note["text"] == "No ablation has run in this study."
     assert [row[3] for row in table["rows"]] == ["JSAE"]
-
-
-def test_the_difference_of_the_mean_over_training_has_a_column_where_a_claim_has_one():
-    over = {"measure": "normalized_mean_over_training", "effect": 1.0, "low": 0.5, "high": 1.5}
-    assert "Mean over training" not in results.claims_table([claim()], "")["columns"]
-    table = results.claims_table([claim(over_training=over)], "")
-    assert table["rows"][0][table["columns"].index("Mean over training")] == "1.00 [0.500, 1.50] normalized"
 
 
 def test_final_returns_are_shown_by_cell(study):
@@ -276,7 +413,10 @@ def test_final_returns_are_shown_by_cell(study):
 def test_nothing_is_compared_without_a_tested_claim(study):
     untested = dataclasses.replace(study, verdicts=[claim(low=None)])
     assert list(comparisons.tested(untested)) == []
-    assert len(list(comparisons.tested(study))) == 3
+    late = claim(verdict="inconclusive", seeds_needed=30, settles_as="contradicted")
+    (table,) = comparisons.tested(dataclasses.replace(study, verdicts=[claim(), late]))
+    row = ["2c", "better", "end", "0.250 [0.125, 0.375]", "0.0500", "5 / 4", "0.010", "0.99", "0.020"]
+    assert table["rows"] == [[*row, "supported", ""], [*row, "inconclusive", "30, contradicted"]]
     assert list(comparisons.tested(at(study, "preview"))) == []
 
 
@@ -378,14 +518,14 @@ def test_values_of_prose_are_read_from_the_study(study):
     named = values.named(study)
     assert (named["runs"], named["cells"]) == (4, 2)
     assert (named["claims"], named["expected_cells"]) == (2, len(study.looks.cells))
-    said = (
-        "1 of them are supported, 0 contradicted and 0 inconclusive at this budget; 1 are not tested. Of the 1 in which"
-    )
-    assert named["outcome"].startswith(said)
-    assert named["outcome"].endswith("1 supported, 0 inconclusive, 0 contradicted, 0 not tested.")
+    assert named["headline"] == summary.headline(study.verdicts)
+    assert named["found"] == summary.leads(study)
+    assert named["plan"] == "0123456789ab"
+    assert named["margins"].startswith("better 0.05 of random → optimal or a return of 25, comparable 0.1 of")
+    assert named["margins"].endswith("faster 0.1 of the epochs")
     assert named["scale"] == "paper"
     assert named["share"] == "100 %"
-    assert named["reference.slot-machine.optimal"] == "480.0"
+    assert named["reference.slot-machine.optimal"] == "480"
     assert named["reference.slot-machine-four-steps.optimal"] == "not known"
     assert named["probes.slot-machine.loss"] == "not measured"
     assert named["purchases.rows"] == "not known"
@@ -395,13 +535,6 @@ def test_values_of_prose_are_read_from_the_study(study):
     assert named["paper.title"] == "T"
     assert "paper.references" not in named
     assert named["agents.common.discount"] == study.parameters["agents"]["common"]["discount"]
-
-
-@pytest.mark.parametrize(("scale", "said"), [("smoke", "nothing here is a result"), ("preview", "gives no verdict")])
-def test_the_abstract_of_a_short_study_counts_no_verdict(study, scale, said):
-    outcome = values.named(at(study, scale))["outcome"]
-    assert said in outcome
-    assert "supported" not in outcome
 
 
 def test_the_tag_of_a_formula_is_its_number():

@@ -1,4 +1,4 @@
-"""Write docs/results.md, the table of verdicts and the panels of Figure 2, from the study in published/.
+"""Write docs/results.md from the study in published/: which claims hold, Figure 2, the table of verdicts.
 
 inputs   published/ (`make publish`): claims, tables, figures, settings of the report; report/claims.yaml
 outputs  docs/results.md
@@ -20,8 +20,9 @@ from jsae.config import layout
 from jsae.config.errors import JsaeError
 from jsae.io.files import read_json, write_atomically
 from jsae.io.table import read
-from jsae.reporting import wording
+from jsae.reporting import document, wording
 from jsae.reporting.looks import Looks
+from jsae.reporting.sections import summary
 from tools import published
 
 PAGE = Path("docs/results.md")
@@ -42,59 +43,52 @@ def page(folder: Path) -> str:
     if values["scale"] != "paper":
         raise JsaeError(f"{folder} holds a study at the scale {values['scale']}: only the paper's has verdicts")
     looks = Looks.of(read(CELLS, folder / "tables" / "cells.parquet"))
-    intro = [
+    records = read_json(folder / "claims.json")
+    place = Path(os.path.relpath(folder, PAGE.parent)).as_posix()
+    lines = [
         "# Results",
         "",
-        "`make readme` writes this page from `published/`. The [report](../published/report.html) has all of it.",
+        f"`make readme` writes this page from `{folder.as_posix()}/`. The [report]({place}/report.html) and the "
+        f"[paper]({place}/paper.pdf) have all of it.",
+        "",
+        f"**{summary.headline(records)}**",
+        "",
+        f'<img src="{place}/figures/figure_2.svg" width="100%" alt="Figure 2: learning curves of every panel">',
+        "",
+        "Lines are means over seeds with their 95 % intervals. Thin lines are single seeds, where some runs of a cell "
+        "succeed and some do not. Below each title stands the paper's own ordering.",
+        "",
+        *table(records, looks, values["stages"]),
         "",
     ]
-    return "\n".join(
-        [*intro, *panels(folder, looks), "", *table(read_json(folder / "claims.json"), values["stages"]), ""]
-    )
+    return "\n".join(lines)
 
 
-def panels(folder: Path, looks: Looks) -> list[str]:
-    """The published panels of Figure 2 as HTML, two in a row; one with a plot for each agent has its own row."""
-    lines = []
-    for panel, environment in looks.panels.items():
-        path = folder / "figures" / f"figure_{panel}.svg"
-        if path.exists():
-            several = len({cell.agent for cell in looks.cells_of(panel)}) > 1
-            source = Path(os.path.relpath(path, PAGE.parent)).as_posix()
-            alt = f"Figure {panel}: {looks.environment(environment)}: learning curves"
-            lines.append(f'<img src="{source}" width="{98 if several else 48}%" alt="{alt}">')
-    return lines
-
-
-def table(records: Sequence[dict[str, Any]], stages: Mapping[str, Mapping[str, str]]) -> list[str]:
+def table(records: Sequence[dict[str, Any]], looks: Looks, stages: Mapping[str, Mapping[str, str]]) -> list[str]:
     """The records of claims.json as Markdown: the claim, what was measured, the verdict, and how to run it again.
 
     stages: the cell of each stage `train`, by name.
     """
     book = claims.load(layout.CLAIMS)
-    margins = book.margins
     lines = [
-        f"Effects with their {100 * (1 - 2 * book.level):g} % intervals, positive where the claim points. Their unit "
-        "is that of the measure: normalized",
-        "return (random policy 0, optimal policy 1), final return, or epochs saved until the other's final level. n: "
-        "seeds of",
-        "the two cells, or what was checked. A claim is contradicted where its effect is significantly below a margin",
-        f"({margins['normalized_return']:g} of normalized return, {margins['final_return']:g} of final return, "
-        f"{margins['epochs']:g} of the epochs) or, of “comparable”, significantly beyond",
-        "it. Verdicts, unlike intervals, are adjusted for how many claims are judged together. The commands are for an",
-        "active `.venv` after `python -m tools.runs paper`; `--force` trains again what is up to date.",
+        f"Effects are differences of means with their {100 * (1 - 2 * book.level):g} % intervals, positive where the "
+        f"claim points. {wording.NORMALIZED} End: mean of the last tenth of the epochs. Speed: mean of all epochs. "
+        "Faster: epochs saved until a fixed level. n: seeds of the two cells, or problems that were checked. "
+        "Verdicts, unlike intervals, are adjusted for how many claims are judged together "
+        "([plan](../report/plan.md)). The commands are for an active `.venv` after `python -m tools.runs paper`; "
+        "`--force` trains again what is up to date.",
         "",
-        "| claim of the paper | figure | effect | n | verdict | run it again |",
-        "|---|---|---|---|---|---|",
+        "| figure | claim of the paper | measure | effect | n | verdict | run it again |",
+        "|---|---|---|---|---|---|---|",
     ]
+    notes: list[str] = []
     for record in records:
-        more = "; ".join(said for said in (record["reason"], record["remark"]) if said)
-        verdict = record["verdict"] + (f" ({more})" if more else "")
-        n = wording.seeds(record)
+        verdict = document.marked(record["verdict"], wording.condition(looks, record), notes)
+        measure, n = wording.MEASURES.get(record["measure"], ""), wording.seeds(record)
         again = f"`{command(record, stages)}`"
-        cells = (record["aspect"], record["figure"], wording.effect(record), "" if n is None else n, verdict, again)
-        lines.append("| " + " | ".join(map(str, cells)) + " |")
-    return lines
+        cells = (record["figure"], record["aspect"], measure, wording.effect(record), "" if n is None else n, verdict)
+        lines.append("| " + " | ".join(map(str, (*cells, again))) + " |")
+    return [*lines, "", *(f"{document.raised(place)} {note}  " for place, note in enumerate(notes, 1))]
 
 
 def command(record: Mapping[str, Any], stages: Mapping[str, Mapping[str, str]]) -> str:

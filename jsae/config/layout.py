@@ -9,6 +9,7 @@ CALIBRATION = Path("data/calibration")
 PROCESSED = Path("data/processed")
 CLAIMS = Path("report/claims.yaml")
 PUBLISHED = Path("published")
+PUBLISHED_CURVES = PUBLISHED / "tables" / "curves.parquet"
 BEST = Path("search/best")
 SEARCH = Path("search/settings.csv")
 SEARCH_TIMES = Path("search/times.csv")
@@ -135,6 +136,11 @@ def report(scale: str) -> Path:
 
 def paper(scale: str) -> Path:
     return report(scale).with_name("paper.pdf")
+
+
+def supplement(scale: str) -> Path:
+    """The long tables, as PDF."""
+    return report(scale).with_name("supplement.pdf")
 
 
 def run_browser(scale: str) -> Path:

@@ -27,6 +27,7 @@ def plan(parameters: Parameters, found: Found, scale: str, panel: str = "") -> d
     | collect | by environment and seeds; world, the name of the environment's file |
     | pretrain | by environment, embedding and seeds; samples; source, the embeddings that a transfer starts from |
     | train | by cell and seeds; pretrained; source, the weights that a transfer of the agent starts from |
+    | published | curves that a smoke test or a preview draws behind its own; a file that is there anyway, without any |
     | summaries | by data set: what the report shows of it; a file that is there anyway, where it does not run |
     | samples, search | see `search_plan` |
 
@@ -66,6 +67,7 @@ def plan(parameters: Parameters, found: Found, scale: str, panel: str = "") -> d
     return {
         "scale": scale,
         "panel": panel,
+        "published": _published(scale),
         "purchases": data_sets,
         "environments": environments,
         "collect": collect,
@@ -80,6 +82,12 @@ def _put(entries: Entries, name: str, entry: dict[str, Any]) -> None:
     """Add an entry. Raises JsaeError if another one has its name: an environment may be called like one's reading."""
     if entries.setdefault(name, entry) != entry:
         raise JsaeError(f"two stages would be called {name}: rename an environment or a reading of params.yaml")
+
+
+def _published(scale: str) -> str:
+    """The published curves, where they are there and this study is not the one that makes them."""
+    used = scale != "paper" and layout.PUBLISHED_CURVES.is_file()
+    return (layout.PUBLISHED_CURVES if used else layout.settings("figures")).as_posix()
 
 
 def _summaries(source: str, used: bool) -> dict[str, str]:
@@ -160,6 +168,7 @@ def text(planned: dict[str, Any]) -> str:
         "runs:",
         f"  scale: {planned['scale']}",
         f"  panel: {json.dumps(planned['panel'])}",
+        f"  published: {json.dumps(planned['published'])}",
         f"  purchases: {json.dumps(planned['purchases'])}",
     ]
     for kind in ("environments", "collect", "pretrain", "train", "summaries", "samples", "search"):

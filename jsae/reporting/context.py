@@ -11,13 +11,14 @@ import polars as pl
 
 from jsae.analysis import claims
 from jsae.analysis.schema import AGGREGATES, CELLS, FINAL
+from jsae.config.study import Cell
 from jsae.config.yaml import read_yaml
 from jsae.io import files
 from jsae.io.declared import Declared
 from jsae.io.table import read as read_checked
 from jsae.reporting import tried
 from jsae.reporting.looks import Looks
-from jsae.training.columns import CURVES
+from jsae.training.columns import CURVES, KEYS
 
 Record = dict[str, Any]
 """A record of one of the JSON or YAML files, as it stands there."""
@@ -34,12 +35,14 @@ class Context:
         paper: report/paper.yaml, what the report says of the paper itself.
         deviations: report/deviations.yaml.
         book: report/claims.yaml, the claims with their margins.
+        plan: the first digits of the digest of report/plan.md.
         curves: a row for each epoch of each run.
         final: a row for each run.
         aggregates: a row for each agent and embedding, over all environments.
         missing: cells that the study plans and that have no run.
         verdicts: a record for each claim of the paper.
         readings: the same comparisons under the readings other than the primary one.
+        causes: a record for each prediction of what could explain a contradicted claim.
         differences: between ablations, controls, transfers and what they vary; between a reading and the primary one.
         checks: a row for each number by which the theory was checked.
         probes: a row for each pre-trained embedding and seed.
@@ -56,12 +59,14 @@ class Context:
     paper: Record
     deviations: list[Record]
     book: claims.Claims
+    plan: str
     curves: pl.DataFrame
     final: pl.DataFrame
     aggregates: pl.DataFrame
     missing: list[Record]
     verdicts: list[Record]
     readings: list[Record]
+    causes: list[Record]
     differences: list[Record]
     checks: pl.DataFrame
     probes: pl.DataFrame
@@ -103,9 +108,10 @@ class Context:
         return self.final.filter(pl.col("reading") == "")
 
     @property
-    def drawn(self) -> list[str]:
+    def panels(self) -> list[str]:
         """The panels of Figure 2 that have a run, as 2a."""
-        return [panel for panel in self.looks.panels if self.figure(f"figure_{panel}").exists()]
+        ran = {Cell(*words) for words in self.final.select(KEYS).unique().iter_rows()}
+        return [panel for panel in self.looks.panels if ran.intersection(self.looks.cells_of(panel))]
 
     @property
     def confidence(self) -> str:
@@ -135,12 +141,14 @@ def read(settings: str) -> Context:
         paper=read_yaml(declared.input("paper")),
         deviations=read_yaml(declared.input("deviations")),
         book=claims.load(declared.input("book")),
+        plan=files.sha256(declared.input("plan"))[:12],
         curves=read_checked(CURVES, tables / "curves.parquet"),
         final=read_checked(FINAL, tables / "final.parquet"),
         aggregates=read_checked(AGGREGATES, tables / "aggregates.parquet"),
         missing=files.read_json(tables / "missing.json"),
         verdicts=files.read_json(declared.input("claims")),
         readings=files.read_json(tables / "readings.json"),
+        causes=files.read_json(tables / "causes.json"),
         differences=files.read_json(tables / "ablations.json"),
         checks=pl.DataFrame(files.read_json(declared.input("theory"))["checks"], infer_schema_length=None),
         probes=files.read_table(probes / "embeddings.parquet"),

@@ -30,9 +30,9 @@ def prose(markdown: str) -> Block:
     return {"kind": "prose", "text": markdown}
 
 
-def figure(path: Path, alt: str, caption: str, name: str = "", wide: bool = False) -> Block:
-    """An SVG image with words for those who do not see it and a caption below. wide: in print it takes both columns."""
-    return {"kind": "figure", "path": str(path), "alt": alt, "caption": caption, "name": name, "wide": wide}
+def figure(path: Path, alt: str, caption: str, name: str = "", command: str = "dvc repro figures") -> Block:
+    """An SVG image with words for those who do not see it and a caption below. command: what draws it again."""
+    return {"kind": "figure", "path": str(path), "alt": alt, "caption": caption, "name": name, "command": command}
 
 
 def table(
@@ -42,11 +42,12 @@ def table(
     prose: Sequence[str] = (),
     numbers: Sequence[str] = (),
     name: str = "",
-    wide: bool = False,
+    notes: Sequence[str] = (),
 ) -> Block:
     """A table. Cells are shown as they are, those of the columns in `prose` as Markdown; `numbers` are set right.
 
-    A row of a single cell is a heading of the rows below it. wide: in print it takes both columns.
+    A row of a single cell is a heading of the rows below it. notes: footnotes, which stand below the table; `marked`
+    puts the number of one into a cell.
     """
     cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
     for row in cells:
@@ -60,8 +61,22 @@ def table(
         "prose": list(prose),
         "numbers": list(numbers),
         "name": name,
-        "wide": wide,
+        "notes": list(notes),
     }
+
+
+def marked(word: str, note: str, notes: list[str]) -> str:
+    """A word with the number of its footnote, which is added to `notes` unless it is there; no note, no number."""
+    if not note:
+        return word
+    if note not in notes:
+        notes.append(note)
+    return word + raised(notes.index(note) + 1)
+
+
+def raised(number: int) -> str:
+    """A number as a superscript."""
+    return str(number).translate(_RAISED)
 
 
 def values(named: Mapping[str, object]) -> Block:
@@ -74,14 +89,20 @@ def note(text: str, kind: str = "plain") -> Block:
     return {"kind": "note", "text": text, "style": kind}
 
 
+def flush() -> Block:
+    """The place in print before which all figures above have to stand."""
+    return {"kind": "flush"}
+
+
 def frame(target: str, fallback: str, title: str) -> Block:
     """Another page next to this one, shown inside it where it exists."""
     return {"kind": "frame", "target": target, "fallback": fallback, "title": title}
 
 
-def interval(record: Mapping[str, Any]) -> str:
+def interval(record: Mapping[str, Any], digits: int = 3) -> str:
     """An effect with the ends of its interval."""
-    return f"{number(record['effect'])} [{number(record['low'])}, {number(record['high'])}]"
+    effect, low, high = (number(record[name], digits) for name in ("effect", "low", "high"))
+    return f"{effect} [{low}, {high}]"
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -92,7 +113,7 @@ def number(value: float, digits: int = 3) -> str:
     rounded = float(f"{value:.{digits}g}")
     power = math.floor(math.log10(abs(rounded))) if rounded else 0
     if rounded and power < -3:
-        return f"{rounded / 10.0**power:.{digits - 1}f} × 10{str(power).translate(_RAISED)}".replace("-", "−")
+        return f"{rounded / 10.0**power:.{digits - 1}f} × 10{raised(power)}".replace("-", "−")
     places = max(0, digits - 1 - power) if rounded else 0
     return f"{rounded:,.{places}f}".replace("-", "−")
 
@@ -124,7 +145,8 @@ class _Page(HTMLRenderer):
     def block_math(self, text: str) -> str:
         latex, number = formulas.numbered(text)
         shown = f'<span class="number">({number})</span>' if number else ""
-        return f'<div class="equation">{formulas.mathml(latex, display=True)}{shown}</div>\n'
+        attributes = 'class="equation" tabindex="0" role="group" aria-label="formula"'
+        return f"<div {attributes}>{formulas.mathml(latex, display=True)}{shown}</div>\n"
 
     def heading(self, text: str, level: int, **attributes: Any) -> str:
         return f'<h{level} id="{anchor(text)}">{text}</h{level}>\n'
@@ -152,7 +174,7 @@ def inline_html(markdown: str) -> str:
 def block_html(block: Block, known: Mapping[str, str]) -> str:
     """A block as HTML; `known` are the values of all blocks."""
     match block["kind"]:
-        case "values":
+        case "values" | "flush":
             return ""
         case "prose":
             return to_html(fill(block["text"], known))
@@ -171,16 +193,18 @@ def block_html(block: Block, known: Mapping[str, str]) -> str:
 
 
 def _figure_html(block: Block, known: Mapping[str, str]) -> str:
-    """The image lies inside the page; it is so wide that the letters of all figures have one size."""
+    """The image lies inside the page, in a button that opens it large; the letters of all figures have one size."""
     svg = Path(block["path"]).read_bytes()
     points = re.search(rb'<svg [^>]*?width="([\d.]+)pt"', svg)
     width = f' style="width: {float(points[1]) / 10:.1f}rem"' if points else ""
     alt, source = html.escape(fill(block["alt"], known)), f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
     name = f' id="{block["name"]}"' if block["name"] else ""
+    command = html.escape(block["command"])
+    copy = f'<p class="command"><code>{command}</code> <button type="button" class="copy">Copy</button></p>'
     return (
-        f'<figure class="panels{" wide" * block["wide"]}"{name}><div class="grid count-1"><figure class="panel">'
-        f'<img alt="{alt}"{width} src="{source}"></figure></div>'
-        f"<figcaption>{inline_html(fill(block['caption'], known))}</figcaption></figure>\n"
+        f'<figure class="panel"{name}><button type="button" class="enlarge" title="Open large">'
+        f'<img alt="{alt}"{width} src="{source}"></button>'
+        f"<figcaption>{inline_html(fill(block['caption'], known))}{copy * bool(command)}</figcaption></figure>\n"
     )
 
 
@@ -205,9 +229,13 @@ def _table_html(block: Block, known: Mapping[str, str]) -> str:
     caption = f"<caption>{inline_html(fill(block['caption'], known))}</caption>" if block["caption"] else ""
     name = f' id="{block["name"]}"' if block["name"] else ""
     body = "\n".join(rows)
+    notes = "".join(f"<p>{raised(place)} {inline_html(note)}</p>" for place, note in enumerate(block["notes"], 1))
+    label = html.escape(re.sub(r"[*_]", "", fill(block["caption"], known)).split(". ")[0] or "table")
     return (
-        f'<div class="table" tabindex="0" role="region" aria-label="table"><table{name}>{caption}'
+        f'<div class="table" tabindex="0" role="region" aria-label="{label}"><table{name}>{caption}'
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>\n"
+        + f'<div class="footnotes">{notes}</div>\n'
+        * bool(notes)
     )
 
 
@@ -256,13 +284,15 @@ def block_nodes(block: Block, known: Mapping[str, str]) -> list[Node]:
     match block["kind"]:
         case "values" | "frame":
             return []
+        case "flush":
+            return [block]
         case "prose":
             return to_nodes(fill(block["text"], known))
         case "note":
             return [{"kind": "note", "style": block["style"], "children": to_nodes(fill(block["text"], known))}]
         case "figure":
             alt, caption = fill(block["alt"], known), inline(block["caption"])
-            return [{"kind": "figure", "path": block["path"], "alt": alt, "caption": caption, "wide": block["wide"]}]
+            return [{"kind": "figure", "path": block["path"], "alt": alt, "caption": caption}]
         case "table":
             rows = [
                 [
@@ -273,7 +303,8 @@ def block_nodes(block: Block, known: Mapping[str, str]) -> list[Node]:
             ]
             numbers = [column in block["numbers"] for column in block["columns"]]
             head = [inline(column) for column in block["columns"]]
-            table = {"kind": "table", "columns": head, "rows": rows, "numbers": numbers, "wide": block["wide"]}
-            return [{**table, "caption": inline(block["caption"])}]
+            table = {"kind": "table", "columns": head, "rows": rows, "numbers": numbers}
+            notes = [inline(f"{raised(place)} {note}") for place, note in enumerate(block["notes"], 1)]
+            return [{**table, "caption": inline(block["caption"]), "notes": notes}]
         case kind:
             raise JsaeError(f"the report has a block of the unknown kind {kind!r}")

@@ -12,7 +12,7 @@ import polars as pl
 from nbconvert.exporters import HTMLExporter
 
 from jsae.config.study import Cell
-from jsae.reporting import document
+from jsae.reporting import document, plots
 from jsae.reporting.looks import Looks
 
 Notebook = nbformat.NotebookNode
@@ -37,33 +37,75 @@ def known_values(notebook: Notebook) -> dict[str, str]:
     return {name: value for values in given for name, value in values.items()}
 
 
+SUPPLEMENT = "# Supplement"
+"""The heading at which the supplement begins."""
+
+
+def parts(notebook: Notebook) -> tuple[list[document.Block], list[document.Block]]:
+    """The blocks of the report, and those of its supplement, which begins with its heading; values are left out."""
+    shown = [block for block in blocks(notebook) if block["kind"] != "values"]
+    place = next((i for i, block in enumerate(shown) if block.get("text", "").startswith(SUPPLEMENT)), len(shown))
+    return shown[:place], shown[place:]
+
+
 def to_html(notebook: Notebook, style: Path, template: Path, stamp: tuple[str, str] = ("", "")) -> str:
-    """One self-contained page. template: folder of the template of nbconvert. stamp: a word and a sentence on top."""
+    """One self-contained page. template: folder of the template of nbconvert. stamp: a word and a sentence on top.
+
+    Each section of the supplement is folded.
+    """
     known = known_values(notebook)
-    shown = list(blocks(notebook))
-    prose = "\n".join(document.fill(block["text"], known) for block in shown if block["kind"] == "prose")
+    main, supplement = parts(notebook)
     resources = {
-        "title": re.findall(r"^# (.+)$", prose, re.MULTILINE)[0],
-        "style": style.read_text(),
+        "title": headings(main, 1, known)[0][1],
+        "style": style.read_text(encoding="utf-8"),
         "stamp": stamp,
-        "contents": [(document.anchor(words), words) for words in re.findall(r"^## (.+)$", prose, re.MULTILINE)],
-        "content": "".join(document.block_html(block, known) for block in shown),
+        "contents": headings(main, 2, known),
+        "supplement": headings(supplement, 2, known),
+        "content": "".join(document.block_html(block, known) for block in main) + folded(supplement, known),
     }
     exporter = HTMLExporter(template_name=template.name, extra_template_basedirs=[str(template.parent)])
     page, _ = exporter.from_notebook_node(nbformat.v4.new_notebook(), resources=resources)
     return str(page)
 
 
-def to_print(notebook: Notebook, stamp: str = "") -> dict[str, Any]:
-    """What report/paper.typ sets in two columns: title, abstract, body and appendices as nodes, and the stamp.
+def headings(shown: Sequence[document.Block], level: int, known: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Anchor and words of the headings of a level."""
+    prose = "\n".join(document.fill(block["text"], known) for block in shown if block["kind"] == "prose")
+    return [(document.anchor(words), words) for words in re.findall(rf"^{'#' * level} (.+)$", prose, re.MULTILINE)]
+
+
+def folded(supplement: Sequence[document.Block], known: Mapping[str, str]) -> str:
+    """The supplement as HTML: a section that opens for each heading of the second level."""
+    made, is_open = [], False
+    for block in supplement:
+        shown = document.block_html(block, known)
+        heading = re.match(r"<h2 [^>]*>.*?</h2>", shown)
+        if heading:
+            made.append("</details>\n" * is_open)
+            made.append(f'<details class="section"><summary>{heading[0]}</summary>\n{shown[heading.end() :]}')
+            is_open = True
+        else:
+            made.append(shown)
+    return "".join([*made, "</details>\n" * is_open])
+
+
+def to_print(notebook: Notebook, stamp: str = "") -> tuple[dict[str, Any], dict[str, Any]]:
+    """What report/paper.typ sets: the paper and its supplement, each as title, nodes and stamp.
 
     The paths of its images are those that the notebook named.
     """
     known = known_values(notebook)
-    return {
-        "stamp": stamp,
-        "nodes": [node for block in blocks(notebook) for node in document.block_nodes(block, known)],
-    }
+    main, supplement = parts(notebook)
+    title = headings(main, 1, known)[0][1]
+    return tuple(  # type: ignore[return-value]
+        {
+            "title": title if shown is main else f"{title}. Supplement",
+            "supplement": shown is supplement,
+            "stamp": stamp,
+            "nodes": [node for block in shown for node in document.block_nodes(block, known)][1:],
+        }
+        for shown in (main, supplement)
+    )
 
 
 def runs_html(
@@ -77,7 +119,7 @@ def runs_html(
     style: Path,
     stamp: str = "",
 ) -> str:
-    """A page to browse every run: the matrix of cells, each seed's curve, parameters and command.
+    """A page to browse every run: the matrix of cells, a table of runs, each seed's curve, parameters and command.
 
     Args:
         stages: the cell of each stage `train`, by name.
@@ -89,13 +131,15 @@ def runs_html(
     for cell in dict.fromkeys(stages.values()):
         of_cell = pl.all_horizontal(pl.col(name) == value for name, value in vars(cell).items())
         runs = final.filter(of_cell).sort("seed").rows(named=True)
-        lines = dict(curves.filter(of_cell).sort("epoch").group_by("seed").agg("mean_return").iter_rows())
+        points = plots.blocks(curves.filter(of_cell).sort("epoch"))
+        lines = dict(points.group_by("seed").agg("mean_return").iter_rows())
         listed.append(
             {
                 "id": str(cell),
                 **vars(cell),
                 "random": _known(runs[0]["random_return"]) if runs else None,
                 "optimal": _known(runs[0]["optimal_return"]) if runs else None,
+                "epochs": points["epoch"].unique().sort().to_list(),
                 "commands": [f"dvc repro train@{name}" for name, trained in stages.items() if trained == cell],
                 "settings": settings[cell],
                 "prefixes": [f"environments.{cell.environment}.", f"agents.{cell.agent}.", "embeddings."]
@@ -121,7 +165,11 @@ def runs_html(
         "stamp": stamp,
     }
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")
-    return browser.read_text().replace("/*STYLE*/", style.read_text()).replace("/*DATA*/", text)
+    return (
+        browser.read_text(encoding="utf-8")
+        .replace("/*STYLE*/", style.read_text(encoding="utf-8"))
+        .replace("/*DATA*/", text)
+    )
 
 
 def _known(value: float) -> float | None:
@@ -161,10 +209,11 @@ def provenance_html(
         said = "; ".join(f"{cell}: {took:.3g} hours" for cell, took in hours.items())
         alt = f"Hours of training, a bar a cell: {said}."
         caption = "**Hours of training** of each cell, all its seeds together, on this machine."
-        body = document.block_html(document.figure(picture, alt, caption, wide=True), {}) + body
+        body = document.block_html(document.figure(picture, alt, caption, command=""), {}) + body
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><meta name="color-scheme" content="light dark">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<link rel="icon" href="data:,"><title>Provenance</title>'
-        f'<style>{style.read_text()}</style></head><body><main class="beside">{body}</main></body></html>\n'
+        f"<style>{style.read_text(encoding='utf-8')}</style></head>"
+        f'<body><main class="beside"><h1 class="away">Provenance</h1>{body}</main></body></html>\n'
     )

@@ -1,25 +1,26 @@
 """The figures of the study, one function each, from the tables alone.
 
-Names, colours and line styles come with the table of cells (jsae.reporting.looks). Curves are not smoothed; a long one
-is drawn by means of blocks of epochs, and its axis says so. The same tables give the same bytes.
+Names, colours and line styles come with the table of cells (jsae.reporting.looks). A long curve is drawn by means of
+blocks of epochs. The same tables give the same bytes.
 """
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
 import polars as pl
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import FancyBboxPatch, Rectangle
-from matplotlib.ticker import EngFormatter, FixedLocator, MaxNLocator, NullLocator
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
+from scipy import stats
 
 from jsae.analysis import statistics
+from jsae.analysis.claims import Claims
 from jsae.config.study import Cell
 from jsae.io.files import write_atomically
 from jsae.reporting.looks import SEARCHED, Looks
@@ -50,7 +51,7 @@ STYLE: Any = {
 }
 
 
-VERDICT_LOOKS = {
+VERDICT_LOOKS: dict[str, dict[str, Any]] = {
     "supported": {"color": "#0072B2", "marker": "o"},
     "inconclusive": {"color": "#6b6b6b", "marker": "s"},
     "contradicted": {"color": "#D55E00", "marker": "X"},
@@ -58,47 +59,132 @@ VERDICT_LOOKS = {
 """How each verdict is drawn."""
 
 
+class Plot(NamedTuple):
+    """One plot of learning curves: its cells, its title and the line below that."""
+
+    cells: Sequence[Cell]
+    title: str
+    remark: str = ""
+
+
+def plots_of_figure_2(looks: Looks, book: Claims) -> list[list[Plot]]:
+    """The rows of Figure 2: three panels a row; a panel with several agents has a row of its own, a plot an agent."""
+    single: list[Plot] = []
+    several: list[list[Plot]] = []
+    for panel, environment in looks.panels.items():
+        cells = looks.cells_of(panel)
+        agents = sorted({cell.agent for cell in cells}, key=lambda agent: looks.place(environment, agent))
+        plots = [
+            Plot(
+                [cell for cell in cells if cell.agent == agent],
+                f"{panel}  {looks.environment(environment)} ({looks.agent(agent)})",
+                ordering(panel, agent, book, looks),
+            )
+            for agent in agents
+        ]
+        if len(plots) > 1:
+            several += [plots[start : start + 3] for start in range(0, len(plots), 3)]
+        else:
+            single += plots
+    return [single[start : start + 3] for start in range(0, len(single), 3)] + several
+
+
+def ordering(panel: str, agent: str, book: Claims, looks: Looks) -> str:
+    """What the paper says of a panel, as "JSAE > no embedding > RA"; ≈ where it says comparable. Empty: nothing."""
+    ahead: dict[str, set[str]] = {}
+    same: dict[str, list[str]] = {}
+    for claim in book.claims:
+        if claim.figure == panel and claim.kind in ("better", "comparable") and claim.cells[0].agent == agent:
+            first, second = claim.cells[0].embedding, claim.cells[1].embedding
+            if claim.kind == "better":
+                ahead.setdefault(first, set()).add(second)
+            elif second not in same.setdefault(first, []):
+                same[first].append(second)
+    said = [
+        f"{looks.embedding(one)} ≈ {', '.join(map(looks.embedding, looks.in_order(of)))}" for one, of in same.items()
+    ]
+    levels: dict[int, list[str]] = {}
+    for name in {*ahead, *(other for of in ahead.values() for other in of)}:
+        levels.setdefault(_below(name, ahead), []).append(name)
+    if levels:
+        of_level = (levels[depth] for depth in sorted(levels, reverse=True))
+        said.append(" > ".join(", ".join(map(looks.embedding, looks.in_order(names))) for names in of_level))
+    return "; ".join(said)
+
+
+def _below(name: str, ahead: Mapping[str, Collection[str]]) -> int:
+    """How many levels are below an embedding in the paper's ordering."""
+    return max((1 + _below(other, ahead) for other in ahead.get(name, ())), default=0)
+
+
+def plots_of_reading(looks: Looks, reading: str) -> list[list[Plot]]:
+    """The rows of a figure of one reading: a plot an environment and agent, three a row."""
+    cells = looks.cells_under(reading)
+    places = sorted({(cell.environment, cell.agent) for cell in cells}, key=lambda place: looks.place(*place))
+    plots = [
+        Plot(
+            [cell for cell in cells if (cell.environment, cell.agent) == place],
+            f"{looks.environment(place[0])} ({looks.agent(place[1])})",
+        )
+        for place in places
+    ]
+    return [plots[start : start + 3] for start in range(0, len(plots), 3)]
+
+
 def learning_curves(
-    cells: Sequence[Cell],
+    rows: Sequence[Sequence[Plot]],
     curves: pl.DataFrame,
     final: pl.DataFrame,
     looks: Looks,
+    success: Mapping[str, float],
     missing: Sequence[Cell] = (),
     stamp: str = "",
+    behind: pl.DataFrame | None = None,
 ) -> Figure:
-    """Average return over the last 10 episodes against epochs: every seed faint, mean ± standard deviation over seeds.
+    """Average return over the last 10 episodes against epochs, a plot for each of `rows`, with one legend.
 
-    A plot for each environment and agent of `cells`, at most three in a row; plots of one environment share an axis.
-    Horizontal lines show the optimal and the random policy's return where they are known.
+    A cell is drawn by the mean over its seeds with the 95 % interval of that mean (Student's t), or, where some of its
+    runs succeed and some do not, by each seed: no run is near such a mean. A point is the mean of a block of epochs.
+    Plots of one environment in a row share an axis. Horizontal lines are the returns of the optimal and the random
+    policy.
 
     Args:
-        cells: what is drawn, of one reading.
         curves, final: the tables of the study.
-        missing: cells without a run; the legend says so.
+        success: the return above which a run succeeds, by environment.
+        missing: cells without a run; their plot says so.
         stamp: printed across each plot.
+        behind: curves of another study, drawn light behind these, as far as these go.
     """
-    plots = sorted({(cell.environment, cell.agent) for cell in cells}, key=lambda plot: looks.place(*plot))
-    columns, alone = min(3, len(plots)), len(plots) == 1
-    rows = -(-len(plots) // columns)
-    one = len({environment for environment, _ in plots}) == 1
+    shown = [plot for row in rows for plot in row]
+    columns = max(map(len, rows), default=1)
     with mpl.rc_context(STYLE):
-        size = (3.6, 3.1) if alone else (2.6 * columns, 3.3 * rows)
-        figure = Figure(figsize=size, layout="constrained")
-        grid = figure.subplots(rows, columns, sharey=one, squeeze=False)
-        for axes in grid.flat[len(plots) :]:
-            axes.axis("off")
-        for axes, (environment, agent) in zip(grid.flat, plots, strict=False):
-            own = [cell for cell in cells if (cell.environment, cell.agent) == (environment, agent)]
-            here = _runs_of(curves, own)
-            _curves_of_agent(axes, here, [cell for cell in own if cell in missing], looks)
-            _reference_returns(axes, _runs_of(final, own))
-            title = looks.environment(environment)
-            axes.set_title(f"{title} ({looks.agent(agent)})", fontsize=None if one else 8.5)
-            _legend_below(axes, narrow=not alone)
-            _stamp(axes, stamp)
-        for line in range(rows):
-            shown = {environment for environment, _ in plots[line * columns : (line + 1) * columns]}
-            grid[line, 0].set_ylabel(f"Average return, last 10 episodes{_means(curves, shown)}")
+        alone = len(shown) == 1
+        width, height = (4.2, 3.2) if alone else (2.24 * columns, 2.25 * len(rows) + 0.3)
+        figure = Figure(figsize=(width, height), layout="constrained")
+        grid = figure.subplots(len(rows), columns, squeeze=False)
+        for line, row in zip(grid, rows, strict=True):
+            for axes, plot in zip(line, row, strict=False):
+                _curves_of(axes, plot, _runs_of(curves, plot.cells), _runs_of(final, plot.cells), looks, success)
+                if behind is not None:
+                    _light(axes, _runs_of(behind, plot.cells), looks)
+                _reference_returns(axes, _runs_of(final, plot.cells))
+                _lacking(axes, [looks.embedding(cell.embedding) for cell in plot.cells if cell in missing])
+                stamped(axes, stamp, 1.22)
+            if len(row) > 1 and len({cell.environment for plot in row for cell in plot.cells}) == 1:
+                low, high = zip(*(axes.get_ylim() for axes in line[: len(row)]), strict=True)
+                for axes in line[: len(row)]:
+                    axes.set_ylim(min(low), max(high))
+            line[0].set_ylabel("Return", fontsize=8)
+        for axes in grid.flat:
+            if not axes.get_title(loc="left"):
+                axes.axis("off")
+        names = looks.in_order({cell.embedding for plot in shown for cell in plot.cells})
+        handles = [Line2D([], [], linewidth=1.5, label=looks.embedding(name), **looks.style(name)) for name in names]
+        free = next((axes for axes in grid.flat if not axes.axison), None)
+        if free is None:
+            figure.legend(handles=handles, loc="outside lower center", ncols=2 if alone else 3)
+        else:
+            free.legend(handles=handles, loc="center left", fontsize=8.5, handlelength=3)
     return figure
 
 
@@ -108,49 +194,85 @@ def _runs_of(table: pl.DataFrame, cells: Sequence[Cell]) -> pl.DataFrame:
     return table.join(keys, on=KEYS, how="semi", maintain_order="left")
 
 
-def _means(curves: pl.DataFrame, environments: Collection[str]) -> str:
-    """What the axis says where a point of a curve stands for several epochs."""
-    epochs = (curves.filter(environment=environment)["epoch"].n_unique() for environment in environments)
-    widths = sorted({block_width(count) for count in epochs})
-    if widths[-1] == 1:
-        return ""
-    return f"\n(means of {' to '.join(map(str, sorted({widths[0], widths[-1]})))} epochs)"
-
-
-def _legend_below(axes: Axes, narrow: bool) -> None:
-    """The legend under a plot: in two columns, unless the plot is narrow or a word too long for it."""
-    _, labels = axes.get_legend_handles_labels()
-    columns = 1 if narrow or max((len(str(label)) for label in labels), default=0) > 26 else 2
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.24), ncols=columns, handlelength=2.6, columnspacing=1.4)
-
-
-def _curves_of_agent(axes: Axes, rows: pl.DataFrame, missing: Sequence[Cell], looks: Looks) -> None:
-    """Draw every embedding's curve: seeds, spread, mean."""
+def _curves_of(
+    axes: Axes, plot: Plot, rows: pl.DataFrame, ends: pl.DataFrame, looks: Looks, success: Mapping[str, float]
+) -> None:
+    """Draw every embedding's curve: the mean with its interval, or the seeds."""
     for embedding in looks.in_order(rows["embedding"].unique()):
-        points = blocks(rows.filter(pl.col("embedding") == embedding))
-        look, n = looks.style(embedding), points["seed"].n_unique()
-        same: dict[str, Any] = {"data": points.to_pandas(), "x": "epoch", "y": "mean_return", "ax": axes}
-        sns.lineplot(**same, units="seed", estimator=None, color=look["color"], linewidth=0.5, alpha=0.28)
-        band = {"errorbar": "sd", "err_kws": {"alpha": 0.13, "linewidth": 0}} if n > 1 else {"errorbar": None}
-        sns.lineplot(**same, **band, **look, linewidth=1.5, zorder=3, label=f"{looks.embedding(embedding)} (n = {n})")
-    for cell in missing:
-        axes.plot([], [], " ", label=f"{looks.embedding(cell.embedding)}: missing")
-    axes.set(xlabel="Epoch", ylabel="")
-    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        points = blocks(rows.filter(pl.col("embedding") == embedding)).pivot(
+            "seed", index="epoch", values="mean_return"
+        )
+        epochs, returns = points["epoch"].to_numpy(), points.drop("epoch").to_numpy()
+        look, n = looks.style(embedding), returns.shape[1]
+        if n == 1 or divided(ends.filter(pl.col("embedding") == embedding), success):
+            axes.plot(epochs, returns, **look, linewidth=0.7, alpha=0.8)
+            continue
+        mean = returns.mean(axis=1)
+        half = stats.t.ppf((1 + statistics.CONFIDENCE) / 2, n - 1) * returns.std(axis=1, ddof=1) / np.sqrt(n)
+        axes.fill_between(epochs, mean - half, mean + half, color=look["color"], alpha=0.18, linewidth=0)
+        axes.plot(epochs, mean, **look, linewidth=1.4, zorder=3)
+    seeds = rows.group_by(KEYS).agg(pl.col("seed").n_unique())["seed"].unique().sort().to_list()
+    remark = f"paper: {plot.remark}; " if plot.remark else ""
+    axes.set_title(plot.title, loc="left", fontsize=8.5, pad=14)
+    said = f"{remark}n = {' to '.join(map(str, seeds[:1] + seeds[1:][-1:]))}" if seeds else remark.rstrip("; ")
+    axes.annotate(said, (0, 1), (0, 4), "axes fraction", textcoords="offset points", fontsize=6.8, color="#444444")
+    axes.set_xlabel("Epoch", fontsize=7.5, labelpad=1)
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(6))
+    axes.tick_params(labelsize=7.5, length=2.5)
     axes.margins(x=0)
-    if rows.height:
-        _steps_axis(axes, rows)
+    axes.set_xlim(left=0)
+
+
+def divided(ends: pl.DataFrame, success: Mapping[str, float]) -> bool:
+    """Whether some runs of a cell succeed and some do not. ends: its rows of the table `final`."""
+    above = [
+        row["final_return"] > success[row["environment"]]
+        for row in ends.rows(named=True)
+        if row["environment"] in success
+    ]
+    return any(above) and not all(above)
+
+
+def _light(axes: Axes, rows: pl.DataFrame, looks: Looks) -> None:
+    """The means of another study's curves in a light tone, as far as the axis goes."""
+    low, high = axes.get_xlim()
+    for embedding in looks.in_order(rows["embedding"].unique()):
+        points = blocks(rows.filter((pl.col("embedding") == embedding) & (pl.col("epoch") <= high)))
+        mean = points.group_by("epoch", maintain_order=True).agg(pl.col("mean_return").mean()).sort("epoch")
+        axes.plot(
+            mean["epoch"], mean["mean_return"], color=looks.style(embedding)["color"], linewidth=3, alpha=0.25, zorder=1
+        )
+    axes.set_xlim(low, high)
+
+
+def _lacking(axes: Axes, names: Sequence[str]) -> None:
+    """Say in a plot which of its cells have no run."""
+    if names:
+        axes.text(
+            0.98,
+            0.04,
+            f"{', '.join(names)}: missing",
+            transform=axes.transAxes,
+            ha="right",
+            fontsize=7,
+            color="#b00020",
+        )
+
+
+POINTS = 100
+"""A curve is drawn by at most so many points."""
 
 
 def block_width(epochs: int) -> int:
-    """How many epochs one point of a curve stands for: the fewest that leave at most 250 points."""
-    return max(1, -(-epochs // 250))
+    """How many epochs one point of a curve stands for: the fewest that leave at most `POINTS` points."""
+    return max(1, -(-epochs // POINTS))
 
 
 def blocks(rows: pl.DataFrame) -> pl.DataFrame:
     """A row per seed and block of `block_width` epochs of one cell: seed, the last epoch, and the mean of mean_return.
 
-    More points than a plot has dots to show would only draw noise as a thick line.
+    More points would draw noise as a thick line.
     """
     width = block_width(rows["epoch"].n_unique())
     block = ((pl.col("epoch") - 1) // width).alias("block")
@@ -161,34 +283,21 @@ def blocks(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _steps_axis(axes: Axes, rows: pl.DataFrame) -> None:
-    """A second axis on top that counts environment steps, which are proportional to epochs."""
-    last = rows.sort("epoch").row(-1, named=True)
-    per_epoch = last["env_steps"] / last["epoch"]
-    top = axes.secondary_xaxis("top", functions=(lambda e: e * per_epoch, lambda s: s / per_epoch))
-    top.xaxis.set_major_locator(MaxNLocator(4))
-    top.xaxis.set_major_formatter(EngFormatter(sep=""))
-    top.set_xlabel("Environment steps", fontsize=7.5, color="#666666", labelpad=3)
-    top.tick_params(labelsize=7.5, colors="#666666", width=0.5, length=2.5)
-    top.spines["top"].set_visible(True)
-    top.spines["top"].set_color("#bbbbbb")
-
-
 def _reference_returns(axes: Axes, runs: pl.DataFrame) -> None:
-    """Lines for the optimal and the random policy, named at the right edge of the plot."""
-    lines = (("optimal_return", "optimal", (0, (6, 2)), -2), ("random_return", "random", (0, (2, 2)), 2))
-    for column, name, style, shift in lines:
+    """Lines for the optimal and the random policy, named inside the plot at its right edge."""
+    for column, name, below in (("optimal_return", "optimal", True), ("random_return", "random", False)):
         known = runs[column].drop_nans().unique()
         if len(known) == 1:
-            axes.axhline(known[0], color="#7a7a7a", linewidth=0.8, linestyle=style, zorder=1)
+            axes.axhline(known[0], color="#999999", linewidth=0.7, zorder=1)
             axes.annotate(
-                f"{name} {known[0]:.4g}".replace("-", "−"), xy=(1, known[0]), xytext=(-2, shift),
-                xycoords=("axes fraction", "data"), textcoords="offset points", fontsize=7, color="#555555",
-                ha="right", va="top" if shift < 0 else "bottom",
+                f"{name} {known[0]:.3g}".replace("-", "−"), (1, known[0]), (-2, -2 if below else 2),
+                xycoords=("axes fraction", "data"), textcoords="offset points", fontsize=6.5, color="#555555",
+                ha="right", va="top" if below else "bottom", zorder=4,
+                bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "alpha": 0.75, "linewidth": 0},
             )  # fmt: skip
 
 
-def _stamp(axes: Axes, stamp: str, height: float = 1.14) -> None:
+def stamped(axes: Axes, stamp: str, height: float = 1.14) -> None:
     """Print `stamp` across a plot, behind its curves, and above its left corner, where nothing can cover it.
 
     height: of the second one, in heights of the plot.
@@ -203,133 +312,101 @@ def _stamp(axes: Axes, stamp: str, height: float = 1.14) -> None:
         across.set_in_layout(False)
 
 
-def figure_1(stamp: str = "") -> Figure:
-    """Figure 1: (a) the overall architecture; (b) the model of the environment that learns φ and g."""
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(7.2, 2.9), layout="constrained")
-        left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
-        for axes, title in ((left, "(a) Overall architecture"), (right, "(b) Embedding model")):
-            _canvas(axes, title)
-            _stamp(axes, stamp)
-        for x, text in ((2.0, r"$\phi$"), (5.0, r"$\pi_i$"), (8.0, r"$f$")):
-            _box(left, (x, 3.6), text, learnt=text != r"$\pi_i$")
-        _box(left, (5.0, 0.9), "Environment", width=4.2)
-        _arrow(left, (2.7, 3.6), (4.3, 3.6), r"$X_t$")
-        _arrow(left, (5.7, 3.6), (7.3, 3.6), r"$E_t$")
-        _arrow(left, (8.7, 3.6), (9.6, 3.6), "", bare=True)
-        _arrow(left, (9.6, 3.6), (9.6, 0.9), "", bare=True)
-        _arrow(left, (9.6, 0.9), (7.1, 0.9), r"$A_t$")
-        _arrow(left, (2.9, 0.9), (0.4, 0.9), r"$S_{t+1},\, R_t$", bare=True)
-        _arrow(left, (0.4, 0.9), (0.4, 3.6), "", bare=True)
-        _arrow(left, (0.4, 3.6), (1.3, 3.6), r"$S_t$")
-        left.text(5.0, 5.15, r"overall policy $\pi_o$", ha="center", fontsize=8, color="#666666")
-        left.plot([1.1, 1.1, 8.9, 8.9], [4.6, 4.85, 4.85, 4.6], color="#999999", linewidth=0.8)
-        for y, name, start, result in ((4.0, r"$\phi$", r"$S_t$", r"$X_t$"), (1.2, r"$g$", r"$A_t$", r"$E_t$")):
-            _box(right, (3.0, y), name, learnt=True)
-            _arrow(right, (0.9, y), (2.3, y), start)
-            _arrow(right, (3.7, y), (5.6, 3.0 if y > 2 else 2.2), result)
-        _box(right, (6.3, 2.6), r"$T$", learnt=True, height=1.7)
-        _arrow(right, (7.0, 2.6), (9.3, 2.6), r"$\hat{P}(S_{t+1})$")
-    return figure
+class Row(NamedTuple):
+    """A row of a specification curve: an agent under a reading, "" the primary one; records by column."""
+
+    agent: str
+    reading: str
+    records: Mapping[tuple[str, str], Mapping[str, Any]]
 
 
-def figure_3(stamp: str = "") -> Figure:
-    """Figure 3: the policy π′ᵢ, which takes a raw state and gives an embedded action."""
+def specification_rows(records: Sequence[Mapping[str, Any]], looks: Looks) -> tuple[list[tuple[str, str]], list[Row]]:
+    """Columns (embedding compared with, measure) and rows of a specification curve.
+
+    Rows stand by agent: the primary reading first, then the others, the largest effect of the first column on top.
+
+    records: of claims.json and readings.json on one panel. Claims on other embeddings than that of the first record,
+    and on epochs, are left out.
+    """
+    shown = [one for one in records if one["measure"] in ("end", "speed") and one["first"][2] == records[0]["first"][2]]
+    others = looks.in_order({one["second"][2] for one in shown})[::-1]
+    tested = {(one["second"][2], one["measure"]) for one in shown if _tested(one)}
+    columns = [column for other in others for column in ((other, "end"), (other, "speed")) if column in tested]
+    cells: dict[tuple[str, str], dict[tuple[str, str], Mapping[str, Any]]] = {}
+    for one in shown:
+        cells.setdefault((one["first"][1], one["reading"]), {})[one["second"][2], one["measure"]] = one
+    rows = [
+        Row(agent, reading, of) for (agent, reading), of in cells.items() if any(_tested(one) for one in of.values())
+    ]
+
+    def place(row: Row) -> tuple[tuple[int, int, str, str], bool, float]:
+        effects = [row.records[column]["effect"] for column in columns if _tested(row.records.get(column))]
+        return looks.place("", row.agent), row.reading != "", -effects[0]
+
+    return columns, sorted(rows, key=place)
+
+
+def _tested(record: Mapping[str, Any] | None) -> bool:
+    return record is not None and record["low"] is not None
+
+
+def figure_specification(records: Sequence[Mapping[str, Any]], looks: Looks, stamp: str = "") -> Figure:
+    """Effects of one panel's claims under every reading: a row a reading, a column a comparison and measure.
+
+    The grey band is smaller than the margin. Colour and marker show the verdict. See `specification_rows`.
+    """
+    columns, rows = specification_rows(records, looks)
+    agents = list(dict.fromkeys(row.agent for row in rows))
+    lines: list[Row | str] = []
+    for agent in agents:
+        lines += [looks.agent(agent)] * (len(agents) > 1) + [row for row in rows if row.agent == agent]
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(4.2, 2.6), layout="constrained")
-        axes = figure.subplots()
-        _canvas(axes, "")
-        _stamp(axes, stamp)
-        axes.add_patch(
-            FancyBboxPatch(
-                (1.1, 2.7), 5.0, 1.9, boxstyle="round,pad=0.1", fill=False, edgecolor="#999999", linestyle="--"
-            )
+        height = 0.145 * len(lines) + 0.8
+        figure = Figure(figsize=(6.7, height), layout="constrained")
+        grid = figure.subplots(1, len(columns), sharey=True, sharex=True, squeeze=False)[0]
+        for axes, (other, measure) in zip(grid, columns, strict=True):
+            axes.axvline(0, color="#888888", linewidth=0.8)
+            for y, line in enumerate(lines):
+                if isinstance(line, Row):
+                    _effect(axes, y, line.records.get((other, measure)))
+            shown = [row.records[other, measure] for row in rows if _tested(row.records.get((other, measure)))]
+            for margin in {one["margin"] for one in shown[:1]}:
+                axes.axvspan(-margin if shown[0]["kind"] == "comparable" else 0, margin, color="#e9e9e9", zorder=0)
+            axes.set_title(f"against {looks.embedding(other)}: {measure}", fontsize=8.5)
+            axes.tick_params(labelsize=7.5, length=2)
+            axes.tick_params(axis="y", length=0)
+            axes.xaxis.set_major_locator(MaxNLocator(5))
+            axes.grid(visible=False, axis="y")
+            stamped(axes, stamp)
+        grid[0].set_yticks(range(len(lines)), [_said(line) for line in lines])
+        for label, line in zip(grid[0].get_yticklabels(), lines, strict=True):
+            label.set_fontweight("bold" if isinstance(line, str) or not line.reading else "normal")
+        grid[0].set_ylim(len(lines) - 0.4, -0.6)
+        unit = (
+            "return" if rows[0].records and next(iter(rows[0].records.values()))["unit"] == "return" else "normalized"
         )
-        axes.text(3.6, 4.85, r"$\pi'_i$", ha="center", va="bottom", fontsize=10)
-        for x, text in ((2.0, r"$\phi$"), (5.1, r"$\pi_i$"), (8.2, r"$f$")):
-            _box(axes, (x, 3.6), text, learnt=text != r"$\pi_i$")
-        _box(axes, (5.0, 0.9), "Environment", width=4.2)
-        _arrow(axes, (2.7, 3.6), (4.4, 3.6), r"$X_t$")
-        _arrow(axes, (5.8, 3.6), (7.5, 3.6), r"$E_t$")
-        _arrow(axes, (8.9, 3.6), (9.6, 3.6), "", bare=True)
-        _arrow(axes, (9.6, 3.6), (9.6, 0.9), "", bare=True)
-        _arrow(axes, (9.6, 0.9), (7.1, 0.9), r"$A_t$")
-        _arrow(axes, (2.9, 0.9), (0.4, 0.9), r"$S_{t+1}$", bare=True)
-        _arrow(axes, (0.4, 0.9), (0.4, 3.6), "", bare=True)
-        _arrow(axes, (0.4, 3.6), (1.3, 3.6), r"$S_t$")
-    return figure
-
-
-def figure_4(
-    walls: Sequence[Sequence[float]],
-    goal: Sequence[float],
-    start: Sequence[float],
-    actuators: int,
-    reach: float,
-    stamp: str = "",
-) -> Figure:
-    """Figure 4: the gridworld. Obstacles grey, goal blue, agent red with the directions of its actuators.
-
-    walls, goal: boxes (x0, y0, x1, y1) of the unit square; start: (x, y); reach: length of the longest step, of which
-    half an arrow is drawn.
-    """
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(3.2, 3.1), layout="constrained")
-        axes = figure.subplots()
-        for box, color in (*((wall, "#8c8c8c") for wall in walls), (goal, "#0072B2")):
-            axes.add_patch(Rectangle((box[0], box[1]), box[2] - box[0], box[3] - box[1], color=color, linewidth=0))
-        x, y = start
-        for k in range(actuators):
-            angle = 2 * np.pi * k / actuators
-            tip = (x + reach / 2 * np.cos(angle), y + reach / 2 * np.sin(angle))
-            axes.annotate("", tip, (x, y), arrowprops={"arrowstyle": "->", "linewidth": 0.6, "color": "#b9706a"})
-        axes.plot([x], [y], "o", color="#c8322b", markersize=6, zorder=3)
-        axes.annotate("agent", (x + 0.55 * reach, y), fontsize=8, color="#8f1f1a", va="center")
-        middle = ((goal[0] + goal[2]) / 2, goal[3])
-        axes.annotate("goal", middle, (0, 3), textcoords="offset points", fontsize=8, color="#0072B2", ha="center")
-        axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
-        axes.spines[["top", "right"]].set_visible(True)
-        axes.grid(visible=False)
-        _stamp(axes, stamp)
-    return figure
-
-
-def figure_claims(records: Sequence[Mapping[str, Any]], stamp: str = "") -> Figure:
-    """Every tested comparison: effect with its 95 % interval in units of its margin, against the range of the margin.
-
-    records: those of claims.json. A claim "better" or "faster" is supported where the interval lies right of 0 and
-    contradicted where it lies left of 1; "comparable" is supported where it lies between −1 and 1.
-    """
-    tested = [record for record in records if record["low"] is not None]
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(6.6, 0.9 + 0.3 * max(1, len(tested))), layout="constrained")
-        axes = figure.subplots()
-        axes.axvspan(-1, 1, color="#eeeeee", zorder=0)
-        axes.axvline(0, color="#888888", linewidth=0.8)
-        for row, record in enumerate(reversed(tested)):
-            look = VERDICT_LOOKS[record["verdict"]]
-            low, effect, high = (record[key] / record["margin"] for key in ("low", "effect", "high"))
-            axes.plot([low, high], [row, row], color=look["color"], linewidth=1.6, solid_capstyle="butt")
-            axes.plot([effect], [row], look["marker"], color=look["color"], markersize=5.5)
-        axes.set_yticks(range(len(tested)), [f"{r['figure']}: {r['aspect']}" for r in reversed(tested)], fontsize=8)
-        axes.set_xscale("symlog", linthresh=2, linscale=1.2)
-        axes.xaxis.set_major_locator(FixedLocator([-100, -10, -1, 0, 1, 10, 100]))
-        axes.xaxis.set_major_formatter("{x:g}")
-        axes.xaxis.set_minor_locator(NullLocator())
-        ends = [abs(record[key] / record["margin"]) for record in tested for key in ("low", "high")]
-        axes.set_xlim(-max(12.0, *ends) * 1.1, max(12.0, *ends) * 1.1)
-        axes.set_ylim(-0.7, max(1, len(tested)) - 0.3)
-        axes.set_xlabel("Effect in margins (grey: smaller than the margin)")
+        figure.supxlabel(f"Effect with its interval ({unit})", fontsize=8)
         handles = [
-            Line2D([], [], color=look["color"], marker=look["marker"], markersize=5.5, label=verdict)
+            Line2D([], [], markersize=4.5, linewidth=1.3, label=verdict, **look)
             for verdict, look in VERDICT_LOOKS.items()
+            if any(_tested(one) and one["verdict"] == verdict for row in rows for one in row.records.values())
         ]
-        axes.legend(
-            handles=handles, loc="upper center", bbox_to_anchor=(0.4, -0.55 / max(1.5, 0.3 * len(tested))), ncols=3
-        )
-        axes.grid(visible=False, axis="y")
-        _stamp(axes, stamp)
+        figure.legend(handles=handles, loc="outside upper center", ncols=3)
     return figure
+
+
+def _said(line: Row | str) -> str:
+    return line if isinstance(line, str) else line.reading or "primary reading"
+
+
+def _effect(axes: Axes, y: int, record: Mapping[str, Any] | None) -> None:
+    """One effect with its interval; a dash where it was not tested."""
+    if record is None or not _tested(record):
+        axes.annotate("–", (0, y), color="#888888", fontsize=7, ha="center", va="center")
+        return
+    look = VERDICT_LOOKS[record["verdict"]]
+    axes.plot([record["low"], record["high"]], [y, y], color=look["color"], linewidth=1.3, solid_capstyle="butt")
+    axes.plot([record["effect"]], [y], markersize=4, **look)
 
 
 def figure_ablations(final: pl.DataFrame, looks: Looks, missing: Sequence[Cell] = (), stamp: str = "") -> Figure:
@@ -361,7 +438,7 @@ def figure_ablations(final: pl.DataFrame, looks: Looks, missing: Sequence[Cell] 
             axes.grid(visible=False, axis="y")
             axes.set_title(f"{looks.environment(environment)} ({looks.agent(agent)})")
             axes.set_xlabel("Final return")
-            _stamp(axes, stamp)
+            stamped(axes, stamp)
     return figure
 
 
@@ -409,7 +486,7 @@ def figure_embeddings(actions: pl.DataFrame, measured: pl.DataFrame, looks: Look
                 axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
                 axes.locator_params(nbins=4)
                 axes.tick_params(labelsize=7)
-                _stamp(axes, stamp, height=1.27)
+                stamped(axes, stamp, height=1.27)
             line[0].set_ylabel(looks.environment(environment), fontsize=8)
         if points is not None:
             bar = figure.colorbar(
@@ -428,7 +505,7 @@ def figure_maps(
     looks: Looks,
     stamp: str = "",
 ) -> Figure:
-    """What critics think every place of a gridworld is worth, and where their agents go: a column a representation.
+    """What critics think every place of a gridworld is worth, and where their agents go: a column an embedding.
 
     maps: embedding, seeds, x_bin, y_bin, value, visits (share of steps), of one environment and agent. walls, goal,
     start: as of `figure_4`. All values share one scale, all visits a logarithmic one; what was not visited is white.
@@ -456,7 +533,7 @@ def figure_maps(
                 _furnish(axes, walls, goal, start)
                 if column == "value":
                     axes.set_title(f"{looks.embedding(embedding)} (n = {rows['seeds'][0]})", fontsize=8.5)
-                _stamp(axes, stamp)
+                stamped(axes, stamp)
             if picture is not None:
                 figure.colorbar(picture, ax=line, shrink=0.85, pad=0.02).set_label(label, fontsize=8)
     return figure
@@ -492,7 +569,7 @@ def figure_sensitivity(search: pl.DataFrame, looks: Looks, stamp: str = "") -> F
                     continue
                 _scores(axes, here, name, looks)
                 axes.set_xlabel(SEARCHED[name], fontsize=8)
-                _stamp(axes, stamp)
+                stamped(axes, stamp)
             first = next((axes for axes in line if axes.axison), line[0])
             first.set_ylabel(f"{looks.environment(environment)}\n({looks.agent(agent)})", fontsize=7.5)
         shown = looks.in_order(search["embedding"].unique())
@@ -544,7 +621,7 @@ def figure_wall_times(hours: Mapping[Cell, float], looks: Looks, stamp: str = ""
             axes.margins(x=0.12)
             axes.set(title=looks.environment(environment), xlabel="Hours")
             axes.grid(visible=False, axis="y")
-            _stamp(axes, stamp)
+            stamped(axes, stamp)
     return figure
 
 
@@ -571,45 +648,12 @@ def figure_aggregates(aggregates: pl.DataFrame, profiles: pl.DataFrame, looks: L
         )
         right.legend(fontsize=7.5)
         for axes in (left, right):
-            _stamp(axes, stamp)
+            stamped(axes, stamp)
     return figure
 
 
 def _label(row: Mapping[str, Any], looks: Looks) -> str:
     return f"{looks.embedding(row['embedding'])} ({looks.agent(row['agent'])})"
-
-
-def _canvas(axes: Axes, title: str) -> None:
-    """An empty drawing of ten by six."""
-    axes.set(xlim=(-0.2, 10.2), ylim=(0, 5.6), title=title)
-    axes.axis("off")
-
-
-def _box(
-    axes: Axes, centre: tuple[float, float], text: str, width: float = 1.4, height: float = 1.3, learnt: bool = False
-) -> None:
-    """A box of a drawing; what the embedding model learns is tinted."""
-    corner = (centre[0] - width / 2, centre[1] - height / 2)
-    face = "#dcebf5" if learnt else "#f4f4f4"
-    axes.add_patch(
-        FancyBboxPatch(
-            corner, width, height, boxstyle="round,pad=0,rounding_size=0.18", facecolor=face, edgecolor="#444444"
-        )
-    )
-    axes.text(*centre, text, ha="center", va="center", fontsize=11 if text.startswith("$") else 9)
-
-
-def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], text: str, bare: bool = False) -> None:
-    """An arrow of a drawing with words above its middle; `bare`: a line without a head."""
-    style = "-" if bare else "-|>"
-    axes.annotate(
-        "",
-        end,
-        start,
-        arrowprops={"arrowstyle": style, "color": "#444444", "linewidth": 0.9, "shrinkA": 0, "shrinkB": 0},
-    )
-    middle = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
-    axes.annotate(text, middle, (0, 3), textcoords="offset points", ha="center", va="bottom", fontsize=8.5)
 
 
 def save(figure: Figure, base: Path) -> list[Path]:

@@ -10,16 +10,9 @@ from jsae.reporting import wording
 from jsae.reporting.context import Context, Record
 from jsae.reporting.document import number
 from jsae.reporting.looks import SEARCHED
-from jsae.reporting.sections import embeddings
+from jsae.reporting.sections import embeddings, summary
 from jsae.reporting.sections.environments import reference_return
 from jsae.training.columns import KEYS
-
-MARGINS: dict[claims.Measure, str] = {
-    "normalized_return": "{:g} of the normalized return",
-    "final_return": "{:g} of the final return",
-    "epochs": "{:g} of the epochs",
-}
-"""How the margin of each measure is said."""
 
 
 def named(study: Context) -> dict[str, object]:
@@ -98,36 +91,38 @@ def _of_search(study: Context) -> dict[str, str]:
         "same": "Learning rates and the like are the best that a search over the same grid has found for each.",
         "ours": f"{own['settings']} settings a cell, {own['seeds_per_setting']} runs each (seeds {own['seeds']}), of "
         f"the grids of {varied}; one setting in {own['factor']} is trained to the end. {len(best)} cells: "
-        f"ablations and transfers take what was found for the representation that they vary. Not searched: {kept}.",
+        f"ablations and transfers take what was found for the embedding that they vary. Not searched: {kept}.",
         "effect": "The section on the search shows what each hyper-parameter does.",
         "used": used,
     }
 
 
 def _of_verdicts(study: Context) -> dict[str, object]:
-    """How many claims there are, how they were judged and what came out."""
-    of = wording.counted(study.verdicts)
+    """How claims were judged and what came out."""
     on_jsae = [claim for claim in study.verdicts if claim["first"] and claim["first"][2].startswith("jsae")]
-    counts = ", ".join(f"{count} {verdict}" for verdict, count in wording.counted(on_jsae).items())
-    margins = (said.format(study.book.margins[measure]) for measure, said in MARGINS.items())
-    outcome = {
-        "smoke": "This is a smoke test: everything ran, nothing was learnt, and nothing here is a result.",
-        "preview": "This is a preview: it trains each run for a small part of the paper's epochs and gives no verdict.",
-        "paper": f"{of['supported']} of them are supported, {of['contradicted']} contradicted and {of['inconclusive']} "
-        f"inconclusive at this budget; {of['not tested']} are not tested. Of the {len(on_jsae)} in which JSAE is "
-        f"compared with something: {counts}.",
-    }
     return {
         "sentences": len({claim["sentence"] for claim in study.verdicts}),
         "claims": len(study.verdicts),
-        "outcome": outcome[study.scale],
-        "of_no_learning": sum("nothing of learning" in claim["remark"] for claim in study.verdicts),
-        "margins": ", ".join(margins),
-        "smoothing": claims.SMOOTHING,
+        "counts": wording.listed(
+            [f"{count} {verdict}" for verdict, count in wording.counted(on_jsae).items() if count]
+        ),
+        "found": summary.leads(study) if study.compared else "",
+        "headline": summary.headline(study.verdicts),
+        "explained": summary.explained(study),
+        "margins": ", ".join(_margins(study.book)),
         "power": f"{100 * study.book.power:g} %",
+        "window": study.book.window,
+        "plan": study.plan,
         "confidence": study.confidence,
         "usual": f"{100 * statistics.CONFIDENCE:g} %",
     }
+
+
+def _margins(book: claims.Claims) -> Iterator[str]:
+    """Each margin in words."""
+    units = {"normalized": "{:g} of random → optimal", "return": "a return of {:g}", "epochs": "{:g} of the epochs"}
+    for kind, of in book.margins.items():
+        yield f"{kind} {' or '.join(units[unit].format(margin) for unit, margin in of.items())}"
 
 
 def _of_runs(study: Context) -> dict[str, object]:
@@ -140,9 +135,9 @@ def _of_runs(study: Context) -> dict[str, object]:
         "runs": len(study.final),
         "cells": study.final.select(KEYS).n_unique(),
         "expected_cells": len(study.looks.cells),
-        "seeds": ", ".join(map(str, sorted(study.final["seed"].unique()))),
+        "seeds": wording.spans(study.final["seed"].unique().sort().to_list()),
         "missing_cells": len(study.missing),
-        "share": " to ".join(f"{number(100 * share, 2)} %" for share in sorted({min(shares), max(shares)})),
+        "share": " to ".join(dict.fromkeys(f"{number(100 * share, 2)} %" for share in (min(shares), max(shares)))),
         "searching_seeds": study.parameters["search"]["seeds"],
         "samples": pretraining(study, {name: one for name, one in study.environments.items() if name in panels}),
     }

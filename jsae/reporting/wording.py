@@ -10,13 +10,11 @@ from jsae.reporting.looks import Looks
 
 VERDICTS = ("supported", "inconclusive", "contradicted")
 """Verdicts of a claim that was tested."""
-UNITS = {
-    "normalized_return": "normalized",
-    "normalized_mean_over_training": "normalized",
-    "final_return": "return",
-    "mean_over_training": "return",
-}
-"""In what a difference of a measure is counted, epochs apart."""
+MEASURES = {"end": "end", "speed": "speed", "epochs": "faster"}
+"""What tables call a claim's measure."""
+UNITS = {"normalized": "", "return": " return", "epochs": " epochs", "share": " of the runs"}
+"""What stands behind an effect; captions say what a number without a unit is."""
+NORMALIZED = "Without a unit: share of the way from the random to the optimal return."
 
 
 def cell(looks: Looks, row: Iterable[str]) -> tuple[str, str, str]:
@@ -39,46 +37,67 @@ def known(column: str, rows: pl.DataFrame) -> str:
     return level(column, values) if len(values) else ""
 
 
-def effect(claim: Record) -> str:
-    """Effect of a claim in the unit of its measure, with its interval where there is one."""
-    if claim["low"] is not None:
-        return f"{interval(claim)} {claim['measure'].replace('_', ' ')}"
-    if claim["effect"] is None:
+def effect(record: Record, digits: int = 3) -> str:
+    """An effect with its interval and unit; of a fact, what was measured and its value; empty where there is none."""
+    if record["effect"] is None:
         return ""
-    whole = isinstance(claim["effect"], int)
-    return f"{claim['measure']}: {claim['effect'] if whole else number(claim['effect'])}"
-
-
-def difference(record: Record) -> str:
-    """A difference of means with its interval and unit."""
-    return f"{interval(record)} {UNITS[record['measure']]}"
+    if record["low"] is not None:
+        return interval(record, digits) + UNITS[record["unit"]]
+    shown = str(record["effect"]) if isinstance(record["effect"], int) else number(record["effect"])
+    return shown + UNITS[record["unit"]] if record["unit"] in UNITS else f"{record['unit']}: {shown}"
 
 
 def ahead(looks: Looks, claim: Record) -> str:
-    """Which of a claim's two embeddings has the higher mean return over training, if the interval leaves out zero."""
-    over = claim["over_training"]
-    if over["low"] > 0:
+    """Which of a claim's two embeddings is ahead, if the interval leaves out zero."""
+    if claim["low"] > 0:
         return looks.embedding(claim["first"][2])
-    return looks.embedding(claim["second"][2]) if over["high"] < 0 else "neither, so far"
+    return looks.embedding(claim["second"][2]) if claim["high"] < 0 else "neither, so far"
 
 
-def seeds(claim: Record) -> object:
-    """Seeds of the two cells of a claim, or how many things a fact was checked on."""
-    return " / ".join(map(str, claim["n"])) if isinstance(claim["n"], list) else claim["n"]
+def seeds(record: Record) -> object:
+    """Seeds of the cells of a comparison, or how many things a fact was checked on."""
+    return " / ".join(map(str, record["n"])) if isinstance(record["n"], list) else record["n"]
 
 
-def verdict(claim: Record) -> str:
-    """The verdict of a claim with what else there is to say about it, as Markdown."""
-    more = claim["reason"]
-    if claim["verdict"] == "inconclusive":
-        more = "no number of seeds is likely to settle it"
-        if claim["seeds_needed"]:
-            more = f"about {claim['seeds_needed']:,} seeds a cell would settle it, as {claim['settles_as']}"
-    more = "; ".join(part for part in (more, claim["remark"]) if part)
-    return f"**{claim['verdict']}**" + (f" ({more})" if more else "")
+def condition(looks: Looks, claim: Record) -> str:
+    """What else there is to know about a verdict; empty where there is nothing."""
+    said = []
+    if claim["verdict"] == "not tested":
+        said.append(f"Not tested: {claim['reason']}.")
+    if any(claim["never"] or []):
+        late = (
+            f"{count} of {n} runs of {looks.embedding(end[2])}"
+            for count, n, end in zip(claim["never"], claim["n"], (claim["first"], claim["second"]), strict=True)
+            if count
+        )
+        said.append(f"{' and '.join(late)} never reach the level and count with all epochs.")
+    return " ".join(said)
+
+
+def settling(claim: Record) -> str:
+    """How many seeds a cell would settle an inconclusive claim, and as what; empty for another one."""
+    if claim["verdict"] != "inconclusive":
+        return ""
+    return f"{claim['seeds_needed']:,}, {claim['settles_as']}" if claim["seeds_needed"] else "no number"
 
 
 def counted(verdicts: Sequence[Record]) -> dict[str, int]:
     """How many of some claims got each verdict, those that were not tested last."""
     found = [claim["verdict"] for claim in verdicts]
     return {verdict: found.count(verdict) for verdict in (*VERDICTS, "not tested")}
+
+
+def listed(words: Sequence[str]) -> str:
+    """a, b and c."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1]))) if words else ""
+
+
+def spans(numbers: Sequence[int]) -> str:
+    """Ascending numbers with those that follow one another drawn together: "1, 5 to 9"."""
+    found: list[list[int]] = []
+    for one in numbers:
+        if found and one == found[-1][1] + 1:
+            found[-1][1] = one
+        else:
+            found.append([one, one])
+    return ", ".join(str(low) if low == high else f"{low} to {high}" for low, high in found)

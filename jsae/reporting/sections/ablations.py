@@ -24,7 +24,6 @@ def differences(study: Context) -> Iterator[document.Block]:
             + ".",
             "**Ablations** and what the paper compares. A dot is a seed; the bar is the {{usual}} interval of "
             "the mean (Student's t).",
-            wide=True,
         )
     else:
         yield document.note("No ablation has run in this study.")
@@ -36,7 +35,7 @@ def differences(study: Context) -> Iterator[document.Block]:
             "What sets ablations, controls and transfers apart from what they vary: differences with their "
             f"{study.confidence} intervals (Welch), not adjusted. The paper makes no claim on most of them, so there "
             "is no verdict.",
-            "ablations",
+            "ablations-table",
         )
     lost = [tuple(row[name] for name in KEYS) for row in study.missing if row["embedding"] in beyond]
     if lost:
@@ -47,25 +46,24 @@ def differences(study: Context) -> Iterator[document.Block]:
 def differences_table(study: Context, records: Sequence[Record], caption: str, name: str) -> document.Block:
     """A row for each pair of cells: the first, the second, and the differences of both measures.
 
-    Of the first only environment, agent and embedding: the caption says the reading.
+    The reading of the first stands by its environment.
     """
     ends = ["At the end"] if study.judged else []  # short runs say nothing about final performance
     return document.table(
-        ["Environment", "Agent", "Embedding", "Minus", "n", *ends, "Mean over training"],
+        ["Environment", "Agent", "Embedding", "Minus", "n", *ends, "Over all epochs"],
         [
             (
-                *wording.cell(study.looks, record["first"][:3]),
+                *wording.cell(study.looks, record["first"]),
                 other(study, record),
                 wording.seeds(record),
-                *(wording.difference(record["final"]) for _ in ends),
-                wording.difference(record["over_training"]),
+                *(wording.effect(record | record["end"]) for _ in ends),
+                wording.effect(record | record["speed"]),
             )
             for record in records
         ],
-        caption,
+        f"{caption} {wording.NORMALIZED}",
         numbers=["n"],
         name=name,
-        wide=True,
     )
 
 

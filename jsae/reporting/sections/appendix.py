@@ -17,7 +17,7 @@ def commands(study: Context) -> Iterator[document.Block]:
         ],
         "The exact command behind each curve.",
         prose=["Command"],
-        wide=True,
+        name="commands-table",
     )
 
 
@@ -28,7 +28,6 @@ def all_parameters(study: Context) -> Iterator[document.Block]:
         in_sections(study.values["rows"]),
         "All parameters of the study.",
         name="parameters-table",
-        wide=True,
     )
 
 

@@ -11,58 +11,34 @@ from jsae.training.columns import KEYS
 
 
 def tested(study: Context) -> Iterator[document.Block]:
-    """Every tested comparison: drawn, as it was judged, and with two choices made otherwise."""
+    """Every tested comparison, as it was judged."""
     claims = study.compared
     if not (study.judged and claims):
         return
-    yield document.figure(
-        study.figure("figure_claims"),
-        "Every tested comparison with its interval: "
-        + "; ".join(f"{claim['aspect']}: {claim['verdict']}" for claim in claims)
-        + ".",
-        "**Every tested comparison** in units of its margin, intervals not adjusted, colours after the adjustment. "
-        "Better and faster are supported right of zero; comparable is supported inside the grey band.",
-        wide=True,
-    )
     yield document.table(
-        ["Figure", "Claim", "Effect", "Margin", "n", "P", "p for", "p against", "Verdict"],
+        ["Panel", "Claim", "Measure", "Effect", "Margin", "n", "p for", "p against", "p perm.", "Verdict", "To settle"],
         [
             (
                 claim["figure"],
                 claim["aspect"],
+                wording.MEASURES[claim["measure"]],
                 wording.effect(claim),
-                f"{claim['margin']:g}",
+                number(claim["margin"]),
                 wording.seeds(claim),
-                number(claim["probability_of_improvement"], 2),
                 number(claim["p"], 2),
                 number(claim["p_against"], 2),
+                number(claim["p_permutation"], 2),
                 claim["verdict"],
+                wording.settling(claim),
             )
             for claim in claims
         ],
-        "Every tested comparison. P: how likely a random seed of the first cell is ahead of one of the second. p: "
-        "of the one-sided tests that would support and that would contradict the claim, adjusted for those judged "
-        "together.",
-        numbers=["Margin", "n", "P", "p for", "p against"],
-        wide=True,
-    )
-    yield document.table(
-        ["Figure", "Claim", "As judged", "Paired by seed", "Smoothed", "Verdict"],
-        [
-            (
-                claim["figure"],
-                claim["aspect"],
-                wording.effect(claim),
-                *(document.interval(claim[other]) if claim[other] else "" for other in ("paired", "smoothed")),
-                claim["verdict"],
-            )
-            for claim in claims
-        ],
-        "The same effects with one choice made otherwise, with intervals that are not adjusted. Paired by seed: the "
-        "mean difference between the runs with the same seed. Smoothed: the mean of {{smoothing}} epochs has to reach "
-        "the level, instead of one epoch. Added when the results were known; no verdict takes it into account.",
-        name="other-choices",
-        wide=True,
+        f"Every tested comparison. {wording.NORMALIZED} p for, p against: of the one-sided tests that would support "
+        "and that would contradict the claim, adjusted for those judged together. p perm.: of a two-sided permutation "
+        "test, not adjusted; it judges nothing. To settle: seeds a cell that would settle an inconclusive claim with "
+        "a power of {{power}}, and as what, if effect and spreads are what these seeds show.",
+        numbers=["Effect", "Margin", "n", "p for", "p against", "p perm.", "To settle"],
+        name="comparisons-table",
     )
 
 
@@ -87,7 +63,6 @@ def over_environments(study: Context) -> Iterator[document.Block]:
             for (agent,), rows in study.aggregates.group_by("agent", maintain_order=True)
         )
         + ".",
-        wide=True,
     )
 
 
@@ -96,7 +71,7 @@ def final_returns(study: Context) -> Iterator[document.Block]:
     steps = {tuple(row[:4]): row[4] for row in study.curves.group_by(KEYS).agg(pl.col("pi_iters").mean()).rows()}
     columns = ["n", "Final return", "Seeds", "Mean over training", "Normalized", "Policy steps"]
     yield document.table(
-        ["Environment", "Agent", "Representation", *columns],
+        ["Environment", "Agent", "Embedding", *columns],
         [
             (
                 *wording.cell(study.looks, map(str, cell)),
@@ -114,9 +89,8 @@ def final_returns(study: Context) -> Iterator[document.Block]:
         "Mean ± standard deviation over seeds; a reading other than the primary one stands by its environment. Final "
         "return: mean over the last tenth of the epochs, in the recommender system in the currency of the data set. "
         "Seeds: the lowest and the highest of them. Normalized: the share of the way from the random to the optimal "
-        "return. Policy steps: gradient steps of the actor an epoch, on average; where an epoch may have several, the "
-        "divergence ends them.",
+        "return. Policy steps: gradient steps of the actor an epoch, on average; where an epoch may have several, KL "
+        "early stopping ends them.",
         numbers=columns,
-        name="final-returns",
-        wide=True,
+        name="final-returns-table",
     )

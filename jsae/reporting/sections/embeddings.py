@@ -18,7 +18,7 @@ def pretraining(study: Context) -> Iterator[document.Block]:
     """How long each embedding was pre-trained, and whether it learnt anything."""
     columns = ["Epochs", "Held-out loss", "Chance loss"]
     yield document.table(
-        ["Environment", "Representation", *columns, "Better than chance"],
+        ["Environment", "Embedding", *columns, "Better than chance"],
         pretraining_rows(study.pretraining, study.looks),
         "Pre-training: epochs until the parameters that were kept (all seeds), their held-out loss (mean over seeds), "
         "and the loss of an embedding that knows nothing, where it is known.",
@@ -28,7 +28,7 @@ def pretraining(study: Context) -> Iterator[document.Block]:
 
 
 def pretraining_rows(losses: pl.DataFrame, looks: Looks) -> Iterator[tuple[str, ...]]:
-    """A row an environment, reading and representation."""
+    """A row an environment, reading and embedding."""
     keys = ("environment", "reading", "embedding")
     for (environment, reading, embedding), rows in losses.group_by(keys, maintain_order=True):
         epochs = sorted(rows["epochs"].unique())
@@ -50,27 +50,25 @@ def probes(study: Context) -> Iterator[document.Block]:
         yield document.figure(
             study.figure("figure_embeddings"),
             "Action embeddings of a gridworld in the plane, a point an action, coloured by the direction of its "
-            "motion, one plot a representation.",
+            "motion, one plot an embedding.",
             "**Action embeddings** of one seed after pre-training, coloured by the direction of each action's motion.",
-            wide=True,
         )
     if study.probes.is_empty():
         yield document.note("The embeddings of this study have not been measured.")
         return
     measures = ["ρ", "Loss", "Least", "Chance", "Gain", "Error of f", "Spread"]
     yield document.table(
-        ["Representation", *measures],
+        ["Embedding", *measures],
         probe_rows(study.probes, study.looks),
         "Pre-trained embeddings on fresh transitions: mean ± standard deviation over the seeds {{seeds}}; next to "
         "each environment the unit of its losses.",
         numbers=measures,
         name="probes",
-        wide=True,
     )
 
 
 def probe_rows(probes: pl.DataFrame, looks: Looks) -> Iterator[tuple[str, ...]]:
-    """A heading for each environment, below it a row for each representation.
+    """A heading for each environment, below it a row for each embedding.
 
     Controls are left out: their measures are those of the embedding vectors as learnt, before they change places.
     """
@@ -103,7 +101,6 @@ def maps(study: Context) -> Iterator[document.Block]:
             f"Maps of the square, {looks.environment(str(environment))}. {'; '.join(said)}.",
             f"**{looks.environment(str(environment))} ({looks.agent(str(agent))}):** values and visits. Walls "
             "white, goal and start red; what was never visited is white.",
-            wide=True,
         )
     if study.value_maps.is_empty():
         yield document.note("No agent of the gridworlds has been mapped in this study.")

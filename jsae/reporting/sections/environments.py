@@ -39,7 +39,7 @@ def reference_return(final: pl.DataFrame, environment: str, column: str, reading
     column: random_return or optimal_return.
     """
     found = final.filter(environment=environment, reading=reading)[column].drop_nans().unique()
-    return number(found[0], 4) if len(found) == 1 else "not known"
+    return number(found[0]) if len(found) == 1 else "not known"
 
 
 def overview(study: Context) -> Iterator[document.Block]:
@@ -58,30 +58,58 @@ def overview(study: Context) -> Iterator[document.Block]:
             )
             for name, environment in study.environments.items()
         ],
-        "Environments of this study. Random and optimal: expected return of an episode under the uniform random and "
-        "the best policy, by search, closed form or dynamic programming, under the primary reading.",
+        "Environments of this study. Steps: of an episode. Random and optimal: expected return of an episode under the "
+        "uniform random and the best policy, by search, closed form or dynamic programming, under the primary reading.",
         numbers=["States", "Actions", "Steps", "Random", "Optimal"],
-        wide=True,
     )
 
 
-def gridworld(study: Context) -> Iterator[document.Block]:
-    """Figure 4 of the paper, and what an agent returns that learns not to collide and never meets the goal."""
-    if study.figure("figure_4").exists():
+PICTURES = {
+    "gridworld": (
+        "The gridworld is a unit square with a red agent at the lower left, a blue goal at the upper left and two grey "
+        "walls between them.",
+        "Gridworld, after Figure 4 of the paper: goal blue, agent red with half of the longest move of each actuator, "
+        "obstacles grey.",
+    ),
+    "slot_machine": (
+        "The slot machine has reels of numbers, of which one row shows.",
+        "Slot machine: the reels of this study; the framed row pays.",
+    ),
+    "half_cheetah": (
+        "Half-Cheetah is a runner with two legs of three joints.",
+        "Half-Cheetah: a red dot is a torque.",
+    ),
+    "recommender": (
+        "The recommender shows an item after the last purchases, and the next purchase pays its price.",
+        "Recommender: the last purchases are the state, the recommended item is the action.",
+    ),
+}
+"""What a picture shows, for those who do not see it, and what its caption says, by the environment's module."""
+
+
+def pictures(study: Context) -> Iterator[document.Block]:
+    """A picture of each environment."""
+    modules = {environment["module"] for environment in study.environments.values()}
+    shown = [words for module, words in PICTURES.items() if module in modules]
+    if study.figure("figure_environments").exists():
         yield document.figure(
-            study.figure("figure_4"),
-            "The gridworld: a unit square with a red agent at the lower left, a blue goal at the upper left, "
-            "and two grey walls between them that form a corner.",
-            "**Figure 4.** The gridworld: goal blue, agent red with the directions of its actuators, obstacles grey.",
+            study.figure("figure_environments"),
+            f"Drawings of the environments. {' '.join(alt for alt, _ in shown)}",
+            f"**Environments.** {' '.join(caption for _, caption in shown)}",
+            name="figure-environments",
         )
-    idlers: dict[float, list[str]] = defaultdict(list)
+
+
+def idlers(study: Context) -> Iterator[document.Block]:
+    """What an agent returns that learns not to collide and never meets the goal of a gridworld."""
+    found: dict[float, list[str]] = defaultdict(list)
     for name, environment in study.environments.items():
         ends = study.primary.filter((pl.col("environment") == name) & pl.col("normalized_return").is_finite())
         if environment["module"] == "gridworld" and len(ends):
             idle = environment["dynamics"]["episode_length"] * environment["dynamics"]["step_reward"]
             random, optimal = ends[0, "random_return"], ends[0, "optimal_return"]
-            idlers[idle].append(f"{number((idle - random) / (optimal - random))} ({study.looks.environment(name)})")
-    for idle, shares in idlers.items():
+            found[idle].append(f"{number((idle - random) / (optimal - random))} ({study.looks.environment(name)})")
+    for idle, shares in found.items():
         yield document.note(
             f"In a gridworld, an agent that has learnt not to collide and never meets the goal returns {number(idle)}. "
             f"Of the way from random to optimal, this is {'; '.join(shares)}."

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from jsae.reporting import document
+from jsae.reporting import document, wording
 from jsae.reporting.context import Context
 from jsae.training.columns import KEYS
 
@@ -15,15 +15,17 @@ def untested_claims(study: Context) -> Iterator[document.Block]:
     if not study.judged:
         yield document.note("The runs are shorter than the paper's: no claim is tested at this scale.")
         return
-    untested = [claim for claim in study.verdicts if claim["verdict"] == "not tested"]
+    untested = [one for one in (*study.verdicts, *study.readings) if one["verdict"] == "not tested"]
     if not untested:
         yield document.note("Every claim was tested.")
         return
     yield document.table(
-        ["Section", "Figure", "Claim", "Why it is not tested"],
-        [(claim["section"], claim["figure"], claim["aspect"], claim["reason"]) for claim in untested],
+        ["Reading", "Figure", "Claim", "Measure", "Why it is not tested"],
+        [
+            (one["reading"], one["figure"], one["aspect"], wording.MEASURES.get(one["measure"], ""), one["reason"])
+            for one in untested
+        ],
         "Claims of the paper that these runs cannot judge.",
-        wide=True,
     )
 
 
@@ -31,13 +33,13 @@ def missing_runs(study: Context) -> Iterator[document.Block]:
     """Cells and panels without a run."""
     if study.missing:
         yield document.table(
-            ["Environment", "Agent", "Representation", "Reading", "Seeds"],
+            ["Environment", "Agent", "Embedding", "Reading", "Seeds"],
             [(*(row[key] for key in KEYS), ", ".join(map(str, row["seeds"]))) for row in study.missing],
             "Cells that this study plans and that have no run.",
         )
     else:
         yield document.note("Every cell that this study plans has run with every seed.")
-    absent = [panel for panel in PANELS if panel not in study.drawn]
+    absent = [panel for panel in PANELS if panel not in study.panels]
     if absent:
         yield document.note(f"Panels of the paper's Figure 2 that have no run here: {', '.join(absent)}.")
 
@@ -52,5 +54,4 @@ def deviations(study: Context) -> Iterator[document.Block]:
         ],
         "Where the paper does not say, or where this study does something else.",
         prose=["This study", "Effect"],
-        wide=True,
     )

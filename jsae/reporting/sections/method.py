@@ -15,7 +15,6 @@ def architecture(study: Context) -> Iterator[document.Block]:
         "state, g the action, and T predicts the next state from both.",
         "**Figure 1.** Architecture (a) and embedding model (b), after the paper. Tinted boxes are learnt from "
         "transitions, by supervision.",
-        wide=True,
     )
 
 

@@ -1,36 +1,71 @@
-"""Panels of Figure 2 with their claims, and the same comparisons under other readings of the paper."""
+"""Figure 2, the verdicts, and how many runs succeed."""
 
 from collections.abc import Iterator, Sequence
 
 from jsae.config.study import Cell
-from jsae.reporting import document, wording
+from jsae.reporting import document, plots, wording
 from jsae.reporting.context import Context, Record
-from jsae.reporting.sections.ablations import differences_table
+from jsae.reporting.document import number
 from jsae.training.columns import KEYS
 
 
-def panels(study: Context) -> Iterator[document.Block]:
-    """Each panel of Figure 2 that has a run: the curves, the paper's sentences, and what the runs say about them."""
-    looks = study.looks
-    if not study.drawn:
+def figure_2(study: Context) -> Iterator[document.Block]:
+    """All panels of Figure 2 in one figure."""
+    if not study.panels:
         yield document.note("No panel of Figure 2 has a run in this study.")
-    for panel in study.drawn:
-        environment = looks.panels[panel]
-        epochs, full = looks.epochs(environment)
-        here = [claim for claim in study.verdicts if claim["figure"] == panel]
-        cells = looks.cells_of(panel)
-        yield document.prose(f"### Figure {panel}: {looks.environment(environment)}")
-        yield document.figure(
-            study.figure(f"figure_{panel}"),
-            described(study, cells),
-            f"**Figure {panel}.** {looks.environment(environment)}, {epochs:,} of the paper's {full:,} epochs.",
-            name=f"figure-{panel}",
-            wide=len({cell.agent for cell in cells}) > 1,
+        return
+    cells = [cell for panel in study.panels for cell in study.looks.cells_of(panel)]
+    widths = sorted({plots.block_width(study.looks.epochs(cell.environment)[0]) for cell in cells})
+    points = (
+        f"the mean of {' to '.join(map(str, sorted({widths[0], widths[-1]})))} epochs" if widths[-1] > 1 else "an epoch"
+    )
+    split = divided(study, cells)
+    yield document.figure(
+        study.figure("figure_2"),
+        described(study, cells),
+        "**Figure 2.** Average return over the last {{paper.episodes_of_the_measure}} episodes. A line is the mean "
+        "over the n seeds of a cell, its band the {{usual}} interval of that mean (Student's t). "
+        + (
+            f"Thin lines are single seeds, with neither mean nor band: of {wording.listed(split)} some runs succeed "
+            "and some do not, and no run is near their mean. "
+            if split
+            else ""
         )
-        for sentence, section in dict.fromkeys((claim["sentence"], claim["section"]) for claim in here):
-            yield document.note(f"*The paper (Section {section}):* “{sentence}”")
-        if study.judged:
-            yield from judged(here, panel)
+        + f"A point is {points}. Below each title stands the paper's own ordering (≈: comparable). Grey lines are the "
+        "returns of the best and of the random policy, where they are known. "
+        + "{{found}}"
+        + (
+            " Where a study at the paper's scale is published, its means stand behind in a light tone, as far as these "
+            "axes go."
+            if not study.judged
+            else ""
+        ),
+        name="figure-2",
+        command=f"make {study.scale}",
+    )
+
+
+def divided(study: Context, cells: Sequence[Cell]) -> list[str]:
+    """The cells of which some runs succeed and some do not, as prose calls them."""
+    found = []
+    for words, runs in study.final.group_by(KEYS, maintain_order=True):
+        cell = Cell(*map(str, words))
+        if cell in cells and plots.divided(runs, study.book.success):
+            environment, _, embedding = wording.cell(study.looks, vars(cell).values())
+            found.append(f"{embedding} ({environment})")
+    return found
+
+
+def described(study: Context, cells: Sequence[Cell]) -> str:
+    """What a figure of learning curves shows, in words, for those who do not see it."""
+    said: dict[str, list[str]] = {}
+    for words, seeds in study.final.group_by(KEYS, maintain_order=True):
+        cell = Cell(*map(str, words))
+        if cell in cells:
+            environment, agent, embedding = wording.cell(study.looks, vars(cell).values())
+            ends = f"{agent} with {embedding} ends at {wording.level('final_return', seeds)}"
+            said.setdefault(environment, []).append(ends)
+    return f"Learning curves. {'. '.join(f'{place}: ' + '; '.join(ends) for place, ends in said.items())}."
 
 
 def how_judged(study: Context) -> Iterator[document.Block]:
@@ -38,108 +73,107 @@ def how_judged(study: Context) -> Iterator[document.Block]:
     if not study.judged:
         return
     yield document.prose(
-        "An effect is a difference of means with its {{confidence}} interval (Welch), in the unit of the measure: "
-        "*normalized return*, the share of the way from the random to the optimal return; *final return* where no "
-        "optimum is known; or *epochs* saved until the return first reaches what the second cell ends at. Measures "
-        "and margins were fixed before the runs (rough prototypes with other settings had shown what to expect of "
-        "three environments). The margins: {{margins}}.\n\n"
-        "- **Supported**: the difference is significantly on the claimed side of zero, or, where the claim is "
-        "“comparable”, significantly smaller than the margin.\n"
-        "- **Contradicted**: it is significantly below the margin, whether or not it is on the claimed side of zero, "
-        "or, where the claim is “comparable”, significantly larger than the margin.\n"
-        "- **Inconclusive**: neither. The number of seeds that would settle it with a power of {{power}} assumes that "
-        "the effect and the spreads of these few seeds are the true ones, and takes the strictest level of the "
-        "adjustment.\n\n"
-        "“Significantly” is meant after an adjustment (Holm) for how many claims are judged together: those of a "
-        "panel; in Figure 2e, those on JSAE and those on its baselines apart. Intervals are not adjusted: one that "
-        "leaves out zero may stand next to “inconclusive”. Where an agent either finds the goal or never does, an "
-        "interval of few seeds is rough.\n\n"
-        "*Mean over training* is the same difference of the mean return over all epochs, in which speed counts as well "
-        "as level. It was added when the results were known, and no verdict takes it into account. The same holds for "
-        "the last table of the [comparisons](#all-comparisons), which shows what depends on two choices: cells are "
-        "taken as independent, but runs with the same seed share their random numbers; and a level counts as reached "
-        "at the first epoch that meets it, which in a noisy curve may be luck."
+        "Each sentence of the paper is judged by two measures of a run. **End** is the mean of its curve over the last "
+        "tenth of the epochs. **Speed** is the mean over all epochs. Where the paper speaks of convergence, a third "
+        "measure is **faster**: epochs until the mean of {{window}} epochs reaches a fixed level that random actions "
+        "do not reach. Returns are normalized: the random policy is zero, the optimal policy is one. Half-Cheetah has "
+        "no known optimum; there returns stay as they are.\n\n"
+        "An effect is the difference of the means of two cells, positive where the paper says so, with its "
+        "{{confidence}} interval (Welch).\n\n"
+        "- **Supported**: the effect is significantly above zero; for “comparable”, significantly inside ± margin.\n"
+        "- **Contradicted**: it is significantly below the margin; for “comparable”, significantly outside ± margin.\n"
+        "- **Inconclusive**: neither.\n\n"
+        "Margins: {{margins}}. p-values are adjusted (Holm) for the claims of a panel; Figure 2e has two families, the "
+        "claims on JSAE and those on its baselines. Intervals are not adjusted: one that leaves out zero may stand "
+        "next to “inconclusive”. Measures, margins, tests, seeds and readings were fixed in `report/plan.md` (digest "
+        "`{{plan}}`) before the first run that counts."
     )
 
 
-def judged(here: Sequence[Record], panel: str) -> Iterator[document.Block]:
-    """The verdicts on the claims on a panel, and how many have none."""
-    tested = [claim for claim in here if claim["low"] is not None]
-    if tested:
-        yield claims_table(tested, f"What these runs say about the claims on Figure {panel}.")
-    if len(tested) < len(here):
-        yield document.note(
-            f"{len(here) - len(tested)} of the {len(here)} claims on Figure {panel} are not tested; "
-            "[the reasons are listed below](#claims-that-were-not-tested)."
+def verdicts(study: Context) -> Iterator[document.Block]:
+    """Every claim in one table: a row a comparison, a verdict for each measure."""
+    if not study.judged:
+        return
+    notes: list[str] = []
+    rows: dict[tuple[object, ...], dict[str, Record]] = {}
+    for claim in study.verdicts:
+        cells = (tuple(claim["first"]), tuple(claim["second"])) if claim["first"] else (claim["id"],)
+        rows.setdefault((claim["figure"], *cells), {})[claim["measure"] or "fact"] = claim
+    shown: list[Sequence[object]] = []
+    for of in rows.values():
+        first = next(iter(of.values()))
+        words = {
+            name: document.marked(claim["verdict"], wording.condition(study.looks, claim), notes)
+            for name, claim in of.items()
+        }
+        if "fact" in of:
+            shown.append(("", first["aspect"], "", words["fact"], "", "", "", wording.seeds(first)))
+        else:
+            effects = (wording.effect(of[name], digits=2) if name in of else "" for name in ("end", "speed"))
+            end, speed = effects
+            row = (end, words.get("end", "–"), speed, words.get("speed", "–"), words.get("epochs", ""))
+            shown.append((first["figure"], first["aspect"], *row, wording.seeds(first)))
+    facts = next((place for place, row in enumerate(shown) if not row[0]), len(shown))
+    shown.insert(facts, ("Theory: a statement holds on every problem that was tried, or it does not",))
+    yield document.table(
+        ["Panel", "Claim", "Effect, end", "End", "Effect, speed", "Speed", "Faster", "n"],
+        shown[:-1] if facts == len(shown) - 1 else shown,
+        f"Verdicts on the paper's claims. {wording.NORMALIZED} n: seeds of the two cells, or problems. The "
+        "[supplement](#all-comparisons) says how many seeds would settle an inconclusive claim.",
+        numbers=["Effect, end", "Effect, speed", "n"],
+        name="verdicts-table",
+        notes=notes,
+    )
+
+
+def successes(study: Context) -> Iterator[document.Block]:
+    """How many runs of each cell succeed, where a run either does or does not."""
+    rows: dict[tuple[str, ...], tuple[str, ...]] = {}
+    for claim in study.verdicts:
+        for cell, found in zip((claim["first"], claim["second"]), claim["success"] or (), strict=False):
+            environment, _, embedding = wording.cell(study.looks, cell)
+            low, high = (f"{number(100 * found[end], 2)}" for end in ("low", "high"))
+            rows[tuple(cell)] = (environment, embedding, f"{found['runs']} of {found['of']}", f"{low} to {high} %")
+    if study.judged and rows:
+        yield document.table(
+            ["Environment", "Embedding", "Runs that succeed", "Exact interval"],
+            list(rows.values()),
+            "Runs that end above a fixed return (gridworlds: the goal is found; slot machine: a tenth of the way to "
+            "the optimum), with their {{usual}} intervals (Clopper and Pearson). They are reported, not judged.",
+            numbers=["Runs that succeed", "Exact interval"],
+            name="successes",
         )
 
 
-def readings(study: Context) -> Iterator[document.Block]:
-    """Each reading that has a run: its curves, the paper's comparisons, what it changes; and those without a run."""
-    meanings = {name: str(one["meaning"]) for name, one in study.parameters["readings"].items()}
-    shown = [name for name in study.looks.readings if study.figure(f"figure_reading_{name}").exists()]
-    for name in shown:
-        cells = study.looks.cells_under(name)
-        yield document.prose(f"### The reading {name}")
-        yield document.figure(
-            study.figure(f"figure_reading_{name}"),
-            described(study, cells),
-            f"**The reading {name}:** {meanings[name]}.",
-            name=f"figure-reading-{name}",
-            wide=len({(cell.environment, cell.agent) for cell in cells}) > 1,
-        )
-        here = [record for record in study.readings if record["first"][3] == name]
-        tested = [record for record in here if record["low"] is not None]
-        if study.judged and tested:
-            yield claims_table(tested, f"The paper's comparisons under the reading {name}.")
-        if study.judged and len(tested) < len(here):
-            yield document.note(
-                f"{len(here) - len(tested)} of its {len(here)} comparisons cannot be made with these runs."
-            )
-        against = [record for record in study.differences if record["first"][3] == name == pair_reading(record)]
-        if against:
-            yield differences_table(
-                study,
-                against,
-                f"What the reading {name} changes: its cells minus those of the primary reading, with "
-                f"{study.confidence} intervals (Welch), not adjusted.",
-                f"reading-{name}",
-            )
-    without = [f"{name} ({meaning})" for name, meaning in meanings.items() if name not in shown]
-    if without:
-        yield document.note(f"Readings that have no run at the scale “{study.scale}”: {'; '.join(without)}.")
-
-
-def pair_reading(record: Record) -> str:
-    """The reading that sets a cell apart from the primary one; empty where a pair of cells differs otherwise."""
-    return str(record["first"][3]) if record["first"][:3] == record["second"][:3] else ""
-
-
-def described(study: Context, cells: Sequence[Cell]) -> str:
-    """What a figure of learning curves shows, in words, for those who do not see it."""
-    said = []
-    for words, seeds in study.final.group_by(KEYS, maintain_order=True):
-        cell = Cell(*map(str, words))
-        if cell in cells:
-            environment, agent, embedding = wording.cell(study.looks, vars(cell).values())
-            said.append((environment, f"{agent} with {embedding} ends at {wording.level('final_return', seeds)}"))
-    environments = ", ".join(dict.fromkeys(environment for environment, _ in said))
-    several = len({environment for environment, _ in said}) > 1
-    ends = (f"{environment}, {end}" if several else end for environment, end in said)
-    return f"Learning curves, {environments}: {'; '.join(ends)}."
-
-
-def claims_table(claims: Sequence[Record], caption: str) -> document.Block:
-    """Claims with effects and verdicts; where a claim has one, with the difference of the mean over training."""
-    over = [[wording.difference(claim["over_training"])] if claim["over_training"] else [] for claim in claims]
-    return document.table(
-        ["Claim", "Effect", *(["Mean over training"] if any(over) else []), "n", "Verdict"],
+def so_far(study: Context) -> Iterator[document.Block]:
+    """In a study of short runs, a row a comparison of Figure 2: which one has learnt more so far."""
+    looks = study.looks
+    if study.scale != "preview":
+        return
+    pairs = [claim for claim in study.compared if claim["measure"] == "speed"]
+    if not pairs:
+        yield document.note("No comparison of Figure 2 has two cells with at least two seeds in this study.")
+        return
+    yield document.table(
+        ["Panel", "Comparison", "Difference", "n", "Ahead so far"],
         [
-            (claim["aspect"], wording.effect(claim), *extra, wording.seeds(claim), wording.verdict(claim))
-            for claim, extra in zip(claims, over, strict=True)
+            (
+                f"{titled(study, claim['figure'])} ({looks.agent(claim['first'][1])})",
+                f"{looks.embedding(claim['first'][2])} minus {looks.embedding(claim['second'][2])}",
+                wording.effect(claim),
+                wording.seeds(claim),
+                wording.ahead(looks, claim),
+            )
+            for claim in pairs
         ],
-        caption,
-        prose=["Verdict"],
+        f"Who has learnt more so far: differences of the mean return over training with their {study.confidence} "
+        f"intervals (Welch). {wording.NORMALIZED}",
         numbers=["n"],
-        wide=len(claims) > 3,
+        name="so-far",
     )
+
+
+def titled(study: Context, panel: str) -> str:
+    """A panel with its environment, where this study has it."""
+    environment = study.looks.panels.get(panel)
+    return f"{panel} {study.looks.environment(environment)}" if environment else panel

@@ -30,7 +30,6 @@ def outcome(study: Context) -> Iterator[document.Block]:
         + ".",
         "**Sensitivity.** A circle is a setting, open where it was given up early; a line joins the best settings "
         "with each value.",
-        wide=True,
     )
     columns = ["Tried", "Minutes", "Epochs", "Score", "Study"]
     yield document.table(
@@ -48,13 +47,12 @@ def outcome(study: Context) -> Iterator[document.Block]:
             for row in best
         ],
         "The best setting of each searched cell, of those trained longest; {{search.used}} Tried: settings; a "
-        "representation with a Gaussian policy has a standard deviation to try besides. Minutes: of one worker, "
+        "embedding with a Gaussian policy has a standard deviation to try besides. Minutes: of one worker, "
         f"all settings together; {minutes(study.took)} in all, of which "
         f"{minutes(study.took.filter(kernels='plain')) or 0} without compiled code. Steps an epoch are one value for "
-        "all representations, sizes of embeddings one for all agents. Study: final return of the study's runs "
+        "all embeddings, sizes of embeddings one for all agents. Study: final return of the study's runs "
         "with that setting, had they ended at that epoch.",
         numbers=columns,
-        wide=True,
     )
 
 

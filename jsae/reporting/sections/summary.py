@@ -1,9 +1,11 @@
-"""The first page: what to know before any number is believed, and the verdicts counted."""
+"""The first page: what was found, in lines that can be quoted, and what to know before."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from jsae.reporting import document, wording
 from jsae.reporting.context import Context, Record
+from jsae.reporting.document import number
+from jsae.reporting.sections.results import titled
 
 
 def cautions(study: Context) -> Iterator[document.Block]:
@@ -11,86 +13,180 @@ def cautions(study: Context) -> Iterator[document.Block]:
     if study.scale == "smoke":
         yield document.note(
             "**Smoke test. Nothing here is a result.** Everything ran, nothing was learnt: each run was stopped after "
-            "{{share}} of the paper's epochs. The numbers and curves below show only that every part works.",
+            "{{share}} of the paper's epochs. The numbers and curves show only that every part works.",
             "warning",
         )
     if study.scale == "preview":
         yield document.note(
-            "**Preview.** Each run was stopped after {{share}} of the paper's epochs. The curves below are the first "
-            "part of those of Figure 2. They say nothing about final performance, so there is no verdict on what the "
-            "paper found with its whole budget.",
+            "**Preview.** Each run was stopped after {{share}} of the paper's epochs. The curves are the first part of "
+            "those of Figure 2. They say nothing about final performance, so there is no verdict.",
             "warning",
-        )
-    shop = study.environments.get("recommender")
-    if shop and shop["dynamics"]["bonus"]:
-        yield document.note(
-            "**Caution for Figure 2e:** our recommender adds {{environments.recommender.dynamics.bonus}} to the "
-            "probability of the recommended item. The paper's text does not mention this. It is the form of the "
-            "public re-implementation, and was chosen because without it no agent without embeddings learnt. The "
-            "reading no-bonus leaves it out: see [other readings](#other-readings), where it has run, and the "
-            "[deviations](#deviations-from-the-paper). The purchases are those of the data set "
-            "{{environments.recommender.purchases}}; the paper's are those of kechinov."
-        )
-    if study.judged and any("nothing of learning" in claim["remark"] for claim in study.verdicts):
-        yield document.note(
-            "{{of_no_learning}} of the verdicts, all of them on speed, say nothing of learning: the baseline's level, "
-            "which is to be reached, is one that random actions reach in a few epochs. The rule of these verdicts was "
-            "fixed before the runs, so they stay; they are marked."
         )
     if study.missing:
         yield document.note(
-            "**Missing.** {{missing_cells}} of the study's cells have no run yet, or not with all seeds; "
-            "[they are listed below](#missing-runs).",
+            "**Missing.** {{missing_cells}} of the study's cells have no run yet, or not with all seeds; the "
+            "[supplement](#missing-runs) lists them.",
             "warning",
         )
 
 
-def verdict_counts(study: Context) -> Iterator[document.Block]:
-    """How many claims of each figure got each verdict; in a preview, who has learnt more so far; else nothing."""
-    if study.scale == "preview":
-        yield from so_far(study)
-    if not study.judged:
-        return
-    columns = [verdict.capitalize() for verdict in wording.counted([])]
-    rows = []
-    for panel in dict.fromkeys(claim["figure"] for claim in study.verdicts):
-        counts = wording.counted([claim for claim in study.verdicts if claim["figure"] == panel])
-        rows.append((titled(study, panel) if panel else "Theory", *(count or "–" for count in counts.values())))
-    caption = "Verdicts on the paper's claims, counted by figure."
-    yield document.table(["What", *columns], rows, caption, numbers=columns, name="verdicts")
+MEANS = (
+    "Means over seeds, as the share of the way from the random to the optimal policy's return where no unit stands:\n"
+)
 
 
-def so_far(study: Context) -> Iterator[document.Block]:
-    """A row a comparison of Figure 2: the difference of the mean return over training, and which one is ahead."""
+def found(study: Context) -> Iterator[document.Block]:
+    """The headline and what each panel shows; in a short study, what is there and what is not."""
+    if study.scale == "smoke":
+        yield document.prose("There is no result: no run is long enough to learn anything. There are no verdicts.")
+    elif not study.judged:
+        yield document.prose(
+            "There are the curves of the first epochs ([Figure 2](#figure-2)) and a table of who has learnt more "
+            "[so far](#so-far). There are no verdicts, no other readings and no tested causes: they need the paper's "
+            "scale (`make paper`). {{found}}"
+        )
+    else:
+        lines = [f"- {line}" for line in panel_lines(study)]
+        theory = theory_line(study.verdicts)
+        yield document.prose(
+            "\n".join(["**{{headline}}**\n", MEANS, *lines, *([f"- {theory}"] if theory else []), "- {{explained}}"])
+        )
+
+
+def headline(verdicts: Sequence[Record]) -> str:
+    """Which claims hold, in one sentence: panels and measures on whose claims on JSAE the runs agree."""
+    groups: dict[str, list[str]] = {"support": [], "contradict": [], "leave open": [], "divide": []}
+    words = {"supported": "support", "contradicted": "contradict", "inconclusive": "leave open"}
+    for measure in ("end", "speed"):
+        panels: dict[str, list[str]] = {group: [] for group in groups}
+        compared = [one for one in verdicts if one["measure"] == measure and one["first"][2].startswith("jsae")]
+        for panel in dict.fromkeys(one["figure"] for one in compared):
+            kinds = {one["verdict"] for one in compared if one["figure"] == panel and one["verdict"] in words}
+            if kinds:
+                panels[words[kinds.pop()] if len(kinds) == 1 else "divide"].append(panel)
+        for group, names in panels.items():
+            if names:
+                figures = "Figure" if len(names) == 1 else "Figures"
+                groups[group].append(f"the {measure} in {figures} {wording.listed(names)}")
+    said = {"support": "support", "contradict": "contradict", "leave open": "leave open", "divide": "are divided on"}
+    parts = [f"{said[group]} those on {wording.listed(places)}" for group, places in groups.items() if places]
+    return f"Of the paper's claims on JSAE, these runs {'; they '.join(parts)}." if parts else "No claim was tested."
+
+
+def leads(study: Context) -> str:
+    """Where the interval of a difference from JSAE leaves out zero, at the end or, in short runs, over all epochs."""
     looks = study.looks
-    pairs: dict[tuple[str, ...], Record] = {}
-    for claim in study.verdicts:
-        if claim["figure"] and claim["over_training"]:
-            pairs.setdefault((claim["figure"], *claim["first"], *claim["second"]), claim)
-    if not pairs:
-        yield document.note("No comparison of Figure 2 has two cells with at least two seeds in this study.")
-        return
-    yield document.table(
-        ["Panel", "Comparison", "Difference", "n", "Ahead so far"],
-        [
-            (
-                f"{titled(study, claim['figure'])} ({looks.agent(claim['first'][1])})",
-                f"{looks.embedding(claim['first'][2])} minus {looks.embedding(claim['second'][2])}",
-                wording.difference(claim["over_training"]),
-                wording.seeds(claim),
-                wording.ahead(looks, claim),
-            )
-            for claim in pairs.values()
-        ],
-        f"Who has learnt more so far: differences of the mean return over training with their {study.confidence} "
-        "intervals (Welch). Normalized: random policy zero, optimal policy one; return: the optimum is not known.",
-        numbers=["n"],
-        name="so-far",
-        wide=True,
+    measure, when = ("end", "At the end") if study.judged else ("speed", "Over the epochs so far")
+    sides: dict[str, list[str]] = {"above": [], "below": []}
+    several = {one["figure"] for one in study.compared for other in study.compared
+               if one["figure"] == other["figure"] and one["first"][1] != other["first"][1]}  # fmt: skip
+    for one in study.compared:
+        if one["measure"] == measure and one["first"][2] == "jsae" and (one["low"] > 0 or one["high"] < 0):
+            agent = f", {looks.agent(one['first'][1])}" * (one["figure"] in several)
+            side = "above" if one["low"] > 0 else "below"
+            sides[side].append(f"{looks.embedding(one['second'][2])} ({one['figure']}{agent})")
+    said = [f"{side} {wording.listed(names)}" for side, names in sides.items() if names]
+    return (
+        f"{when}, JSAE's mean is {'; it is '.join(said)}; elsewhere the {study.confidence} interval of the difference "
+        "holds zero."
+        if said
+        else (f"{when}, every {study.confidence} interval of a difference from JSAE's mean holds zero.")
     )
 
 
-def titled(study: Context, panel: str) -> str:
-    """A panel with its environment, where this study has it."""
-    environment = study.looks.panels.get(panel)
-    return f"Figure {panel}" + (f": {study.looks.environment(environment)}" if environment else "")
+def panel_lines(study: Context) -> Iterator[str]:
+    """A line a panel and agent: where each embedding ends and what its mean over training is."""
+    looks = study.looks
+    means: dict[tuple[str, str, str], dict[str, dict[str, float]]] = {}
+    found: dict[tuple[str, str, str], dict[str, str]] = {}
+    for claim in study.compared:
+        if claim["measure"] == "epochs":
+            continue
+        key = (claim["figure"], claim["first"][1], claim["unit"])
+        for place, end in enumerate((claim["first"], claim["second"])):
+            name = looks.embedding(end[2])
+            means.setdefault(key, {}).setdefault(claim["measure"], {})[name] = claim["means"][place]
+            if claim["success"]:
+                one = claim["success"][place]
+                found.setdefault(key, {})[name] = f"{one['runs']} of {one['of']}"
+    for (panel, agent, unit), of in means.items():
+        shown = {
+            measure: ", ".join(f"{name} {_mean(mean, unit)}" for name, mean in ends.items())
+            for measure, ends in of.items()
+        }
+        parts = [f"at the end {shown['end']}"] if "end" in shown else []
+        parts += [f"over training {shown['speed']}"] if "speed" in shown else []
+        if (panel, agent, unit) in found:
+            runs = found[panel, agent, unit]
+            parts.append(f"runs that succeed {', '.join(f'{name} {count}' for name, count in runs.items())}")
+        several = len({other for place, other, _ in means if place == panel}) > 1
+        in_unit = ", return" if unit == "return" else ""
+        yield f"**{titled(study, panel)}{f', {looks.agent(agent)}' * several}**{in_unit}: {'; '.join(parts)}."
+
+
+def _mean(mean: float, unit: str) -> str:
+    return number(mean) if unit == "return" else f"{round(mean, 2) + 0.0:.2f}".replace("-", "−")
+
+
+def theory_line(verdicts: Sequence[Record]) -> str:
+    """How many statements of the theory hold; empty where none was checked."""
+    facts = [one for one in verdicts if one["kind"] == "fact" and one["verdict"] != "not tested"]
+    fails = [one["aspect"] for one in facts if one["verdict"] == "contradicted"]
+    if not facts:
+        return ""
+    not_so = f" Not so: {'; '.join(fails)}." if fails else ""
+    holding = f"{len(facts) - len(fails)} of {len(facts)} statements hold"
+    return f"**Theory**: {holding} on every problem that was tried.{not_so}"
+
+
+def explained(study: Context) -> str:
+    """Which causes the runs support."""
+    of: dict[str, list[str]] = {}
+    for record in study.causes:
+        of.setdefault(f"{record['id']} ({record['cause'].rstrip('.')})", []).append(record["verdict"])
+    tested = {name: verdicts for name, verdicts in of.items() if set(verdicts) != {"not tested"}}
+    true = [name for name, verdicts in tested.items() if set(verdicts) == {"supported"}]
+    false = [name.split(" ")[0] for name, verdicts in tested.items() if "supported" not in verdicts]
+    if not tested:
+        return "**Causes**: none was tested."
+    said = (
+        f"Every prediction came true of {wording.listed(true)}."
+        if true
+        else "No cause had all its predictions come true."
+    )
+    return f"**Causes**: {len(tested)} were tested. {said}" + (
+        f" None came true of {wording.listed(false)}." if false else ""
+    )
+
+
+def no_verdicts(study: Context) -> Iterator[document.Block]:
+    """Why a study of short runs has none."""
+    if not study.judged:
+        yield document.note("The runs are shorter than the paper's. No claim is judged at this scale.")
+
+
+def limits(study: Context) -> Iterator[document.Block]:
+    """What a sceptical reader should keep in mind."""
+    said = [
+        "Seeds are few. A wide interval leaves room for a real difference. The supplement says how many seeds would "
+        "settle a claim.",
+        "RA, and every agent, is our own code, written from descriptions. The authors' may differ.",
+        "Hyper-parameters come from a search of ours over the paper's grid: {{search.ours}}"
+        if study.values["scale"] == "paper"
+        else "Hyper-parameters are those of params.yaml and of search/best.",
+        "One reading changes one thing. Readings may interact, and no run shows how.",
+    ]
+    shop = study.environments.get("recommender")
+    if shop and shop["dynamics"]["bonus"]:
+        said.append(
+            "Figure 2e: our recommender adds {{environments.recommender.dynamics.bonus}} to the probability of the "
+            "recommended item. The paper's text does not mention this; the public re-implementation does it. Without "
+            "it no agent leaves the random policy. The reading no-bonus follows the text."
+        )
+        said.append(
+            "Purchases are those of the data set {{environments.recommender.purchases}}; the paper's are those of "
+            "kechinov. Returns cannot be compared with the paper's in money."
+        )
+    if study.missing:
+        said.append("{{missing_cells}} cells have no run, or not with all seeds.")
+    yield document.prose("\n".join(f"- {line}" for line in said))

@@ -7,7 +7,6 @@ import polars as pl
 from jsae.reporting import document, wording
 from jsae.reporting.context import Context
 from jsae.reporting.document import number
-from jsae.reporting.sections.results import claims_table
 
 
 def checks(study: Context) -> Iterator[document.Block]:
@@ -15,14 +14,12 @@ def checks(study: Context) -> Iterator[document.Block]:
     looks = study.looks
     facts = [claim for claim in study.verdicts if claim["kind"] == "fact"]
     caption = "The paper's theory, checked with numbers."
-    if study.judged:
-        yield claims_table(facts, caption)
-    else:
-        rows = [(claim["aspect"], wording.effect(claim), wording.seeds(claim)) for claim in facts]
-        yield document.table(["Claim", "Measured", "n"], rows, caption, numbers=["n"])
+    ends = ["Verdict"] if study.judged else []
+    rows = [(one["aspect"], wording.effect(one), wording.seeds(one), *(one["verdict"] for _ in ends)) for one in facts]
+    yield document.table(["Claim", "Measured", "n", *ends], rows, caption, numbers=["n"], name="theory-facts")
     papers = [name for name, role in looks.roles.items() if role == "paper"]
     yield document.table(
-        ["Check", "Where", "Representation", "Quantity", "Smallest", "Largest", "n"],
+        ["Check", "Where", "Embedding", "Quantity", "Smallest", "Largest", "n"],
         [
             (
                 row["check"].replace("-", " ").capitalize(),
@@ -40,7 +37,6 @@ def checks(study: Context) -> Iterator[document.Block]:
         "transfers, which count above as well, are in theory.json. n: problems, or seeds × states.",
         numbers=["Smallest", "Largest", "n"],
         name="theory-checks",
-        wide=True,
     )
 
 

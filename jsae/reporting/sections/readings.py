@@ -1,0 +1,146 @@
+"""The paper's comparisons under other readings of the paper, and what could explain a contradicted claim."""
+
+from collections.abc import Iterator
+
+from jsae.reporting import document, wording
+from jsae.reporting.context import Context, Record
+from jsae.reporting.document import number
+from jsae.reporting.sections.ablations import differences_table
+from jsae.reporting.sections.results import described, titled
+
+
+def specification(study: Context) -> Iterator[document.Block]:
+    """A specification curve for each panel that has other readings: the effect under every reading."""
+    shown = [panel for panel in study.panels if study.figure(f"figure_specification_{panel}").exists()]
+    if not shown:
+        yield document.note("No other reading has verdicts in this study.")
+        return
+    yield document.flush()
+    for panel in shown:
+        records = [
+            one for one in (*study.compared, *study.readings) if one["figure"] == panel and one["low"] is not None
+        ]
+        yield document.figure(
+            study.figure(f"figure_specification_{panel}"),
+            f"Effect of JSAE in Figure {panel} under each reading. "
+            + "; ".join(
+                f"{one['reading'] or 'primary reading'}, {one['aspect']}, {one['measure']}: {document.interval(one)}, "
+                f"{one['verdict']}"
+                for one in records
+                if one["measure"] != "epochs"
+            )
+            + ".",
+            f"**{titled(study, panel)}:** effects with {study.confidence} intervals under each reading, the largest "
+            f"on top; grey: smaller than the margin. {tally(records)}",
+            name=f"figure-specification-{panel}",
+            command=f"make paper PANEL={panel}",
+        )
+
+
+def tally(records: list[Record]) -> str:
+    """Under how many of the readings a claim of a panel is supported, contradicted and inconclusive, by measure."""
+    said = []
+    for measure in ("end", "speed"):
+        own = [one for one in records if one["measure"] == measure and one["first"][2] == records[0]["first"][2]]
+        counts = wording.counted(own)
+        words = [f"{counts[verdict]} {verdict}" for verdict in wording.VERDICTS if counts[verdict]]
+        if own:
+            said.append(f"{measure}: {wording.listed(words)}")
+    return f"Verdicts, all readings and comparisons: {'; '.join(said)}."
+
+
+def causes(study: Context) -> Iterator[document.Block]:
+    """A table of predictions that each cause makes, and what came out."""
+    tested = [record for record in study.causes if record["verdict"] != "not tested"]
+    if not study.judged or not tested:
+        yield document.note("No cause has been tested: the runs that would test one are not in this study.")
+        return
+    yield document.flush()
+    notes: list[str] = []
+    rows: list[tuple[object, ...]] = []
+    last = ""
+    for record in study.causes:
+        if record["id"] != last:
+            last = record["id"]
+            rows.append((f"{last}. {record['cause']}",))
+        note = f"Not tested: {record['reason']}." if record["reason"] else ""
+        p = number(record["p"], 2) if record["p"] is not None else ""
+        rows.append(
+            (
+                record["aspect"],
+                wording.effect(record),
+                wording.seeds(record),
+                p,
+                document.marked(record["verdict"], note, notes),
+            )
+        )
+    yield document.table(
+        ["Prediction", "Effect", "n", "p", "Outcome"],
+        rows,
+        f"Causes and what each predicts. Effect: difference at the end with its {study.confidence} interval, positive "
+        f"as predicted. {wording.NORMALIZED} p: one-sided, not adjusted; of counts by Fisher's exact test.",
+        numbers=["Effect", "n", "p"],
+        name="causes-table",
+        notes=notes,
+    )
+
+
+def compared(study: Context) -> Iterator[document.Block]:
+    """Every comparison under every reading other than the primary one, in one table."""
+    if not study.judged or not study.readings:
+        yield document.note("No other reading has verdicts in this study.")
+        return
+    rows: list[tuple[object, ...]] = []
+    notes: list[str] = []
+    for name in dict.fromkeys(record["reading"] for record in study.readings):
+        rows.append((f"{name}: {study.parameters['readings'][name]['meaning']}",))
+        rows += [
+            (
+                record["figure"],
+                record["aspect"],
+                wording.MEASURES[record["measure"]],
+                wording.effect(record),
+                wording.seeds(record),
+                document.marked(record["verdict"], wording.condition(study.looks, record), notes),
+            )
+            for record in study.readings
+            if record["reading"] == name
+        ]
+    yield document.table(
+        ["Panel", "Claim", "Measure", "Effect", "n", "Verdict"],
+        rows,
+        f"The paper's comparisons under each reading. {wording.NORMALIZED}",
+        numbers=["Effect", "n"],
+        name="readings-table",
+        notes=notes,
+    )
+
+
+def curves(study: Context) -> Iterator[document.Block]:
+    """Each reading that has a run: its curves and what it changes; and those without a run."""
+    meanings = {name: str(one["meaning"]) for name, one in study.parameters["readings"].items()}
+    shown = [name for name in study.looks.readings if study.figure(f"figure_reading_{name}").exists()]
+    for name in shown:
+        yield document.figure(
+            study.figure(f"figure_reading_{name}"),
+            described(study, study.looks.cells_under(name)),
+            f"**The reading {name}:** {meanings[name]}. Lines and bands as in Figure 2.",
+            name=f"figure-reading-{name}",
+        )
+    against = [record for record in study.differences if record["first"][3] and pair_reading(record)]
+    if against:
+        yield differences_table(
+            study,
+            against,
+            f"What each reading changes: its cells minus those of the primary reading, with {study.confidence} "
+            "intervals (Welch), not adjusted.",
+            "reading-differences",
+        )
+    without = [f"{name} ({meaning})" for name, meaning in meanings.items() if name not in shown]
+    if without:
+        yield document.note(f"Readings that have no run at the scale “{study.scale}”: {'; '.join(without)}.")
+
+
+def pair_reading(record: Record) -> str:
+    """The reading that sets a cell apart from the primary one; empty where a pair of cells differs otherwise."""
+    return str(record["first"][3]) if record["first"][:3] == record["second"][:3] else ""
