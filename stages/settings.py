@@ -43,6 +43,11 @@ SOURCES = {
 """Files of the folder report that the stage `report` reads besides the claims, and what its settings call them."""
 STAMPS = {"smoke": "SMOKE TEST", "preview": "PREVIEW", "paper": ""}
 """What is printed across each figure and on top of each page."""
+PICTURED = {
+    "gridworld": ("walls", "goal", "start", "actuators", "sub_steps", "sub_step_length"),
+    "slot_machine": ("reels",),
+}
+"""Arguments of environments that their pictures in the report show."""
 SCRIPTS = {"samples": "collect"}
 """Files of stages that are not called like their stage."""
 
@@ -406,7 +411,10 @@ class Study:
             {
                 "scale": self.scale,
                 "stamp": STAMPS[self.scale],
-                "pictured": {module: worlds[name] for module, name in pictured.items()},
+                "pictured": {
+                    module: {key: worlds[name][key] for key in PICTURED.get(module, ())}
+                    for module, name in pictured.items()
+                },
                 "labels": {module: environments[name].label.partition(",")[0] for module, name in pictured.items()},
                 "mapped": {
                     name: {key: gridworlds[name][key] for key in ("walls", "goal", "start")}
