@@ -214,3 +214,13 @@ def test_a_scale_or_panel_that_does_not_exist_leaves_the_plan_as_it_was(
     with pytest.raises(JsaeError, match="choose one of"):
         runs.main(arguments)
     assert layout.RUNS.read_bytes() == before
+
+
+def test_a_short_study_draws_published_curves_behind_its_own_where_there_are_some(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    unused = "results/settings/figures.json"
+    assert planned({})["published"] == unused
+    layout.PUBLISHED_CURVES.parent.mkdir(parents=True)
+    layout.PUBLISHED_CURVES.touch()
+    assert planned({})["published"] == "published/tables/curves.parquet"
+    assert planned({}, scale="paper")["published"] == unused, "what makes them does not read them"

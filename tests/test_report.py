@@ -370,6 +370,17 @@ def resolved(text: str, plan: dict) -> str:
     return re.sub(r"\$\{runs\.([a-z.]+)\}", value, text)
 
 
+def test_published_curves_of_the_primary_reading_are_drawn_and_those_of_version_0_1_are_not(tmp_path):
+    cells = [Cell("slot-machine", "vpg", "jsae", reading) for reading in ("", "four-steps")]
+    curves = pl.concat([made_runs.run(cell, (0, 1), 3, 200) for cell in cells])
+    curves.write_parquet(tmp_path / "curves.parquet")
+    shown = figures.published_curves(tmp_path / "curves.parquet")
+    assert (len(shown), shown["reading"].unique().to_list()) == (6, [""])
+    curves.drop("reading").write_parquet(tmp_path / "old.parquet")
+    assert figures.published_curves(tmp_path / "old.parquet") is None
+    assert figures.published_curves(None) is None
+
+
 def test_the_value_maps_are_those_of_the_papers_cells_in_both_gridworlds_of_figure_2():
     cells = [Cell(**entry["cell"]) for entry in made_runs.planned("paper").value_maps().values["cells"]]
     environments = ("gridworld-continuous", "gridworld-discrete")
@@ -441,6 +452,8 @@ def test_the_provenance_page_lies_beside_it(study):
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 LOOK = """<script>
 addEventListener("load", () => {
+const target = location.hash && document.querySelector(location.hash)?.closest("details.section");
+const revealed = target?.open;
 for (const one of document.querySelectorAll("details.section")) one.open = true;
 document.querySelector("button.enlarge")?.click();
 [...document.querySelectorAll("#list th button")].find(one => one.textContent === "Final return")?.click();
@@ -452,6 +465,7 @@ document.title = JSON.stringify({
   broken: [...document.images].filter(image => image.src && (!image.complete || image.naturalWidth === 0)).length,
   images: document.images.length,
   large: document.querySelector("dialog")?.open && document.querySelector("dialog img").naturalWidth > 100,
+  revealed,
   rows: ends.length,
   sorted: ends.every((end, i) => !i || ends[i - 1] <= end),
   chosen: [...document.querySelectorAll("#list tbody tr")].map(row => row.cells[0].textContent),
@@ -493,9 +507,10 @@ needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here (
 @pytest.mark.parametrize("width", [390, 1280])
 def test_a_browser_shows_the_whole_report_without_sideways_scroll(study, page, tmp_path, width):
     shutil.copy(study / layout.report_provenance("paper"), tmp_path)
-    seen = in_a_browser(page, tmp_path, width)
+    seen = in_a_browser(page, tmp_path, width, "#parameters-table")
     assert seen["broken"] == 0
     assert seen["images"] == page.count("<img ")
+    assert seen["revealed"], "a link into the supplement opens its section"
     assert seen["large"], "a click on a figure opens it large"
     assert seen["formulas"] == page.count("<math")
     assert seen["overflow"] <= 0

@@ -41,7 +41,7 @@ def found(study: Context) -> Iterator[document.Block]:
         yield document.prose("There is no result: no run is long enough to learn anything. There are no verdicts.")
     elif not study.judged:
         yield document.prose(
-            "There are the curves of the first epochs ([Figure 2](#figure-2)) and a table of who has learnt more "
+            "There are the [curves](#learning-curves) of the first epochs and a table of who has learnt more "
             "[so far](#so-far). There are no verdicts, no other readings and no tested causes: they need the paper's "
             "scale (`make paper`). {{found}}"
         )
