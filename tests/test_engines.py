@@ -6,6 +6,8 @@ import fcntl
 import hashlib
 import json
 import re
+import shutil
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -245,6 +247,39 @@ def test_a_command_meets_no_shell(toy: Study) -> None:
 def test_a_stage_that_does_not_write_its_output_has_failed(toy: Study) -> None:
     toy.edit("dvc.yaml", "      - tables\n", "      - tables\n      - more\n")
     assert "it ended well and did not write more" in toy.snakemake(status=1)
+
+
+def test_a_stage_writes_utf_8_and_meets_no_other_packages(toy: Study) -> None:
+    toy.write("other/hashlib.py", "raise ImportError")
+    toy.edit(
+        "stages/work.py", 'print("wrote"', 'print(chr(947), os.environ.get("PYTHONPATH"), open(0).encoding, "wrote"'
+    )
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "latin-1:strict"}
+    toy.environment |= {**locale, "PYTHONPATH": str(toy.root / "other")}
+    toy.snakemake()
+    for name in ("collect@a", "aggregate"):
+        assert "γ None utf-8 wrote" in (toy.root / f"logs/{name}.log").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("commits", [0, 1])
+def test_a_repository_that_git_does_not_read_is_told(toy: Study, monkeypatch: pytest.MonkeyPatch, commits: int) -> None:
+    if shutil.which("git") is None:
+        pytest.skip("no git here")
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.com"]
+    subprocess.run([*git, "init", "--quiet"], cwd=toy.root, check=True)
+    monkeypatch.chdir(toy.root)
+    assert "git says: fatal: " in bridge.without_commit()
+    for _ in range(commits):
+        subprocess.run([*git, "commit", "--quiet", "--allow-empty", "--message", "first"], cwd=toy.root, check=True)
+        assert bridge.without_commit() == ""
+        toy.environment["GIT_TEST_ASSUME_DIFFERENT_OWNER"] = "1"  # git's own tests have it
+        monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+        way_out = f"git config --global --add safe.directory '{toy.root}'"
+        assert bridge.without_commit() == f"this folder is another user's: {way_out}"
+        assert (
+            f"warning: records of this run will not name the commit of the code: this folder is another user's: {way_out}"
+            in (toy.snakemake())
+        )
 
 
 def test_a_file_system_without_locks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,7 +81,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
             place = Path(out.fs_path)
             if place.suffix:
                 place.parent.mkdir(parents=True, exist_ok=True)
-                place.write_text(out.def_path)
+                place.write_text(out.def_path, encoding="utf-8")
             else:
                 place.mkdir(parents=True, exist_ok=True)
         for out in repo.index.outs:  # folders that hold no other stage's outputs get a file

@@ -214,3 +214,19 @@ def test_a_scale_or_panel_that_does_not_exist_leaves_the_plan_as_it_was(
     with pytest.raises(JsaeError, match="choose one of"):
         runs.main(arguments)
     assert layout.RUNS.read_bytes() == before
+
+
+def test_a_check_writes_nothing_and_fails_on_any_mistake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made_parameters.written(tmp_path)
+    runs.main(["--check"])
+    made_parameters.written(tmp_path, {"agents.vpg.train_pi_itters": 2})
+    with pytest.raises(SystemExit) as ended:
+        runs.main(["--check"])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == (
+        "error: params.yaml: agents.vpg.train_pi_itters is not a parameter (did you mean train_pi_iters?)\n"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]

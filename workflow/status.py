@@ -95,7 +95,7 @@ def states_of_run() -> dict[str, State]:
 def failed(stage: str) -> str:
     """How the last run of a stage failed; empty if it did not."""
     path = Path(log(stage))
-    last = path.read_text(errors="replace").rstrip().rpartition("\n")[2] if path.exists() else ""
+    last = path.read_text(encoding="utf-8", errors="replace").rstrip().rpartition("\n")[2] if path.exists() else ""
     return f"{last.removeprefix(FAILED)}; its log is {log(stage)}" if last.startswith(FAILED) else ""
 
 
@@ -131,12 +131,12 @@ def runs_for(stage: str, state: State) -> float:
 def remaining(stages: Mapping[str, float]) -> str:
     """How long these stages take on all cores, in words; each with the seconds that it has run already."""
     seconds = defaultdict(list)
-    scale = re.search(r"^ *scale: *(\w+)", RUNS.read_text() if RUNS.exists() else "", re.MULTILINE)
+    scale = re.search(r"^ *scale: *(\w+)", RUNS.read_text(encoding="utf-8") if RUNS.exists() else "", re.MULTILINE)
     for folder in ("shared", scale[1] if scale else "*"):
         for record in Path("results").glob(f"{folder}/provenance/*/**/*.json"):
             step, *item = record.with_suffix("").parts[3:]
             try:
-                took = float(json.loads(record.read_text())["wall_seconds"])
+                took = float(json.loads(record.read_text(encoding="utf-8"))["wall_seconds"])
             except (OSError, ValueError, KeyError):
                 continue
             seconds[step].append(took)

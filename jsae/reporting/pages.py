@@ -44,7 +44,7 @@ def to_html(notebook: Notebook, style: Path, template: Path, stamp: tuple[str, s
     prose = "\n".join(document.fill(block["text"], known) for block in shown if block["kind"] == "prose")
     resources = {
         "title": re.findall(r"^# (.+)$", prose, re.MULTILINE)[0],
-        "style": style.read_text(),
+        "style": style.read_text(encoding="utf-8"),
         "stamp": stamp,
         "contents": [(document.anchor(words), words) for words in re.findall(r"^## (.+)$", prose, re.MULTILINE)],
         "content": "".join(document.block_html(block, known) for block in shown),
@@ -121,7 +121,8 @@ def runs_html(
         "stamp": stamp,
     }
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")
-    return browser.read_text().replace("/*STYLE*/", style.read_text()).replace("/*DATA*/", text)
+    page = browser.read_text(encoding="utf-8").replace("/*STYLE*/", style.read_text(encoding="utf-8"))
+    return page.replace("/*DATA*/", text)
 
 
 def _known(value: float) -> float | None:
@@ -162,9 +163,10 @@ def provenance_html(
         alt = f"Hours of training, a bar a cell: {said}."
         caption = "**Hours of training** of each cell, all its seeds together, on this machine."
         body = document.block_html(document.figure(picture, alt, caption, wide=True), {}) + body
+    rules = style.read_text(encoding="utf-8")
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><meta name="color-scheme" content="light dark">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<link rel="icon" href="data:,"><title>Provenance</title>'
-        f'<style>{style.read_text()}</style></head><body><main class="beside">{body}</main></body></html>\n'
+        f'<style>{rules}</style></head><body><main class="beside">{body}</main></body></html>\n'
     )
