@@ -94,7 +94,7 @@ def measure(engine: str, folder: Path, parameters: Path) -> Row:
         shutil.copy(parameters, study / "params.yaml")
         text = (study / "stages/_main.py").read_text(encoding="utf-8")
         assert MAIN in text
-        (study / "stages/_main.py").write_text(text.replace(MAIN, MEASURED))
+        (study / "stages/_main.py").write_text(text.replace(MAIN, MEASURED), encoding="utf-8")
         before = core_seconds()
         first = run(ENGINES[engine], study, environment)
         spent = core_seconds() - before
