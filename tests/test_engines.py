@@ -315,6 +315,37 @@ def test_the_bridge_hashes_as_dvc_does(shared: Study) -> None:
             assert bridge.md5(Path(dep.def_path)) == dep.get_hash().value, dep.def_path
 
 
+@pytest.mark.parametrize("engine", [SNAKEMAKE, ("dvc", "repro")])
+def test_a_file_outside_that_is_replaced_under_its_name_is_noticed(
+    engine: tuple[str, ...], toy: Study, tmp_path: Path
+) -> None:
+    """As those of data.kechinov.raw.local_path."""
+    for name in ("a log.csv", ".hidden", "deep/x.part", "deep/__pycache__/y"):
+        (tmp_path / "logs" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "logs" / name).write_text("one")
+    toy.edit(
+        "dvc.yaml", "      - stages/work.py\n    outs", f"      - {tmp_path}/logs\n      - stages/work.py\n    outs"
+    )
+    toy.edit(
+        "stages/work.py",
+        'b"" if path.suffix == ".py"',
+        f'pathlib.Path("{tmp_path}/logs/a log.csv").read_bytes() if out == "settings/work"',
+    )
+    toy.run(*engine)
+    toy.ran()
+    with opened(toy.root) as repo:
+        [dep] = [dep for stage in repo.index.stages for dep in stage.deps if dep.def_path.endswith("logs")]
+        assert bridge.md5(tmp_path / "logs") == dep.get_hash().value
+    toy.run(*engine)
+    assert toy.ran() == []
+    (tmp_path / "logs/a log.csv").write_text("two")
+    assert f"{tmp_path}/logs is modified" in toy.run("workflow.status")
+    toy.run(*engine)
+    assert toy.ran() == EVERY
+    toy.run(*engine)
+    assert toy.ran() == []
+
+
 def test_a_dependency_that_is_new_in_a_recorded_stage_is_recorded(toy: Study) -> None:
     """With line ends of Windows in it, as PDF files may have."""
     toy.snakemake()

@@ -547,7 +547,10 @@ def _files(folder: Path) -> list[tuple[str, Path]]:
 
 
 def _is_ignored(path: str, *, is_folder: bool = False) -> bool:
-    """Whether DVC leaves a file or folder out: the last pattern that fits it decides, as in dvc.ignore."""
+    """Whether DVC leaves a file or folder out: the last pattern that fits it decides, as in dvc.ignore. Outside of the
+    project, it looks at all."""
+    if path.startswith("/"):
+        return False
     for pattern, ignores, folders_only in _ignore_patterns():
         if is_folder and (pattern.match(path) or pattern.match(f"{path}/")):
             return ignores

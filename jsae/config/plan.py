@@ -5,6 +5,7 @@ readings share (an environment, samples, pre-trained embeddings) is made once, u
 """
 
 import json
+from pathlib import Path
 from typing import Any, Literal
 
 from jsae.config import hyper_parameters, layout, registry
@@ -22,7 +23,7 @@ def plan(parameters: Parameters, found: Found, scale: str, panel: str = "") -> d
     | key | entries |
     |---|---|
     | scale, panel | what was asked for |
-    | purchases | data sets |
+    | purchases | by data set: files, the folder of this machine that it is copied from |
     | environments | by name: environment and reading; model, the file that it is made from |
     | collect | by environment and seeds; world, the name of the environment's file |
     | pretrain | by environment, embedding and seeds; samples; source, the embeddings that a transfer starts from |
@@ -66,7 +67,7 @@ def plan(parameters: Parameters, found: Found, scale: str, panel: str = "") -> d
     return {
         "scale": scale,
         "panel": panel,
-        "purchases": data_sets,
+        "purchases": {source: {"files": _files(source, parameters)} for source in data_sets},
         "environments": environments,
         "collect": collect,
         "pretrain": pretrain,
@@ -80,6 +81,28 @@ def _put(entries: Entries, name: str, entry: dict[str, Any]) -> None:
     """Add an entry. Raises JsaeError if another one has its name: an environment may be called like one's reading."""
     if entries.setdefault(name, entry) != entry:
         raise JsaeError(f"two stages would be called {name}: rename an environment or a reading of params.yaml")
+
+
+def _files(source: str, parameters: Parameters) -> str:
+    """The folder that a data set is copied from, for DVC to look at; a file that is there anyway, where there is none.
+
+    Raises JsaeError if there is no such folder, or if the copies would be in it.
+    """
+    local = parameters.data.kechinov.raw.local_path if source == "kechinov" else ""
+    if not local:
+        return layout.settings(f"download@{source}").as_posix()
+    place, root, copies = Path(local).expanduser().resolve(), Path.cwd(), layout.raw(source).resolve()
+    if not place.is_dir():
+        raise JsaeError(
+            f"{layout.PARAMETERS}: data.kechinov.raw.local_path: there is no folder {local}: correct it, or leave it "
+            "empty to download"
+        )
+    if copies.is_relative_to(place) or place.is_relative_to(copies):
+        raise JsaeError(
+            f"{layout.PARAMETERS}: data.kechinov.raw.local_path: the copies go to {layout.raw(source)}: give another "
+            f"folder than {local}"
+        )
+    return (place.relative_to(root) if place.is_relative_to(root) else place).as_posix()
 
 
 def _summaries(source: str, used: bool) -> dict[str, str]:
@@ -159,9 +182,8 @@ def text(planned: dict[str, Any]) -> str:
         "runs:",
         f"  scale: {planned['scale']}",
         f"  panel: {json.dumps(planned['panel'])}",
-        f"  purchases: {json.dumps(planned['purchases'])}",
     ]
-    for kind in ("environments", "collect", "pretrain", "train", "summaries", "samples", "search"):
+    for kind in ("purchases", "environments", "collect", "pretrain", "train", "summaries", "samples", "search"):
         lines.append(f"  {kind}:" + ("" if planned[kind] else " {}"))
         lines += [f"    {json.dumps(name)}: {_line(entry)}" for name, entry in planned[kind].items()]
     return "\n".join([*lines, ""])

@@ -125,33 +125,6 @@ def recorded_logs(months: Sequence[str], folder: Path) -> list[Path]:
     return paths
 
 
-def what_changed(months: Sequence[str], folder: Path, *, local_path: str) -> list[str]:
-    """Why the logs in `folder` are not current, one message a file; empty if they are.
-
-    The files in `folder`, and those in `local_path` ("" for none) that they were copied from, are compared with the
-    manifest: name, size and SHA-256. Files on mirrors are not asked for: published logs do not change.
-    """
-    recorded = _recorded(folder)
-    messages = []
-    for month in months:
-        entry = recorded.get(month)
-        if entry is None or entry["origin"] != (LOCAL if local_path else MIRROR):
-            messages.append(f"{month}: not taken yet from {'local_path' if local_path else 'a mirror'}")
-            continue
-        places = {"the downloaded file": folder / entry["name"]}
-        if local_path:
-            source = _find(Path(local_path).expanduser(), month)
-            places["the file in local_path"] = source or Path(local_path) / entry["name"]
-        messages += [
-            f"{month}: {place}, {path}, is not the one that was recorded"
-            for place, path in places.items()
-            if path.name != entry["name"]
-            or not path.is_file()
-            or not _is_whole(path, Expected(entry["bytes"], entry["sha256"]))
-        ]
-    return messages
-
-
 def _find(folder: Path, month: str) -> Path | None:
     """The log of `month` in `folder`: the first of `SUFFIXES` that exists; None if none does."""
     return next((folder / f"{month}{end}" for end in SUFFIXES if (folder / f"{month}{end}").is_file()), None)
