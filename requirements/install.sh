@@ -105,8 +105,9 @@ install_uv() {
     rm -rf .bootstrap
     # Variables and empty options: what pip's configuration files may say, too.
     PIP_USER=0 PIP_REQUIRE_VIRTUALENV=0 "$python" -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \
-        --require-hashes --prefix= --root= --target .bootstrap -r requirements/bootstrap.lock ||
+        --require-hashes --prefix= --root=/ --target .bootstrap -r requirements/bootstrap.lock ||
         fail "pip could not install the installer (requirements/bootstrap.lock): see its message above"
+    [ -x "$uv" ] || fail "pip did not put the installer into .bootstrap: run make setup with PIP_CONFIG_FILE=/dev/null"
     checksum requirements/bootstrap.lock >.bootstrap/.installed
 }
 

@@ -414,7 +414,7 @@ def test_settings_of_pip_uv_and_python_for_other_projects_do_not_count(study: St
         "PIP_USER": "0",
         "UV_HTTP_TIMEOUT": "9",
     }
-    assert " --prefix= --root= --target .bootstrap " in words  # what pip's configuration files may say
+    assert " --prefix= --root=/ --target .bootstrap " in words  # what pip's configuration files may say
     uv = dict(line.split("=", 1) for line in (study.root / "settings-of-uv").read_text().splitlines())
     assert not {*uv} & {*refused}
     assert uv["UV_DEFAULT_INDEX"] == kept["PIP_INDEX_URL"]

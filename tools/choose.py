@@ -11,6 +11,7 @@ Where one embedding of an environment's agent has not been searched here, all ro
 they are, with a message: what embeddings share is chosen over all of them.
 """
 
+import argparse
 import sys
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,7 @@ def time_of(cell: Cell) -> pl.DataFrame:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     try:
         main()
     except JsaeError as error:

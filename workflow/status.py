@@ -13,6 +13,7 @@ project changes. While a run is at work, its frozen plan is shown, not what has 
 The exit status is 0; with --quiet, which prints nothing, 1 if a stage is not fresh; 2 if DVC cannot read the project.
 """
 
+import argparse
 import json
 import os
 import re
@@ -163,10 +164,13 @@ def coloured(word: str) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quiet", action="store_true", help="print nothing; the exit status says it")
+    given = parser.parse_args(arguments)
     at_work = running()
     found = states_of_run() if at_work else states()
     todo = {name: state for name, state in found.items() if state.word not in ("fresh", "done")}
-    if "--quiet" in arguments:
+    if given.quiet:
         return 1 if todo or at_work else 0
     terminal = Console(soft_wrap=True, highlight=False)
     console = terminal if terminal.is_terminal else Console(soft_wrap=True, highlight=False, width=200)

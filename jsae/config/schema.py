@@ -7,6 +7,7 @@ github.com/micxael/rl-jepa, commit 952de80, which calls itself adapted from the 
 `python -m jsae.config.schema` prints the table that `make params` shows.
 """
 
+import argparse
 import inspect
 import math
 import re
@@ -656,7 +657,9 @@ def main(arguments: Sequence[str]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    path = Path(arguments[0]) if arguments else Path("params.yaml")
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("path", type=Path, nargs="?", default=Path("params.yaml"), help="left out: params.yaml")
+    path = parser.parse_args(arguments).path
     shown = Table("name", "value", "meaning", "source", title=str(path))
     for row in table(load(path)):
         shown.add_row(*row)
