@@ -102,6 +102,23 @@ def test_the_page_needs_nothing_from_outside(page):
     assert "@import" not in style
 
 
+@pytest.mark.parametrize("made", ["study", "smoke", "panel"])
+def test_a_name_stands_for_one_thing_and_what_scrolls_can_be_reached_by_keyboard(made, request):
+    folder = request.getfixturevalue(made)
+    style = (ROOT / "report/style.css").read_text(encoding="utf-8")
+    scrolling = set(re.findall(r"^([\w.]+) \{[^}]*overflow-x: auto", style, re.MULTILINE))
+    assert scrolling == {"pre", ".table", ".equation"}  # nav holds links, which can be reached
+    for path in (folder / "report").glob("*/*.html"):
+        found = Elements(path.read_text(encoding="utf-8")).found
+        names = [attributes["id"] for _, attributes in found if "id" in attributes]
+        assert [name for name in names if names.count(name) > 1] == []
+        for tag, attributes in found:
+            classes = {f".{word}" for word in (attributes.get("class") or "").split()}
+            if (classes | {tag}) & scrolling:
+                assert attributes.get("tabindex") == "0", (path.name, tag, attributes)
+                assert tag == "pre" or (attributes["role"] and attributes["aria-label"])
+
+
 def test_every_image_has_words_and_every_anchor_a_target(page):
     found = Elements(page).found
     names = {attributes.get("id") for _, attributes in found}
@@ -648,7 +665,7 @@ def test_cells_of_a_table_are_literal_unless_they_are_prose():
 def test_formulas_become_mathml():
     assert "<math" in document.to_html(r"the policy $\pi_i(e \mid x)$")
     displayed = document.to_html("as in\n$$\n\\pi_i , \\tag{5}\n$$\nwith it")
-    assert displayed.startswith('<p>as in</p>\n<div class="equation"><math ')
+    assert displayed.startswith('<p>as in</p>\n<div class="equation" tabindex="0" ')
     assert displayed.endswith('</math><span class="number">(5)</span></div>\n<p>with it</p>\n')
     assert "tag" not in displayed
 

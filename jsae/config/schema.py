@@ -51,9 +51,9 @@ class Section(BaseModel):
 class ByScale(Section):
     """A budget that each scale of the study sets."""
 
-    smoke: int = parameter("in the smoke test", "not in the paper: as little as runs", ge=1)
-    preview: int = parameter("in the preview", "not in the paper: what ends within minutes", ge=1)
-    paper: int = parameter("at the paper's scale", "A.4.2", ge=1)
+    smoke: int = parameter("in the smoke test", "not in the paper: as little as runs", ge=1, le=10**9)
+    preview: int = parameter("in the preview", "not in the paper: what ends within minutes", ge=1, le=10**9)
+    paper: int = parameter("at the paper's scale", "A.4.2", ge=1, le=10**9)
 
     def at(self, scale: str) -> int:
         """The budget of `scale`."""
@@ -73,7 +73,7 @@ def _seeds(text: str) -> str:
 
 Name = Annotated[str, AfterValidator(_name)]
 SeedBlock = Annotated[str, AfterValidator(_seeds)]
-PositiveInt = Annotated[int, Field(ge=1)]
+PositiveInt = Annotated[int, Field(ge=1, le=65_536)]
 
 
 class EventLog(Section):

@@ -124,7 +124,11 @@ class _Page(HTMLRenderer):
     def block_math(self, text: str) -> str:
         latex, number = formulas.numbered(text)
         shown = f'<span class="number">({number})</span>' if number else ""
-        return f'<div class="equation">{formulas.mathml(latex, display=True)}{shown}</div>\n'
+        open_tag = '<div class="equation" tabindex="0" role="group" aria-label="equation">'  # it may scroll
+        return f"{open_tag}{formulas.mathml(latex, display=True)}{shown}</div>\n"
+
+    def block_code(self, code: str, info: str | None = None) -> str:
+        return super().block_code(code, info).replace("<pre>", '<pre tabindex="0">', 1)
 
     def heading(self, text: str, level: int, **attributes: Any) -> str:
         return f'<h{level} id="{anchor(text)}">{text}</h{level}>\n'

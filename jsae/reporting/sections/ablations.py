@@ -36,7 +36,7 @@ def differences(study: Context) -> Iterator[document.Block]:
             "What sets ablations, controls and transfers apart from what they vary: differences with their "
             f"{study.confidence} intervals (Welch), not adjusted. The paper makes no claim on most of them, so there "
             "is no verdict.",
-            "ablations",
+            "ablations-table",
         )
     lost = [tuple(row[name] for name in KEYS) for row in study.missing if row["embedding"] in beyond]
     if lost:
