@@ -5,6 +5,7 @@ import hashlib
 import http.server
 import importlib.machinery
 import json
+import os
 import re
 import sys
 import threading
@@ -220,14 +221,26 @@ def test_a_busy_server_is_asked_again(tmp_path: Path, server: Server) -> None:
     assert len(server.asked) == 3
 
 
-def test_a_full_disk_is_said(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (errno.ENOSPC, "the disk is full; make room and run the stage again"),
+        (errno.EDQUOT, "the disk is full; make room and run the stage again"),
+        (errno.EROFS, "may not be written (Read-only file system); change that and run the stage again"),
+        (errno.EACCES, "may not be written (Permission denied); change that and run the stage again"),
+    ],
+)
+def test_a_disk_that_takes_nothing_is_said_at_once(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch, number: int, said: str
+) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(download.tqdm, "update", full)  # called after each chunk is written
-    with pytest.raises(JsaeError, match="the disk is full; make room"):
+    monkeypatch.setattr(download.tqdm, "update", refused)  # called after each chunk is written
+    with pytest.raises(JsaeError, match=re.escape(said)):
         fetch(tmp_path, server.url)
     assert not (tmp_path / "2019-Oct.csv.gz").exists()
+    assert len(server.requests) == 1
 
 
 def kaggle_page(monkeypatch: pytest.MonkeyPatch, download_file: Callable[..., str]) -> None:

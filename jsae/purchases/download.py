@@ -24,6 +24,8 @@ from jsae.config.errors import JsaeError
 from jsae.io.files import read_json, sha256, write_atomically
 
 CHUNK = 2**20  # bytes
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)  # where trying again does not help
+NO_RIGHT = (errno.EROFS, errno.EACCES, errno.EPERM)
 TIMEOUT = 60.0  # seconds without a byte before a connection is given up
 TRANSACTION_ROWS = 1_469_307
 
@@ -239,13 +241,13 @@ def fetch(
     """
     if target.is_file() and _is_whole(target, expected):
         return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial_folder.mkdir(parents=True, exist_ok=True)
     partial = _Partial(target, partial_folder, expected)
     problems: list[str] = []
     for url in urls:
         for attempt in range(attempts):
             try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                partial_folder.mkdir(parents=True, exist_ok=True)
                 partial.receive(url)
                 partial.finish()
                 return target
@@ -253,8 +255,12 @@ def fetch(
                 problems.append(f"{url}: {problem}")
                 break
             except (OSError, http.client.HTTPException) as problem:
-                if isinstance(problem, OSError) and problem.errno == errno.ENOSPC:
+                if isinstance(problem, OSError) and problem.errno in NO_ROOM:
                     raise JsaeError(f"{partial.path}: the disk is full; make room and run the stage again") from problem
+                if isinstance(problem, OSError) and problem.errno in NO_RIGHT:
+                    raise JsaeError(
+                        f"{partial.path} may not be written ({problem.strerror}); change that and run the stage again"
+                    ) from problem
                 problems.append(f"{url}: {problem or type(problem).__name__}")
                 if attempt + 1 < attempts:
                     sleep(first_pause * 2**attempt)
