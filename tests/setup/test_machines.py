@@ -53,7 +53,7 @@ MACHINES = {
     ),
     "autocrlf": Machine(clone=("-c", "core.autocrlf=true")),
     "no-git": Machine(git=False),
-    "odd-name": Machine(folder="it's $HOME $(touch pwned) & co"),
+    "odd-name": Machine(folder="it's $HOME $(touch pwned) & [co]*?", study=True),
     "umask-077": Machine(prefix=("sh", "-c", 'umask 077; exec "$@"', "sh")),
     "nobody": Machine({"HOME": "{0}/home"}, prefix=NOBODY, study=True),
     "other-owner": Machine(prefix=()),
