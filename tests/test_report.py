@@ -1,14 +1,17 @@
 """The report: one page that needs nothing from outside, is the same bytes each time, and shows what the tables hold."""
 
 import ast
+import errno
 import html.parser
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import polars as pl
 import pytest
 
@@ -117,6 +120,24 @@ def test_a_name_stands_for_one_thing_and_what_scrolls_can_be_reached_by_keyboard
             if (classes | {tag}) & scrolling:
                 assert attributes.get("tabindex") == "0", (path.name, tag, attributes)
                 assert tag == "pre" or (attributes["role"] and attributes["aria-label"])
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ENOSPC, errno.EROFS])
+def test_a_report_that_cannot_be_written_says_so_and_leaves_the_old_one(panel, monkeypatch, number):
+    """The other stages are in test_writes.py."""
+    monkeypatch.chdir(panel)
+    declared = Declared.read(layout.settings("report"))
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text) for text in ("", "# Title")])
+    monkeypatch.setattr(report, "run_notebook", lambda *_: notebook)
+    before = {path: path.read_bytes() for path in (panel / "report").rglob("*") if path.is_file()}
+
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(JsaeError, match=r"report.html was not written: [^\n]*, then run again$"):
+        report.main(declared)
+    assert {path: path.read_bytes() for path in (panel / "report").rglob("*") if path.is_file()} == before
 
 
 def test_every_image_has_words_and_every_anchor_a_target(page):
