@@ -10,6 +10,9 @@ PANEL ?=
 # A recipe reads these as "$$NAME": what a user gives never becomes a word of the shell.
 export PYTHON TORCH EXTRA_INDEX JOBS PROFILE SCALE PANEL
 export DVC_NO_ANALYTICS := 1
+# The packages are those of .venv, and the project's own (see requirements/start.py).
+unexport PYTHONPATH PYTHONHOME PYTHONSAFEPATH
+export PYTHONNOUSERSITE := 1
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
@@ -21,7 +24,7 @@ run_stages = { echo "$$JOBS" | grep -qxE 'all|[1-9][0-9]{0,3}' || { echo "error:
 	snakemake --profile "workflow/profiles/$$PROFILE" --config graph=$(1) "$$@"; }
 
 .DEFAULT_GOAL := help
-.PHONY: help setup environment runs reproduce smoke preview paper search choose publish render readme status watch params test test-slurm check format lock peers benchmark crosscheck audit clean clean-all
+.PHONY: help setup environment runs reproduce smoke preview paper search choose publish render readme status watch params test test-slurm test-setup check format lock peers benchmark crosscheck audit clean clean-all
 
 help:  ## explain all targets
 	@echo 'Usage: make TARGET [PYTHON=python3.12] [TORCH=auto|cpu|cuda] [EXTRA_INDEX=URL] [SCALE=smoke|preview|paper] [PANEL=2a] [JOBS=n] [PROFILE=local|slurm]'
@@ -68,6 +71,7 @@ readme: environment  ## write docs/results.md, the table of verdicts, from publi
 	@python -m tools.readme
 
 status: environment  ## the matrix of runs: what is fresh, what would run and why, what failed
+	@python -m tools.runs --check
 	@python -m workflow.status
 
 watch: environment  ## open TensorBoard on the running study and on runs by hand, on http://localhost:6006 (installs it)
@@ -82,6 +86,9 @@ test: environment  ## run the tests, a file on each core at a time (options of p
 
 test-slurm: environment  ## test on a real Slurm of two nodes, made for it on this machine (needs slurm-wlm and munge)
 	JSAE_TEST_SLURM=1 python -m pytest -q -rs tests/slurm
+
+test-setup: environment  ## test the set-up on machines of other kinds, made for it: a read-only home, other locales, ... (10 minutes)
+	JSAE_TEST_SETUP=1 python -m pytest -q -rs tests/setup
 
 check: environment  ## format, lint, types and import contracts
 	ruff format --check

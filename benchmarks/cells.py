@@ -85,3 +85,7 @@ def trainer(
     )
     embedding = embed(cell.embedding, world, seeds, chosen.state_embedding_size, chosen.action_embedding_size)
     return Trainer(world, embedding, cell.agent, seeds, values)
+
+
+if __name__ == "__main__":
+    print(f"{__doc__}\nThis module is no program: benchmarks import it, benchmarks.speed for one.")

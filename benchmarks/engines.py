@@ -92,14 +92,14 @@ def measure(engine: str, folder: Path, parameters: Path) -> Row:
     with slurm(folder / "slurm") if engine.startswith("Slurm") else contextlib.nullcontext({}) as environment:
         study = clone(folder / "study")
         shutil.copy(parameters, study / "params.yaml")
-        text = (study / "stages/_main.py").read_text()
+        text = (study / "stages/_main.py").read_text(encoding="utf-8")
         assert MAIN in text
-        (study / "stages/_main.py").write_text(text.replace(MAIN, MEASURED))
+        (study / "stages/_main.py").write_text(text.replace(MAIN, MEASURED), encoding="utf-8")
         before = core_seconds()
         first = run(ENGINES[engine], study, environment)
         spent = core_seconds() - before
         second = run(ENGINES[engine], study, environment)
-    inside = [float(line) for line in (study / ".seconds").read_text().split()]
+    inside = [float(line) for line in (study / ".seconds").read_text(encoding="utf-8").split()]
     overhead = math.nan if environment else (spent - sum(inside)) / len(inside)
     recorded = json.dumps(YAML(typ="safe").load(study / "dvc.lock"), sort_keys=True)  # whatever the order of stages
     return Row(engine, first, second, overhead, hashlib.sha256(recorded.encode()).hexdigest())
@@ -136,10 +136,11 @@ def run(command: Sequence[str], folder: Path, environment: dict[str, str]) -> fl
     given["PATH"] = f"{folder}/.venv/bin{os.pathsep}{given['PATH']}"
     printed = folder.with_suffix(".log")
     start = time.perf_counter()
-    with printed.open("w") as stream:
+    with printed.open("w", encoding="utf-8") as stream:
         ended = subprocess.run(command, cwd=folder, env=given, stdout=stream, stderr=stream, check=False)
     if ended.returncode:
-        sys.exit(f"{printed.read_text()}\nerror: {' '.join(command)}: exit status {ended.returncode}")
+        said = printed.read_text(encoding="utf-8", errors="replace")
+        sys.exit(f"{said}\nerror: {' '.join(command)}: exit status {ended.returncode}")
     return time.perf_counter() - start
 
 

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Makes .venv hold what the locks say, and returns at once where it already does. Needs Python >= 3.11 with pip, and a package index.
+# Makes .venv hold what the locks say, and returns at once where it already does. Needs a Python with pip that
+# requirements/supported.py finds good, and a package index.
 #
 #   PYTHON        the interpreter to build .venv on (default: python3)
 #   TORCH         cpu, cuda or auto: which lock of torch (auto: what .venv has; on a new .venv cpu on macOS and where a local wheel folder
@@ -7,6 +8,7 @@
 #   PIP_FIND_LINKS  local wheel folders, as for pip (its configuration file is read too)
 #   EXTRA_INDEX   a further package index (default: none)
 #
+# Of the settings of pip and uv, only those hold here that say how to reach an index.
 # Safe to interrupt: .venv/.installed, the checksum of the installed locks, is removed first and written last, and a .venv without it is made anew.
 set -eu
 cd "$(dirname "$0")/.."
@@ -72,11 +74,26 @@ torch_here() { # the kind of torch for a new .venv
     echo cuda
 }
 
+forget_settings() { # of pip and uv, but for those that say how to reach an index
+    for name in $(env | sed -n 's/^\(PIP_[A-Z0-9_]*\)=.*/\1/p'); do
+        case $name in
+        PIP_*INDEX* | PIP_FIND_LINKS | PIP_*CERT | PIP_PROXY | PIP_TRUSTED_HOST | PIP_*TIMEOUT | PIP_RETRIES | PIP_*CACHE_DIR | PIP_CONFIG_FILE | PIP_KEYRING_PROVIDER) ;;
+        *) unset "$name" ;;
+        esac
+    done
+    for name in $(env | sed -n 's/^\(UV_[A-Z0-9_]*\)=.*/\1/p'); do
+        case $name in
+        UV_*INDEX* | UV_FIND_LINKS | UV_*CERT* | UV_NATIVE_TLS | UV_INSECURE_HOST | UV_HTTP_* | UV_OFFLINE | UV_CACHE_DIR | UV_NO_CACHE | UV_CONCURRENT_* | UV_LINK_MODE | UV_KEYRING_PROVIDER) ;;
+        *) unset "$name" ;;
+        esac
+    done
+    unset PYTHONPATH PYTHONHOME PYTHONSAFEPATH PYTHONNOUSERSITE # pip may lie in the user's site
+}
+
 check_python() {
-    version=$("$python" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null) ||
-        fail "there is no $python: install Python 3.11 or newer, or name it with 'make setup PYTHON=/path/to/python'"
-    "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
-        fail "$python is Python $version, 3.11 or newer is needed: name another one with 'make setup PYTHON=python3.12'"
+    "$python" -c '' 2>/dev/null ||
+        fail "there is no $python: install Python 3.11, 3.12 or 3.13, or name it with 'make setup PYTHON=/path/to/python'"
+    why=$("$python" requirements/supported.py) || fail "$python will not do: $why"
 }
 
 install_uv() {
@@ -86,12 +103,16 @@ install_uv() {
     "$python" -m pip --version >/dev/null 2>&1 ||
         fail "$python has no pip: install it (python3-pip in most distributions, or '$python -m ensurepip'), or name a Python that has it with 'make setup PYTHON=python3.12'"
     rm -rf .bootstrap
-    "$python" -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --require-hashes --target .bootstrap -r requirements/bootstrap.lock ||
+    # Variables and empty options: what pip's configuration files may say, too.
+    PIP_USER=0 PIP_REQUIRE_VIRTUALENV=0 "$python" -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \
+        --require-hashes --prefix= --root=/ --target .bootstrap -r requirements/bootstrap.lock ||
         fail "pip could not install the installer (requirements/bootstrap.lock): see its message above"
+    [ -x "$uv" ] || fail "pip did not put the installer into .bootstrap: run make setup with PIP_CONFIG_FILE=/dev/null"
     checksum requirements/bootstrap.lock >.bootstrap/.installed
 }
 
 PATH=$(path_without_venv)
+forget_settings
 case $torch in
 auto | cpu | cuda) ;;
 *) fail "TORCH=$torch is unknown: use TORCH=cpu, TORCH=cuda or TORCH=auto" ;;
@@ -105,7 +126,7 @@ if [ "$torch" = auto ] && [ -n "$has" ]; then
     torch=${has%% *}
 fi
 
-if [ -z "$has" ] || [ "$has" != "$torch $(checksum $(locks "$torch"))" ]; then
+if [ -z "$has" ] || [ "$has" != "$torch $(checksum $(locks "$torch") requirements/start.py)" ]; then
     if [ "${has%% *}" != "$torch" ]; then # nothing there, or another kind of torch
         has=
         rm -rf "$venv"
@@ -115,9 +136,13 @@ if [ -z "$has" ] || [ "$has" != "$torch $(checksum $(locks "$torch"))" ]; then
     if [ "$torch" = auto ]; then
         torch=$(torch_here)
     fi
-    wanted="$torch $(checksum $(locks "$torch"))"
+    wanted="$torch $(checksum $(locks "$torch") requirements/start.py)"
 
     export UV_PYTHON_DOWNLOADS=never
+    cache=${UV_CACHE_DIR:-${XDG_CACHE_HOME:-${HOME:-/dev/null}/.cache}/uv}
+    if ! { mkdir -p "$cache" && [ -w "$cache" ]; } 2>/dev/null; then
+        export UV_CACHE_DIR=.bootstrap/cache
+    fi
     if [ -z "${UV_FIND_LINKS:-}" ] && [ "$torch" = cpu ]; then # to "torch==2.13.0" of the cuda lock, the local 2.13.0+cpu would do
         UV_FIND_LINKS=$(wheel_folders | tr -s ' ' ',')
         export UV_FIND_LINKS=${UV_FIND_LINKS%,}
@@ -142,6 +167,10 @@ if [ -z "$has" ] || [ "$has" != "$torch $(checksum $(locks "$torch"))" ]; then
         fail "the installation failed, see the message above; run it again when the cause is gone$(
             if [ "$torch" = cpu ]; then echo " (TORCH=cuda needs no local wheel of torch and runs on the CPU too)"; fi
         )"
+    for packages in "$venv"/lib/python*/site-packages; do
+        cp requirements/start.py "$packages/jsae_start.py"
+        echo 'import jsae_start' >"$packages/jsae_start.pth"
+    done
     echo "$wanted" >"$installed"
 fi
 

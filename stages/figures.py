@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 
 from jsae.analysis import claims
 from jsae.analysis.schema import AGGREGATES, CELLS, FINAL, PROFILES
+from jsae.config.errors import JsaeError
 from jsae.config.study import Cell
 from jsae.io.declared import Declared
 from jsae.io.files import read_json, read_table
@@ -31,10 +32,21 @@ def main(declared: Declared) -> None:
     folder = declared.outputs["folder"]
     made = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(made, ignore_errors=True)
-    for name, figure in drawn(declared):
-        plots.save(figure, made / name)
-    shutil.rmtree(folder, ignore_errors=True)
-    made.rename(folder)
+    try:
+        for name, figure in drawn(declared):
+            plots.save(figure, made / name)
+        put(made, folder)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def put(made: Path, folder: Path) -> None:
+    """Put a new folder in the place of an old one. Raises JsaeError."""
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        made.replace(folder)
+    except OSError as error:
+        raise JsaeError(f"{folder} was not written: {error.strerror}; remove it, then run again") from error
 
 
 def drawn(declared: Declared) -> Iterator[tuple[str, Figure]]:

@@ -83,4 +83,4 @@ if __name__ == "__main__":
     sys.argv = [module, settings]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
     modules = [path.as_posix() for path in declared.imported(Path.cwd())]
-    Path(report).write_text(json.dumps({"read": sorted(READ), "modules": modules}))
+    Path(report).write_text(json.dumps({"read": sorted(READ), "modules": modules}), encoding="utf-8")

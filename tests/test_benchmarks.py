@@ -1,6 +1,10 @@
 """The benchmarks run, and what they compare is the same work."""
 
+import contextlib
 import math
+import runpy
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -38,3 +42,23 @@ def test_a_mean_outside_of_the_references_seeds_is_said_to_be() -> None:
     ends = {"reference": 1.0, "reference_low": 0.5, "reference_high": 1.5, "pretraining_epochs": 0, "ours_low": None}
     row = learning.Row("e", "a", "x", 5, 6, first_epoch=0.0, ours=1.2, **ends, ours_high=None)
     assert [row._replace(ours=ours).verdict for ours in (0.4, 0.5, 1.5, 1.6)] == ["below", "within", "within", "above"]
+
+
+ROOT = Path(__file__).resolve().parent.parent
+PROGRAMS = [*(f"benchmarks.{path.stem}" for path in sorted((ROOT / "benchmarks").glob("*.py"))), "workflow.status"]
+PROGRAMS += [f"tools.{path.stem}" for path in sorted((ROOT / "tools").glob("[!_]*.py")) if path.stem != "published"]
+PROGRAMS += ["jsae.config.schema"]
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_every_program_explains_itself(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """In a folder without a study: it must not start."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [name, "--help"])
+    monkeypatch.delitem(sys.modules, name, raising=False)
+    with contextlib.suppress(SystemExit):
+        runpy.run_module(name, run_name="__main__", alter_sys=True)
+    assert len(capsys.readouterr().out.split()) > 10
+    assert list(tmp_path.iterdir()) == []

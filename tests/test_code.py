@@ -1,7 +1,9 @@
 """Digests of code change with what it does and with nothing else; the files of a program are those that it imports."""
 
+import ast
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -251,3 +253,30 @@ def test_ruff_bans_relative_imports() -> None:
     lint = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["ruff"]["lint"]
     assert lint["flake8-tidy-imports"]["ban-relative-imports"] == "all"
     assert "TID" in lint["select"]
+
+
+FROZEN = ["jsae/io/provenance.py", "jsae/nn/compiled.py"]
+"""Their stages run in UTF-8 mode; a change would train everything again."""
+
+
+def texts_without_encoding(path: Path) -> Iterator[str]:
+    """Calls that read or write text in whatever encoding the locale has; ruff sees only some (PLW1514)."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.Call):
+            continue
+        method = isinstance(node.func, ast.Attribute)
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        given = {keyword.arg: keyword.value for keyword in node.keywords}
+        mode = given.get("mode") or next(iter(node.args[0 if method else 1 :]), None)
+        binary = isinstance(mode, ast.Constant) and isinstance(mode.value, str) and "b" in mode.value
+        opens = name == "open" and (not mode or isinstance(mode, ast.Constant)) and not binary
+        decodes = name in ("run", "Popen", "check_output") and "text" in given
+        if "encoding" not in given and (name in ("read_text", "write_text") or opens or decodes):
+            yield f"{path.name}, line {node.lineno}: {ast.unparse(node)}"
+
+
+def test_every_text_file_is_opened_with_its_encoding() -> None:
+    folders = ("jsae", "stages", "tools", "workflow", "benchmarks")
+    files = {path for folder in folders for path in (ROOT / folder).rglob("*.py")} - {ROOT / name for name in FROZEN}
+    assert [call for path in sorted(files) for call in texts_without_encoding(path)] == []
+    assert all(list(texts_without_encoding(ROOT / name)) for name in FROZEN)

@@ -6,6 +6,8 @@ import fcntl
 import hashlib
 import json
 import re
+import shutil
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -247,6 +249,39 @@ def test_a_stage_that_does_not_write_its_output_has_failed(toy: Study) -> None:
     assert "it ended well and did not write more" in toy.snakemake(status=1)
 
 
+def test_a_stage_writes_utf_8_and_meets_no_other_packages(toy: Study) -> None:
+    toy.write("other/hashlib.py", "raise ImportError")
+    toy.edit(
+        "stages/work.py", 'print("wrote"', 'print(chr(947), os.environ.get("PYTHONPATH"), open(0).encoding, "wrote"'
+    )
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "latin-1:strict"}
+    toy.environment |= {**locale, "PYTHONPATH": str(toy.root / "other")}
+    toy.snakemake()
+    for name in ("collect@a", "aggregate"):
+        assert "γ None utf-8 wrote" in (toy.root / f"logs/{name}.log").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("commits", [0, 1])
+def test_a_repository_that_git_does_not_read_is_told(toy: Study, monkeypatch: pytest.MonkeyPatch, commits: int) -> None:
+    if shutil.which("git") is None:
+        pytest.skip("no git here")
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.com"]
+    subprocess.run([*git, "init", "--quiet"], cwd=toy.root, check=True)
+    monkeypatch.chdir(toy.root)
+    assert "git says: fatal: " in bridge.without_commit()
+    for _ in range(commits):
+        subprocess.run([*git, "commit", "--quiet", "--allow-empty", "--message", "first"], cwd=toy.root, check=True)
+        assert bridge.without_commit() == ""
+        toy.environment["GIT_TEST_ASSUME_DIFFERENT_OWNER"] = "1"  # git's own tests have it
+        monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+        way_out = f"git config --global --add safe.directory '{toy.root}'"
+        assert bridge.without_commit() == f"this folder is another user's: {way_out}"
+        said = toy.snakemake()
+        assert (
+            "warning: records of this run will not name the commit of the code: this folder is another user's" in said
+        )
+
+
 def test_a_file_system_without_locks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise OSError(errno.ENOSYS, "Function not implemented")
@@ -278,6 +313,37 @@ def test_the_bridge_hashes_as_dvc_does(shared: Study) -> None:
         assert {dep.def_path for dep in deps} >= {"trained", "settings/work"}
         for dep in deps:
             assert bridge.md5(Path(dep.def_path)) == dep.get_hash().value, dep.def_path
+
+
+@pytest.mark.parametrize("engine", [SNAKEMAKE, ("dvc", "repro")])
+def test_a_file_outside_that_is_replaced_under_its_name_is_noticed(
+    engine: tuple[str, ...], toy: Study, tmp_path: Path
+) -> None:
+    """As those of data.kechinov.raw.local_path."""
+    for name in ("a log.csv", ".hidden", "deep/x.part", "deep/__pycache__/y"):
+        (tmp_path / "logs" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "logs" / name).write_text("one")
+    toy.edit(
+        "dvc.yaml", "      - stages/work.py\n    outs", f"      - {tmp_path}/logs\n      - stages/work.py\n    outs"
+    )
+    toy.edit(
+        "stages/work.py",
+        'b"" if path.suffix == ".py"',
+        f'pathlib.Path("{tmp_path}/logs/a log.csv").read_bytes() if out == "settings/work"',
+    )
+    toy.run(*engine)
+    toy.ran()
+    with opened(toy.root) as repo:
+        [dep] = [dep for stage in repo.index.stages for dep in stage.deps if dep.def_path.endswith("logs")]
+        assert bridge.md5(tmp_path / "logs") == dep.get_hash().value
+    toy.run(*engine)
+    assert toy.ran() == []
+    (tmp_path / "logs/a log.csv").write_text("two")
+    assert f"{tmp_path}/logs is modified" in toy.run("workflow.status")
+    toy.run(*engine)
+    assert toy.ran() == EVERY
+    toy.run(*engine)
+    assert toy.ran() == []
 
 
 def test_a_dependency_that_is_new_in_a_recorded_stage_is_recorded(toy: Study) -> None:

@@ -34,6 +34,14 @@ def kill_group(program: Program) -> bool:
     return True
 
 
+def kill_tree(program: Program) -> bool:
+    """Kill it and all that come from it, in whatever session they are."""
+    for process in (*psutil.Process(program.process).children(recursive=True), psutil.Process(program.process)):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    return True
+
+
 def kill_worker(program: Program) -> bool:
     """Kill one of the processes that it started; whether there was one."""
     found = psutil.Process(program.process).children(recursive=True)
@@ -46,7 +54,7 @@ def kill_worker(program: Program) -> bool:
     ("engine", "kill", "kills"),
     [
         (SNAKEMAKE, kill_main, 8),
-        (SNAKEMAKE, kill_group, 8),
+        (SNAKEMAKE, kill_tree, 10),
         (SNAKEMAKE, kill_worker, 8),
         (DVC, kill_main, 7),
         (DVC, kill_group, 7),

@@ -162,7 +162,7 @@ def test_tensorboard_is_opened_and_the_study_followed_until_it_ends(
     declared.scratch.rename("ready")
     Path("tensorboard").mkdir()
     Path("tensorboard/__init__.py").touch()
-    Path("tensorboard/main.py").write_text(STAND_IN.format(scratch=declared.scratch, status=status))
+    Path("tensorboard/main.py").write_text(STAND_IN.format(scratch=declared.scratch, status=status), encoding="utf-8")
     monkeypatch.setattr(watch.importlib.util, "find_spec", lambda name: name)
     monkeypatch.setattr(watch, "PAUSE", 0.05)
     ending = pytest.raises(JsaeError, match="ended with status 3: see its message") if status else nullcontext()

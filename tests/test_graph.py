@@ -81,7 +81,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
             place = Path(out.fs_path)
             if place.suffix:
                 place.parent.mkdir(parents=True, exist_ok=True)
-                place.write_text(out.def_path)
+                place.write_text(out.def_path, encoding="utf-8")
             else:
                 place.mkdir(parents=True, exist_ok=True)
         for out in repo.index.outs:  # folders that hold no other stage's outputs get a file
@@ -209,6 +209,19 @@ def test_dvc_sees_no_search(study: Path) -> None:
     with opened(study) as repo:
         assert {stage.path_in_repo for stage in repo.index.stages} == {"dvc.yaml"}
     assert not (study / "search/dvc.yaml").exists()
+
+
+def test_a_local_event_log_is_a_dependency(edited: Path, tmp_path: Path) -> None:
+    """DVC notices a file that is replaced under its name: its digest is in dvc.lock."""
+    (tmp_path / "2019-Oct.csv").write_text("one")
+    edit(edited, "params.yaml", "purchases: completejourney ", "purchases: kechinov ")
+    edit(edited, "params.yaml", 'local_path: ""', f"local_path: {tmp_path}")
+    with contextlib.chdir(edited):
+        runs.main([])
+    with opened(edited) as repo:
+        [stage] = [stage for stage in repo.index.stages if stage.name == "download@kechinov"]
+        own = layout.settings("download@kechinov").as_posix()
+        assert {dep.def_path for dep in stage.deps} == {"data/calibration", own, tmp_path.as_posix()}
 
 
 def test_names_of_both_graphs_differ(study: Path) -> None:

@@ -80,7 +80,8 @@ def test_sizes_that_the_search_found_for_a_reading_make_embeddings_of_its_own() 
 def test_a_recommender_names_the_purchases_that_it_draws_from() -> None:
     reading = {"meaning": "x", "environment": {"purchases": "synthetic"}}
     made = planned({"readings.other": reading, "cells.main.1.readings": ["", "other"]})
-    assert made["purchases"] == ["completejourney", "synthetic"]
+    settings = "results/settings/download/{}.json"
+    assert made["purchases"] == {name: {"files": settings.format(name)} for name in ("completejourney", "synthetic")}
     assert made["environments"]["shop"]["model"] == "data/processed/completejourney/transitions.safetensors"
     assert made["environments"]["shop-other"]["model"] == "data/processed/synthetic/transitions.safetensors"
     assert made["environments"]["slots"]["model"] == "results/settings/environment/slots.json"
@@ -137,7 +138,7 @@ def test_nothing_is_learnt_for_a_cell_without_an_embedding() -> None:
 
 def test_a_panel_keeps_its_cells_and_the_sources_that_they_need() -> None:
     assert list(planned({}, panel="2c")["train"]) == ["slots-vpg-none-0-1", "slots-vpg-jsae-0-1"]
-    assert planned({}, panel="2c")["purchases"] == []
+    assert planned({}, panel="2c")["purchases"] == {}
     assert list(planned({}, panel="2e")["purchases"]) == ["completejourney"]
     made = planned({}, panel="2f")
     assert made["panel"] == "2f"
@@ -191,6 +192,34 @@ def test_the_tool_writes_the_plan_of_a_scale_and_keeps_it(
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.parametrize("name", ["logs", "../elsewhere", "~/logs", "{0}/elsewhere"])
+def test_the_folder_of_an_event_log_is_one_that_dvc_looks_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / "study").mkdir()
+    monkeypatch.chdir(tmp_path / "study")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    place = Path(name.format(tmp_path)).expanduser().resolve()
+    changes = {"environments.shop.purchases": "kechinov", "data.kechinov.raw.local_path": name.format(tmp_path)}
+    with pytest.raises(JsaeError, match=r"^params.yaml: data.kechinov.raw.local_path: there is no folder .*: correct"):
+        planned(changes)
+    place.mkdir()
+    inside = place.is_relative_to(tmp_path / "study")
+    files = planned(changes)["purchases"]["kechinov"]["files"]
+    assert files == (place.relative_to(Path.cwd()) if inside else place).as_posix()
+
+
+@pytest.mark.parametrize("name", [".", "data", "data/raw/kechinov", "data/raw/kechinov/more", "link"])
+def test_an_event_log_is_not_copied_into_its_own_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("data/raw/kechinov/more").mkdir(parents=True)
+    Path("link").symlink_to("data/raw")
+    with pytest.raises(JsaeError, match=r"local_path: the copies go to data/raw/kechinov: give another folder than"):
+        planned({"environments.shop.purchases": "kechinov", "data.kechinov.raw.local_path": name})
+
+
 @pytest.mark.parametrize("text", [b"", b"runs: 3\n", b"runs:\n", b"[1]\n", b"runs: {panel: x}\n", b"{", b"\xff"])
 def test_a_damaged_plan_is_named_with_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: bytes) -> None:
     monkeypatch.chdir(tmp_path)
@@ -224,3 +253,19 @@ def test_a_short_study_draws_published_curves_behind_its_own_where_there_are_som
     layout.PUBLISHED_CURVES.touch()
     assert planned({})["published"] == "published/tables/curves.parquet"
     assert planned({}, scale="paper")["published"] == unused, "what makes them does not read them"
+
+
+def test_a_check_writes_nothing_and_fails_on_any_mistake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made_parameters.written(tmp_path)
+    runs.main(["--check"])
+    made_parameters.written(tmp_path, {"agents.vpg.train_pi_itters": 2})
+    with pytest.raises(SystemExit) as ended:
+        runs.main(["--check"])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == (
+        "error: params.yaml: agents.vpg.train_pi_itters is not a parameter (did you mean train_pi_iters?)\n"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]

@@ -1,8 +1,10 @@
 """The report: one page that needs nothing from outside, is the same bytes each time, and shows what the tables hold."""
 
 import ast
+import errno
 import html.parser
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -10,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import polars as pl
 import pytest
 
@@ -108,6 +111,41 @@ def test_the_page_needs_nothing_from_outside(page):
     style = re.search(r"<style>(.*?)</style>", page, re.DOTALL)[1]
     assert "url(" not in style
     assert "@import" not in style
+
+
+@pytest.mark.parametrize("made", ["study", "smoke", "panel"])
+def test_a_name_stands_for_one_thing_and_what_scrolls_can_be_reached_by_keyboard(made, request):
+    folder = request.getfixturevalue(made)
+    style = (ROOT / "report/style.css").read_text(encoding="utf-8")
+    scrolling = set(re.findall(r"^([\w.]+) \{[^}]*overflow-x: auto", style, re.MULTILINE))
+    assert scrolling == {"pre", ".table", ".equation"}  # nav holds links, which can be reached
+    for path in (folder / "report").glob("*/*.html"):
+        found = Elements(path.read_text(encoding="utf-8")).found
+        names = [attributes["id"] for _, attributes in found if "id" in attributes]
+        assert [name for name in names if names.count(name) > 1] == []
+        for tag, attributes in found:
+            classes = {f".{word}" for word in (attributes.get("class") or "").split()}
+            if (classes | {tag}) & scrolling:
+                assert attributes.get("tabindex") == "0", (path.name, tag, attributes)
+                assert tag == "pre" or (attributes["role"] and attributes["aria-label"])
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ENOSPC, errno.EROFS])
+def test_a_report_that_cannot_be_written_says_so_and_leaves_the_old_one(panel, monkeypatch, number):
+    """The other stages are in test_writes.py."""
+    monkeypatch.chdir(panel)
+    declared = Declared.read(layout.settings("report"))
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text) for text in ("", "# Title")])
+    monkeypatch.setattr(report, "run_notebook", lambda *_: notebook)
+    before = {path: path.read_bytes() for path in (panel / "report").rglob("*") if path.is_file()}
+
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(JsaeError, match=r"report.html was not written: [^\n]*, then run again$"):
+        report.main(declared)
+    assert {path: path.read_bytes() for path in (panel / "report").rglob("*") if path.is_file()} == before
 
 
 def test_every_image_has_words_and_every_anchor_a_target(page):

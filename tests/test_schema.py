@@ -106,6 +106,8 @@ def test_the_small_file_of_the_tests_is_valid(tmp_path: Path) -> None:
         ("environments.slots.dynamics.reels", [], "environments.slots.dynamics.reels"),
         ("environments.slots.hidden_sizes", [4, 0], "environments.slots.hidden_sizes.1 = 0: input should be greater"),
         ("environments.slots.steps_per_epoch", 25, "environments.slots: steps_per_epoch must be a multiple of dynamics.episode_length (6)"),
+        ("environments.slots.hidden_sizes", [10**6], "environments.slots.hidden_sizes.0 = 1000000: input should be less"),
+        ("environments.slots.epochs.smoke", 10**30, f"environments.slots.epochs.smoke = {10**30}: input should be less"),
         ("environments.slots.purchases", "synthetic", "environments.slots: purchases: slot_machine needs none: write null"),
         ("environments.shop.purchases", None, "environments.shop: purchases: recommender needs a data set"),
         ("data.kechinov.raw.months", ["2019-Oct", "2019-Oct"], "data.kechinov.raw: months: 2019-Oct is listed twice"),

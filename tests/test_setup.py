@@ -2,15 +2,20 @@
 
 import functools
 import itertools
+import json
 import os
+import platform
 import re
+import runpy
 import shutil
 import subprocess
 import sys
 import tomllib
+import venv
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
@@ -27,14 +32,16 @@ MACHINES = [
     }
     | {"platform_python_implementation": "CPython", "implementation_name": "cpython"}
     for platform, machine in [("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "arm64")]
-    for python in ["3.11", "3.12", "3.13", "3.14"]
+    for python in ["3.11", "3.12", "3.13"]
 ]
+SETTINGS = "env | grep -E '^(PIP|UV|PYTHON[A-Z]+)' | sort"
 
 
 @functools.cache
 def requirements(lock: Path) -> list[tuple[Requirement, list[str]]]:
     """Each entry of a lock with its hashes."""
-    text = "".join(line for line in lock.read_text().splitlines(keepends=True) if not line.startswith("#"))
+    lines = lock.read_text(encoding="utf-8").splitlines(keepends=True)
+    text = "".join(line for line in lines if not line.startswith("#"))
     entries = []
     for entry in text.replace("\\\n", " ").splitlines():
         requirement, *hashes = re.split(r"\s+--hash=", entry.strip())
@@ -57,7 +64,7 @@ def lock(name: str) -> Path:
 
 @pytest.mark.parametrize("path", LOCKS, ids=lambda path: path.stem)
 def test_locks_hold_exact_versions_and_hashes_and_nothing_else(path: Path) -> None:
-    for line in path.read_text().splitlines():
+    for line in path.read_text(encoding="utf-8").splitlines():
         assert re.fullmatch(
             r"#.*|[a-z0-9.-]+==[a-z0-9.+]+( ; [^\\]*)?( \\)?|    --hash=sha256:[0-9a-f]{64}( \\)?", line
         ), line
@@ -140,6 +147,8 @@ case "$*" in
 "-m pip install"*)
     mkdir -p .bootstrap/bin
     cp "$STAND_INS/uv" .bootstrap/bin/uv
+    {SETTINGS} >settings-of-pip
+    echo "$*" >>settings-of-pip
     echo bootstrap >>calls ;;
 *) exec "{sys.executable}" "$@" ;;
 esac
@@ -147,15 +156,18 @@ esac
 PYTHON_OF_VENV = f"""#!/bin/sh
 case "$*" in
 "-m workflow.status --quiet") exit 1 ;;
+"-m workflow.status") {SETTINGS} >settings-of-stages ;;
+"-m tools.runs --check") if [ -e wrong ]; then echo "error: params.yaml: wrong" >&2; exit 2; fi ;;
 "-m tools."*) shift; echo "$*" >>calls ;;
 "-m jsae.nn.compiled") echo compiled >>calls ;;
 *) exec "{sys.executable}" "$@" ;;
 esac
 """
-UV = """#!/bin/sh
+UV = f"""#!/bin/sh
+{SETTINGS} >settings-of-uv
 case "$*" in
 "venv "*)
-    mkdir -p .venv/bin
+    mkdir -p .venv/bin .venv/lib/python3.11/site-packages
     cp "$STAND_INS/python" "$STAND_INS/dvc" "$STAND_INS/snakemake" .venv/bin
     echo venv >>calls ;;
 "pip sync "*)
@@ -178,7 +190,7 @@ CPU, CUDA = "sync requirements/torch-cpu.lock", "sync requirements/torch-cuda.lo
 
 def executable(path: Path, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     path.chmod(0o755)
     return path
 
@@ -311,7 +323,18 @@ def no_python(study: Study) -> Path:
 
 
 def old_python(study: Study) -> Path:
-    return executable(study.tools / "old", '#!/bin/sh\ncase "$2" in *print*) echo 3.9.2 ;; *) exit 1 ;; esac\n')
+    return python_of_version(study, "3.9.2")
+
+
+def new_python(study: Study) -> Path:
+    return python_of_version(study, "3.14.0")
+
+
+def python_of_version(study: Study, version: str) -> Path:
+    stated = f"import runpy, sys; sys.version_info = ({version.replace('.', ', ')}); "
+    stated += "runpy.run_path('requirements/supported.py', run_name='__main__')"
+    script = f'#!/bin/sh\ncase "$1" in *supported.py) set -- -c "{stated}" ;; esac\nexec "{sys.executable}" "$@"\n'
+    return executable(study.tools / f"python-{version}", script)
 
 
 def python_without_pip(study: Study) -> Path:
@@ -321,8 +344,9 @@ def python_without_pip(study: Study) -> Path:
 @pytest.mark.parametrize(
     ("python", "message"),
     [
-        (no_python, "there is no PYTHON: install Python 3.11 or newer"),
-        (old_python, "PYTHON is Python 3.9.2, 3.11 or newer is needed"),
+        (no_python, "there is no PYTHON: install Python 3.11, 3.12 or 3.13"),
+        (old_python, "PYTHON will not do: Python 3.9.2 is too old, Python 3.11, 3.12 or 3.13 is needed: name one with"),
+        (new_python, "PYTHON will not do: Python 3.14.0 is too new (the locked package immutables has no"),
         (python_without_pip, "PYTHON has no pip: install it"),
     ],
 )
@@ -336,6 +360,194 @@ def test_a_python_that_will_not_do_gets_one_clear_error(
     assert error.startswith("error: " + message.replace("PYTHON", path, 1))
     assert made.startswith("make: ***")
     assert study.calls() == []
+
+
+SUPPORTED = runpy.run_path(str(ROOT / "requirements/supported.py"))
+LINUX = {"system": "Linux", "machine": "x86_64", "libc": ("glibc", "2.36"), "mac": ""}
+LINUX |= {"kind": "CPython", "version": "3.12.1"}
+
+
+@pytest.mark.parametrize(
+    ("machine", "message"),
+    [
+        ({}, ""),
+        ({"machine": "aarch64", "version": "3.11.0"}, ""),
+        ({"system": "Darwin", "machine": "arm64", "mac": "15.1", "version": "3.13.9"}, ""),
+        ({"version": "3.10.9"}, "Python 3.10.9 is too old"),
+        ({"version": "3.14.0"}, "Python 3.14.0 is too new"),
+        ({"system": "Darwin", "machine": "x86_64", "mac": "14.0"}, "an Intel Mac has no wheels of locked packages"),
+        ({"system": "Darwin", "machine": "arm64", "mac": "13.6"}, "macOS 13.6 has no wheels"),
+        ({"libc": ("glibc", "2.17")}, "Linux with glibc 2.17 has no wheels"),
+        ({"libc": ("", "")}, "Linux without glibc has no wheels"),
+        ({"machine": "armv7l"}, "Linux on armv7l has no wheels"),
+        ({"system": "Windows", "machine": "AMD64"}, "Windows on AMD64 has no wheels"),
+        ({"kind": "PyPy"}, "PyPy has no wheels"),
+    ],
+)
+def test_machines_without_wheels_are_refused_by_name(
+    machine: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stated = LINUX | machine
+    monkeypatch.setattr(sys, "version_info", tuple(map(int, stated["version"].split("."))))
+    for name, value in (
+        ("system", stated["system"]),
+        ("machine", stated["machine"]),
+        ("libc_ver", stated["libc"]),
+        ("mac_ver", (stated["mac"], (), "")),
+        ("python_implementation", stated["kind"]),
+    ):
+        monkeypatch.setattr(platform, name, lambda value=value: value)
+    reason = SUPPORTED["reason"]()
+    assert reason.startswith(message) if message else reason is None
+
+
+def test_every_python_that_is_named_is_tested_against_the_locks() -> None:
+    tested = {machine["python_version"] for machine in MACHINES}
+    assert tested == set(re.findall(r"3\.\d+", SUPPORTED["NEEDED"].partition(" is needed")[0]))
+    assert (SUPPORTED["OLDEST"], SUPPORTED["NEWEST"]) == ((3, 11), (3, 13))
+
+
+def test_settings_of_pip_uv_and_python_for_other_projects_do_not_count(study: Study) -> None:
+    refused = {
+        "PIP_USER": "1",
+        "PIP_REQUIRE_VIRTUALENV": "1",
+        "PIP_PREFIX": "/elsewhere",
+        "PIP_TARGET": "/elsewhere",
+        "PIP_CONSTRAINT": "other.txt",
+        "UV_SYSTEM_PYTHON": "1",
+        "UV_EXCLUDE_NEWER": "2020-01-01",
+        "UV_NO_BINARY": "1",
+        "PYTHONPATH": "/elsewhere",
+        "PYTHONSAFEPATH": "1",
+    }
+    kept = {"PIP_INDEX_URL": "https://example.com/simple", "PIP_FIND_LINKS": "/wheels", "UV_HTTP_TIMEOUT": "9"}
+    study.setup(**refused, **kept)
+    *lines, words = (study.root / "settings-of-pip").read_text().splitlines()
+    pip = dict(line.split("=", 1) for line in lines)
+    assert {name: value for name, value in pip.items() if name in refused | kept} == {
+        "PIP_FIND_LINKS": kept["PIP_FIND_LINKS"],
+        "PIP_INDEX_URL": kept["PIP_INDEX_URL"],
+        "PIP_REQUIRE_VIRTUALENV": "0",
+        "PIP_USER": "0",
+        "UV_HTTP_TIMEOUT": "9",
+    }
+    assert " --prefix= --root=/ --target .bootstrap " in words  # what pip's configuration files may say
+    uv = dict(line.split("=", 1) for line in (study.root / "settings-of-uv").read_text().splitlines())
+    assert not {*uv} & {*refused}
+    assert uv["UV_DEFAULT_INDEX"] == kept["PIP_INDEX_URL"]
+    assert study.make("status", **refused).returncode == 0
+    stages = dict(line.split("=", 1) for line in (study.root / "settings-of-stages").read_text().splitlines())
+    assert not {name for name in stages if name.startswith("PYTHON")} & {*refused}
+    assert stages["PYTHONNOUSERSITE"] == "1"
+
+
+@pytest.mark.parametrize("home", [{"HOME": "/proc"}, {"HOME": ""}, {"XDG_CACHE_HOME": "/proc/cache"}], ids=str)
+def test_without_a_home_that_can_be_written_the_installer_caches_in_the_project(
+    study: Study, home: dict[str, str]
+) -> None:
+    study.setup(**{"XDG_CACHE_HOME": "", **home})
+    assert "UV_CACHE_DIR=.bootstrap/cache" in (study.root / "settings-of-uv").read_text().splitlines()
+
+
+def test_status_fails_on_parameters_that_are_wrong(study: Study) -> None:
+    study.setup()
+    assert study.make("status").returncode == 0
+    (study.root / "wrong").touch()
+    result = study.make("status")
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: params.yaml: wrong\n")
+
+
+def test_line_ends_of_windows_reach_no_file(tmp_path: Path) -> None:
+    """As a clone with core.autocrlf would make them: the shell cannot read a script that has them."""
+    if shutil.which("git") is None:
+        pytest.skip("no git here")
+
+    def git(*words: str) -> None:
+        subprocess.run(["git", "-c", "core.autocrlf=true", *words], cwd=tmp_path, check=True, capture_output=True)
+
+    git("init", "--quiet")
+    for name in (".gitattributes", "requirements/install.sh", "Makefile", "params.yaml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    git("add", ".")
+    git("-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "--quiet", "--message", "all")
+    shutil.rmtree(tmp_path / "requirements")
+    git("checkout", "--quiet", ".")
+    assert (tmp_path / "requirements/install.sh").read_bytes() == (ROOT / "requirements/install.sh").read_bytes()
+
+
+# What holds for each program of .venv: requirements/start.py.
+
+
+C = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """Runs a line of Python in a project whose .venv has start.py and nothing else. Returns what it prints, as JSON."""
+    root = tmp_path / "a project"
+    venv.create(root / ".venv", symlinks=True, with_pip=False)
+    (packages,) = (root / ".venv").glob("lib/python*/site-packages")
+    shutil.copy(ROOT / "requirements/start.py", packages / "jsae_start.py")
+    (packages / "jsae_start.pth").write_text("import jsae_start\n")
+
+    def run(line: str, **environment: str) -> Any:
+        kept = {name: os.environ[name] for name in ("HOME", "LANG") if name in os.environ}
+        ended = subprocess.run(
+            [str(root / ".venv/bin/python"), "-c", f"import json, os, sys; {line}"],
+            cwd=root, env={"PATH": "/usr/bin:/bin", **kept, **environment}, capture_output=True, check=True,
+        )  # fmt: skip
+        assert ended.stderr == b""
+        return json.loads(ended.stdout) if ended.stdout.startswith((b"{", b"[", b'"')) else ended.stdout
+
+    return run
+
+
+def test_programs_of_the_environment_start_its_own_python(programs: Callable[..., Any]) -> None:
+    line = "import sys, json; print(json.dumps(sys.prefix))"
+    line = f"import subprocess; subprocess.run('python -c \"{line}\"', shell=True)"
+    assert Path(programs(line)).name == ".venv"
+    assert Path(programs(line, PATH="")).name == ".venv"
+
+
+def test_other_packages_do_not_get_in_front(programs: Callable[..., Any], tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    (other / "json").mkdir(parents=True)
+    (other / "json/__init__.py").write_text("")
+    (other / "sitecustomize.py").write_text("raise ImportError")
+    own = tmp_path / "a project"
+    line = "print(json.dumps([sys.path, os.environ.get('PYTHONPATH', '')]))"
+    for added in (str(other), f"../other:{own}", f"{own}::{other}/"):
+        path, passed_on = programs(line, PYTHONPATH=added)
+        assert not [folder for folder in path if Path(folder) == other]
+        assert passed_on in ("", str(own))
+        assert (str(own) in path) == (str(own) in added)
+
+
+def test_a_terminal_that_cannot_show_a_character_shows_a_question_mark(programs: Callable[..., Any]) -> None:
+    shown = "print(chr(947), chr(233), flush=True)"
+    line = f"{shown}; import subprocess; subprocess.run([sys.executable, '-c', '{shown}'])"
+    assert programs(line, **C) == b"? ?\n? ?\n"
+    assert programs(line, PYTHONIOENCODING="latin-1") == "? é\n? é\n".encode("latin-1")
+    assert programs(line) == "γ é\nγ é\n".encode()
+
+
+def test_programs_that_are_started_write_utf_8(programs: Callable[..., Any]) -> None:
+    line = "import json; print(json.dumps(open(0).encoding))"
+    line = f"import subprocess; subprocess.run([sys.executable, '-c', '{line}'])"
+    assert programs(line, **C).lower() == "utf-8"
+
+
+def test_without_a_home_that_can_be_written_caches_are_in_the_project(
+    programs: Callable[..., Any], tmp_path: Path
+) -> None:
+    names = ("XDG_CACHE_HOME", "MPLCONFIGDIR", "JUPYTER_RUNTIME_DIR")
+    line = f"print(json.dumps([os.environ.get(name, '') for name in {names}]))"
+    cache = tmp_path / "a project/.cache"
+    for home in ({"HOME": "/proc"}, {"HOME": ""}, {"XDG_CACHE_HOME": "/proc/cache"}):
+        assert programs(line, **home) == [str(cache), f"{cache}/matplotlib", f"{cache}/jupyter"]
+    assert programs(line, HOME=str(tmp_path)) == ["", "", ""]
 
 
 def test_an_unknown_kind_of_torch_gets_one_clear_error(study: Study) -> None:

@@ -43,7 +43,8 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("DVC_NO_ANALYTICS", "1")
     aggregate = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]["aggregate"]
     stage = {"cmd": "true", "metrics": aggregate["metrics"], "plots": aggregate["plots"]}
-    Path("dvc.yaml").write_text(json.dumps({"stages": {"aggregate": stage}}).replace("${runs.scale}", SCALE))
+    graph = json.dumps({"stages": {"aggregate": stage}}).replace("${runs.scale}", SCALE)
+    Path("dvc.yaml").write_text(graph, encoding="utf-8")
     write_summary(0.0)
     git("init", "--quiet")
     Repo.init().close()

@@ -205,7 +205,7 @@ class LacksMemory:
     allocate: Callable[[int], object]
 
     def run(self, progress: Callable[[int], None]) -> None:
-        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        used = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (used + 2**26, used + 2**26))
         self.allocate(2**30)
 

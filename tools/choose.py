@@ -11,6 +11,7 @@ A cell that has not been searched here keeps its rows in search/*.csv. The best 
 once all of its cells have rows, since agents share the sizes of embeddings; until then a message says what is lacking.
 """
 
+import argparse
 import sys
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,7 @@ def time_of(cell: Cell) -> pl.DataFrame:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     try:
         main()
     except JsaeError as error:

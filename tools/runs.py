@@ -2,6 +2,7 @@
 
     python -m tools.runs preview              # the scale; without it, the one chosen before
     python -m tools.runs preview --panel 2c   # one panel of Figure 2, and what it needs
+    python -m tools.runs --check              # write nothing, end with status 2 if anything in params.yaml is wrong
 
 `make reproduce` does it, with SCALE and PANEL. With DVC alone: run this, then `dvc repro`.
 """
@@ -21,7 +22,15 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("scale", nargs="?", default="", help="smoke, preview or paper")
     parser.add_argument("--panel", default="", help="2a to 2f; left out: all panels")
+    parser.add_argument("--check", action="store_true", help="only check params.yaml; status 2 if it is wrong")
     given = parser.parse_args(arguments)
+    if given.check:
+        try:
+            wanted_text(given.scale or chosen_scale(layout.RUNS), given.panel)
+        except JsaeError as error:
+            print(f"error: {error}", file=sys.stderr)
+            sys.exit(2)
+        return
     scale = given.scale or chosen_scale(layout.RUNS)
     wanted = wanted_text(scale, given.panel)
     if not layout.RUNS.is_file() or layout.RUNS.read_bytes() != wanted.encode():

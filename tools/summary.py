@@ -3,6 +3,7 @@
 python -m tools.summary
 """
 
+import argparse
 import sys
 
 from jsae.analysis.schema import CELLS, FINAL
@@ -47,6 +48,7 @@ def lines(scale: str) -> list[str]:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     try:
         main()
     except JsaeError as error:

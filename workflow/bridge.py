@@ -66,8 +66,8 @@ def kind(stage: str) -> str:
 
 def kinds(*graphs: str) -> list[str]:
     """Kinds of the stages of these graphs, from the names in the files."""
-    names = [name for graph in graphs for name in re.findall(r"^  ([\w-]+):", Path(graph).read_text(), re.MULTILINE)]
-    return sorted({kind(name) for name in names})
+    texts = (Path(graph).read_text(encoding="utf-8") for graph in graphs)
+    return sorted({kind(name) for text in texts for name in re.findall(r"^  ([\w-]+):", text, re.MULTILINE)})
 
 
 def fingerprint(stage: str) -> str:
@@ -80,6 +80,26 @@ def log(stage: str) -> str:
 
 def say(text: str) -> None:
     print(f"dvc: {text}", file=sys.stderr, flush=True)
+
+
+def without_commit() -> str:
+    """Why git does not tell the commit of this folder, which has a repository, in one line; empty if it does."""
+    if not Path(".git").exists():
+        return ""
+    try:
+        asked = subprocess.run(
+            ["git", "rev-parse", "--verify", "HEAD"],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
+    except OSError:
+        return "git cannot be started: install it"
+    said = (asked.stderr.splitlines() or [""])[0]
+    if "dubious ownership" in said:
+        return f"this folder is another user's: git config --global --add safe.directory {shlex.quote(str(Path.cwd()))}"
+    return f"git says: {said}" if asked.returncode else ""
 
 
 def _use_this_python() -> None:
@@ -98,6 +118,8 @@ def begin(graph: str = GRAPH, *, dry: bool) -> Plan:
     if not dry:
         _be_alone()
         _use_this_python()
+        if problem := without_commit():
+            say(f"warning: records of this run will not name the commit of the code: {problem}")
         PLAN.unlink(missing_ok=True)  # of the run before
     with opened(locked=not dry) as repo:
         if not dry:
@@ -290,7 +312,7 @@ def _record(repo: Any) -> None:
         if not (stage.cmd and Path(fingerprint(name)).exists()):
             continue
         present = all(item.exists for item in (*stage.deps, *stage.outs))
-        if present and Path(fingerprint(name)).read_text() == _digest(stage, recorded=False):
+        if present and Path(fingerprint(name)).read_text(encoding="utf-8") == _digest(stage, recorded=False):
             stage.save(run_cache=all(out.use_cache or out.is_metric or out.is_plot for out in stage.outs))
             stage.commit()
             done[name] = stage
@@ -315,7 +337,7 @@ def _lock(repo: Any, stages: dict[str, Any]) -> None:
         made = {name: to_single_stage_lockfile(s) for name, s in stages.items() if s.path_in_repo == graph}
         names = [stage.name for stage in ordered(repo, graph) if stage.path_in_repo == graph]
         path = Path(graph).with_suffix(".lock")
-        lock: Any = parse_yaml_for_update(path.read_text() if path.exists() else "", path)
+        lock: Any = parse_yaml_for_update(path.read_text(encoding="utf-8") if path.exists() else "", path)
         lock.setdefault("schema", "2.0")
         entries = {**lock.get("stages", {}), **made}
         lock["stages"] = {name: entries[name] for name in dict.fromkeys([*names, *entries]) if name in entries}
@@ -332,7 +354,7 @@ def _digest(stage: Any, *, recorded: bool) -> str:
 def _be_alone() -> None:
     """Hold LOCK until this process ends, in whatever way. Raises BridgeError if another run holds it."""
     HOME.mkdir(parents=True, exist_ok=True)
-    stream = LOCK.open("a+")
+    stream = LOCK.open("a+", encoding="utf-8")
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -354,7 +376,7 @@ def running() -> bool:
     """Whether a run is at work in this folder."""
     if not LOCK.exists():
         return False
-    with LOCK.open() as stream:
+    with LOCK.open(encoding="utf-8") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -376,7 +398,7 @@ def _keep_dvc_off(repo: Any) -> None:
     path = Path(repo.tmp_dir) / "rwlock"
     with make_lock(f"{path}.lock", tmp_dir=repo.tmp_dir, hardlink_lock=hardlink):
         try:
-            json.loads(path.read_text() if path.exists() else "{}")
+            json.loads(path.read_text(encoding="utf-8") if path.exists() else "{}")
         except ValueError:
             path.unlink()
             say(f"{path} was cut short by a kill: made anew")
@@ -396,7 +418,7 @@ def _drop_leftovers(repo: Any) -> None:
 
 
 def read_plan() -> Plan:
-    plan: Plan = json.loads(PLAN.read_text())
+    plan: Plan = json.loads(PLAN.read_text(encoding="utf-8"))
     return plan
 
 
@@ -406,7 +428,7 @@ def run(stage: str) -> int:
     _use_this_python()
     start = time.monotonic()
     Path(log(stage)).parent.mkdir(exist_ok=True)
-    with Path(log(stage)).open("w") as stream:
+    with Path(log(stage)).open("w", encoding="utf-8", errors="replace") as stream:
         try:
             now = _run(stage, read_plan()[stage], stream)
             print(f"done in {time.monotonic() - start:.1f} s", file=stream, flush=True)
@@ -449,7 +471,7 @@ def _read(entry: dict[str, Any], expected: dict[str, str], when: str) -> dict[st
 
 def _command(stage: str, command: str, stream: TextIO) -> None:
     """Run a command line, without a shell. Raises BridgeError if it fails."""
-    environment = {**os.environ, "DVC_STAGE": stage, "DVC_ROOT": str(Path.cwd())}
+    environment = {**starter.environment(), "DVC_STAGE": stage, "DVC_ROOT": str(Path.cwd())}
     environment.setdefault("JSAE_WORKERS", environment.get("OMP_NUM_THREADS", "1"))  # Snakemake's: the job's threads
     print(f"> {command}", file=stream, flush=True)
     words = shlex.split(command)
@@ -491,7 +513,7 @@ def _write(path: Path, text: str) -> None:
     """Whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text)
+    temporary.write_text(text, encoding="utf-8")
     temporary.replace(path)
 
 
@@ -525,7 +547,10 @@ def _files(folder: Path) -> list[tuple[str, Path]]:
 
 
 def _is_ignored(path: str, *, is_folder: bool = False) -> bool:
-    """Whether DVC leaves a file or folder out: the last pattern that fits it decides, as in dvc.ignore."""
+    """Whether DVC leaves a file or folder out: the last pattern that fits it decides, as in dvc.ignore. Outside of the
+    project, it looks at all."""
+    if path.startswith("/"):
+        return False
     for pattern, ignores, folders_only in _ignore_patterns():
         if is_folder and (pattern.match(path) or pattern.match(f"{path}/")):
             return ignores
@@ -541,7 +566,8 @@ def _ignore_patterns() -> list[tuple[re.Pattern[str], bool, bool]]:
     from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
     path = Path(".dvcignore")
-    lines = [".hg/", ".git/", ".git", ".dvc/", *(path.read_text().split("\n") if path.exists() else [])]
+    own = path.read_text(encoding="utf-8").split("\n") if path.exists() else []
+    lines = [".hg/", ".git/", ".git", ".dvc/", *own]
     found = []
     for line in map(str.strip, lines):
         pattern, ignores = GitIgnoreSpecPattern.pattern_to_regex(line)  # None: a comment or an empty line

@@ -74,7 +74,7 @@ class Progress(threading.Thread):
         done = sum(word == "done" for word in before.values())
         for name, state in found.items():
             if state.word != before.get(name) and state.word in ("done", "failed"):
-                lines = Path(log(name)).read_text(errors="replace").splitlines()
+                lines = Path(log(name)).read_text(encoding="utf-8", errors="replace").splitlines()
                 if state.word == "done":
                     done += 1
                     now = "" if self._live else f" ({self._times(found)})"

@@ -28,11 +28,18 @@ LONGEST = 2**20
 """Bytes of a request."""
 
 
+def environment() -> dict[str, str]:
+    """The variables of a stage: what it prints goes to a file in UTF-8, and its packages are those of this Python."""
+    refused = ("PYTHONHOME", "PYTHONIOENCODING", "PYTHONPATH", "PYTHONSAFEPATH")
+    kept = {name: value for name, value in os.environ.items() if name not in refused}
+    return kept | {"PYTHONNOUSERSITE": "1", "PYTHONUTF8": "1"}
+
+
 def launch() -> None:
     """Start it in the background, to end with this process."""
     if sys.platform == "linux":
         process = subprocess.Popen(
-            [sys.executable, "-m", "workflow.starter", str(os.getpid())], stdin=subprocess.DEVNULL
+            [sys.executable, "-m", "workflow.starter", str(os.getpid())], env=environment(), stdin=subprocess.DEVNULL
         )
         atexit.register(process.wait)
         atexit.register(process.kill)

@@ -13,6 +13,7 @@ project changes. While a run is at work, its frozen plan is shown, not what has 
 The exit status is 0; with --quiet, which prints nothing, 1 if a stage is not fresh; 2 if DVC cannot read the project.
 """
 
+import argparse
 import json
 import os
 import re
@@ -95,7 +96,7 @@ def states_of_run() -> dict[str, State]:
 def failed(stage: str) -> str:
     """How the last run of a stage failed; empty if it did not."""
     path = Path(log(stage))
-    last = path.read_text(errors="replace").rstrip().rpartition("\n")[2] if path.exists() else ""
+    last = path.read_text(encoding="utf-8", errors="replace").rstrip().rpartition("\n")[2] if path.exists() else ""
     return f"{last.removeprefix(FAILED)}; its log is {log(stage)}" if last.startswith(FAILED) else ""
 
 
@@ -131,12 +132,12 @@ def runs_for(stage: str, state: State) -> float:
 def remaining(stages: Mapping[str, float]) -> str:
     """How long these stages take on all cores, in words; each with the seconds that it has run already."""
     seconds = defaultdict(list)
-    scale = re.search(r"^ *scale: *(\w+)", RUNS.read_text() if RUNS.exists() else "", re.MULTILINE)
+    scale = re.search(r"^ *scale: *(\w+)", RUNS.read_text(encoding="utf-8") if RUNS.exists() else "", re.MULTILINE)
     for folder in ("shared", scale[1] if scale else "*"):
         for record in Path("results").glob(f"{folder}/provenance/*/**/*.json"):
             step, *item = record.with_suffix("").parts[3:]
             try:
-                took = float(json.loads(record.read_text())["wall_seconds"])
+                took = float(json.loads(record.read_text(encoding="utf-8"))["wall_seconds"])
             except (OSError, ValueError, KeyError):
                 continue
             seconds[step].append(took)
@@ -163,10 +164,13 @@ def coloured(word: str) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quiet", action="store_true", help="print nothing; the exit status says it")
+    given = parser.parse_args(arguments)
     at_work = running()
     found = states_of_run() if at_work else states()
     todo = {name: state for name, state in found.items() if state.word not in ("fresh", "done")}
-    if "--quiet" in arguments:
+    if given.quiet:
         return 1 if todo or at_work else 0
     terminal = Console(soft_wrap=True, highlight=False)
     console = terminal if terminal.is_terminal else Console(soft_wrap=True, highlight=False, width=200)

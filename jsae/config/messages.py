@@ -14,7 +14,7 @@ Model = TypeVar("Model", bound=BaseModel)
 def unknown(place: str, name: str, known: Collection[str]) -> str:
     """A sentence for a name that is none of the known ones."""
     listed = ", ".join(sorted(known))
-    return f"{place}: there is no {name!r}" + (_hint(name, known) or f" (there are {listed})")
+    return f"{place}: there is no {_short(name)}" + (_hint(name, known) or f" (there are {listed})")
 
 
 def _hint(name: str, known: Collection[str]) -> str:

@@ -5,6 +5,7 @@ readings share (an environment, samples, pre-trained embeddings) is made once, u
 """
 
 import json
+from pathlib import Path
 from typing import Any, Literal
 
 from jsae.config import hyper_parameters, layout, registry
@@ -22,7 +23,7 @@ def plan(parameters: Parameters, found: Found, scale: str, panel: str = "") -> d
     | key | entries |
     |---|---|
     | scale, panel | what was asked for |
-    | purchases | data sets |
+    | purchases | by data set: files, the folder of this machine that it is copied from |
     | environments | by name: environment and reading; model, the file that it is made from |
     | collect | by environment and seeds; world, the name of the environment's file |
     | pretrain | by environment, embedding and seeds; samples; source, the embeddings that a transfer starts from |
@@ -68,7 +69,7 @@ def plan(parameters: Parameters, found: Found, scale: str, panel: str = "") -> d
         "scale": scale,
         "panel": panel,
         "published": _published(scale),
-        "purchases": data_sets,
+        "purchases": {source: {"files": _files(source, parameters)} for source in data_sets},
         "environments": environments,
         "collect": collect,
         "pretrain": pretrain,
@@ -88,6 +89,28 @@ def _published(scale: str) -> str:
     """The published curves, where they are there and this study is not the one that makes them."""
     used = scale != "paper" and layout.PUBLISHED_CURVES.is_file()
     return (layout.PUBLISHED_CURVES if used else layout.settings("figures")).as_posix()
+
+
+def _files(source: str, parameters: Parameters) -> str:
+    """The folder that a data set is copied from, for DVC to look at; a file that is there anyway, where there is none.
+
+    Raises JsaeError if there is no such folder, or if the copies would be in it.
+    """
+    local = parameters.data.kechinov.raw.local_path if source == "kechinov" else ""
+    if not local:
+        return layout.settings(f"download@{source}").as_posix()
+    place, root, copies = Path(local).expanduser().resolve(), Path.cwd(), layout.raw(source).resolve()
+    if not place.is_dir():
+        raise JsaeError(
+            f"{layout.PARAMETERS}: data.kechinov.raw.local_path: there is no folder {local}: correct it, or leave it "
+            "empty to download"
+        )
+    if copies.is_relative_to(place) or place.is_relative_to(copies):
+        raise JsaeError(
+            f"{layout.PARAMETERS}: data.kechinov.raw.local_path: the copies go to {layout.raw(source)}: give another "
+            f"folder than {local}"
+        )
+    return (place.relative_to(root) if place.is_relative_to(root) else place).as_posix()
 
 
 def _summaries(source: str, used: bool) -> dict[str, str]:
@@ -169,9 +192,8 @@ def text(planned: dict[str, Any]) -> str:
         f"  scale: {planned['scale']}",
         f"  panel: {json.dumps(planned['panel'])}",
         f"  published: {json.dumps(planned['published'])}",
-        f"  purchases: {json.dumps(planned['purchases'])}",
     ]
-    for kind in ("environments", "collect", "pretrain", "train", "summaries", "samples", "search"):
+    for kind in ("purchases", "environments", "collect", "pretrain", "train", "summaries", "samples", "search"):
         lines.append(f"  {kind}:" + ("" if planned[kind] else " {}"))
         lines += [f"    {json.dumps(name)}: {_line(entry)}" for name, entry in planned[kind].items()]
     return "\n".join([*lines, ""])

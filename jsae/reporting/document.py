@@ -145,8 +145,11 @@ class _Page(HTMLRenderer):
     def block_math(self, text: str) -> str:
         latex, number = formulas.numbered(text)
         shown = f'<span class="number">({number})</span>' if number else ""
-        attributes = 'class="equation" tabindex="0" role="group" aria-label="formula"'
+        attributes = 'class="equation" tabindex="0" role="group" aria-label="formula"'  # it may scroll
         return f"<div {attributes}>{formulas.mathml(latex, display=True)}{shown}</div>\n"
+
+    def block_code(self, code: str, info: str | None = None) -> str:
+        return super().block_code(code, info).replace("<pre>", '<pre tabindex="0">', 1)
 
     def heading(self, text: str, level: int, **attributes: Any) -> str:
         return f'<h{level} id="{anchor(text)}">{text}</h{level}>\n'
@@ -183,7 +186,7 @@ def block_html(block: Block, known: Mapping[str, str]) -> str:
         case "frame":
             title, target = html.escape(block["title"]), html.escape(block["target"])
             inside = to_html(fill(block["fallback"], known))
-            return f'<object class="beside" type="text/html" data="{target}" title="{title}">{inside}</object>\n'
+            return f'<object class="inset" type="text/html" data="{target}" title="{title}">{inside}</object>\n'
         case "figure":
             return _figure_html(block, known)
         case "table":

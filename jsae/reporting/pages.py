@@ -210,10 +210,11 @@ def provenance_html(
         alt = f"Hours of training, a bar a cell: {said}."
         caption = "**Hours of training** of each cell, all its seeds together, on this machine."
         body = document.block_html(document.figure(picture, alt, caption, command=""), {}) + body
+    rules = style.read_text(encoding="utf-8")
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><meta name="color-scheme" content="light dark">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<link rel="icon" href="data:,"><title>Provenance</title>'
-        f"<style>{style.read_text(encoding='utf-8')}</style></head>"
-        f'<body><main class="beside"><h1 class="away">Provenance</h1>{body}</main></body></html>\n'
+        f'<style>{rules}</style></head><body><main class="inset"><h1 class="away">Provenance</h1>{body}</main>'
+        "</body></html>\n"
     )
