@@ -116,7 +116,7 @@ def _far(value: Any) -> Any:
 
 
 def _is_near(value: Any) -> bool:
-    """Whether a GPU would not take it beside its own: a tensor of the CPU that is more than a number."""
+    """Whether a GPU would not take it together with its own: a tensor of the CPU that is more than a number."""
     return isinstance(value, Tensor) and type(value) is not Far and value.dim() > 0
 
 

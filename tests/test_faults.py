@@ -235,7 +235,7 @@ def test_damage_in_the_cache_is_found_and_repaired(toy: Study, calm: dict[str, b
 
 @pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # pygtrie's, called by DVC
 def test_the_lock_is_written_whole_or_not_at_all(toy: Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    """DVC's own way is to cut the file and to write it anew, so that a kill in between leaves half of it."""
+    """DVC's own way is to cut the file and to write it again, so that a kill in between leaves half of it."""
     toy.snakemake()
     before = (toy.root / "dvc.lock").read_bytes()
 
@@ -254,7 +254,7 @@ def test_the_lock_is_written_whole_or_not_at_all(toy: Study, monkeypatch: pytest
 
 
 def test_an_entry_of_the_run_cache_that_a_kill_has_cut_short_is_dropped(toy: Study, calm: dict[str, bytes]) -> None:
-    """DVC writes an entry beside the others under another name, and takes the newest file there, whatever its name."""
+    """DVC writes an entry next to the others under another name, and takes the newest file there, whatever its name."""
     toy.snakemake()
     toy.ran()
     files = [path for path in (toy.root / ".dvc/cache/runs").rglob("*") if path.is_file()]

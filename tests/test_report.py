@@ -647,7 +647,7 @@ def test_what_is_published_is_a_copy_of_the_study_and_renders_to_the_same_bytes(
     drawn = figure.read_bytes()
     figure.write_text("another")
     render.main(["--update", "--folder", str(folder)])
-    assert "figure_2.svg had to be made anew" in capfd.readouterr().out
+    assert "figure_2.svg had to be made again" in capfd.readouterr().out
     assert figure.read_bytes() == drawn
 
 

@@ -43,7 +43,7 @@ def _open(follower: Follower, port: int) -> None:
             while _runs(board):
                 try:
                     follower.look()
-                except JsaeError as error:  # the study writes its settings anew, say: the next look may go well
+                except JsaeError as error:  # the study writes its settings again, say: the next look may go well
                     print(f"note: {error}", file=sys.stderr)
         finally:
             board.terminate()

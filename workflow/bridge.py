@@ -185,7 +185,7 @@ def _shown(graph: Path) -> Iterator[None]:
 
 
 def parse_parameters_once() -> None:
-    """DVC parses params.yaml for each stage anew, most of the time that it takes to look at the graph: let it parse a
+    """DVC parses params.yaml for each stage again, most of the time that it takes to look at the graph: let it parse a
     text once."""
     from dvc.dependency import param
 
@@ -234,7 +234,7 @@ def why(stage: Any) -> str:
 
 
 def _plan(repo: Any, which: str, dry: bool) -> Plan:
-    """Every stage that is stale or comes after one, but for those that the run-cache has: they are restored."""
+    """Every stage that is stale or comes after one, except those that the run-cache has: they are restored."""
     plan: Plan = {}
     restored: dict[str, Any] = {}  # and the eager stages
     graph = repo.index.graph
@@ -326,7 +326,7 @@ def _record(repo: Any) -> None:
 
 
 def _lock(repo: Any, stages: dict[str, Any]) -> None:
-    """Enter stages in the lock beside their graph, in the order in which `dvc repro` of a fresh clone enters them.
+    """Enter stages in the lock next to their graph, in the order in which `dvc repro` of a fresh clone enters them.
 
     DVC's own way writes the lock in place: a kill may cut it short.
     """
@@ -401,7 +401,7 @@ def _keep_dvc_off(repo: Any) -> None:
             json.loads(path.read_text(encoding="utf-8") if path.exists() else "{}")
         except ValueError:
             path.unlink()
-            say(f"{path} was cut short by a kill: made anew")
+            say(f"{path} was cut short by a kill: made again")
     held = contextlib.ExitStack()
     held.enter_context(rwlock(repo.tmp_dir, repo.fs, " ".join(sys.argv), [repo.root_dir], [], hardlink))
     atexit.register(held.close)

@@ -303,7 +303,7 @@ class _Partial:
         except urllib.error.HTTPError as error:
             if error.code == 416:  # what is here reaches beyond the file: it is another file
                 self.discard()
-                raise OSError("the file has changed on the server; starting anew") from error
+                raise OSError("the file has changed on the server; starting again") from error
             if error.code in (401, 403, 404, 410):
                 raise _Refused(f"HTTP {error.code} {error.reason}") from error
             raise
