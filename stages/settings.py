@@ -43,6 +43,13 @@ SOURCES = {
 """Files of the folder report that the stage `report` reads besides the claims, and what its settings call them."""
 STAMPS = {"smoke": "SMOKE TEST", "preview": "PREVIEW", "paper": ""}
 """What is printed across each figure and on top of each page."""
+PICTURED = {
+    "gridworld": ("walls", "goal", "start", "actuators", "sub_steps", "sub_step_length"),
+    "slot_machine": ("reels",),
+    "half_cheetah": (),
+    "recommender": (),
+}
+"""What the pictures of environments show, by module."""
 SCRIPTS = {"samples": "collect"}
 """Files of stages that are not called like their stage."""
 
@@ -391,6 +398,7 @@ class Study:
         gridworlds = {name: dynamics for name, dynamics in worlds.items() if environments[name].module == "gridworld"}
         unused = layout.settings("figures")
         pictured = {environments[name].module: name for name in reversed(names) if environments[name].panel}
+        pictured = {module: pictured[module] for module in PICTURED if module in pictured}
         return Stage(
             "figures",
             {
@@ -406,7 +414,9 @@ class Study:
             {
                 "scale": self.scale,
                 "stamp": STAMPS[self.scale],
-                "pictured": {module: worlds[name] for module, name in pictured.items()},
+                "pictured": {
+                    module: {key: worlds[name][key] for key in PICTURED[module]} for module, name in pictured.items()
+                },
                 "labels": {module: environments[name].label.partition(",")[0] for module, name in pictured.items()},
                 "mapped": {
                     name: {key: gridworlds[name][key] for key in ("walls", "goal", "start")}

@@ -280,7 +280,7 @@ def test_a_number_of_the_slot_machine_reruns_the_slot_machine_only(edited: Path)
 
 
 def test_a_learning_rate_retrains_and_pretrains_nothing(edited: Path) -> None:
-    edit(edited, "params.yaml", "actor_learning_rate: 0.001", "actor_learning_rate: 0.002")
+    edit(edited, "params.yaml", "\n    actor_learning_rate: 0.001", "\n    actor_learning_rate: 0.002")
     assert kinds(changed(edited)) == {"train", "report"}
     assert kinds(changed(edited, "search/dvc.yaml")) >= {"search"}
 
@@ -340,7 +340,7 @@ def test_scales_are_apart(study: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "before", "after", "reruns"),
     [
-        ("jsae/reporting/plots.py", "alpha=0.28", "alpha=0.29", {"figures", "report"}),
+        ("jsae/reporting/plots.py", "alpha=0.18", "alpha=0.19", {"figures", "report"}),
         ("jsae/agents/vpg.py", "return -(log_p", "return -1.0 * (log_p", {"train@*-vpg-*"}),
         ("jsae/agents/on_policy.py", "self.discount, self.gae_lambda = discount, gae_lambda",
          "self.gae_lambda, self.discount = gae_lambda, discount", {"train@*-vpg-*", "train@*-ppo-*"}),
