@@ -22,6 +22,7 @@ def _start() -> None:
     if own:
         os.environ["PYTHONPATH"] = os.pathsep.join(own)
     os.environ.pop("PYTHONSAFEPATH", None)  # it hides the project itself
+    os.environ.pop("MUJOCO_GL", None)  # nothing here draws with MuJoCo, whose import fails where its driver is missing
     programs = os.path.join(sys.prefix, "bin")
     others = [folder for folder in os.environ.get("PATH", os.defpath).split(os.pathsep) if folder != programs]
     os.environ["PATH"] = os.pathsep.join([programs, *others])

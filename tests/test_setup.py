@@ -525,6 +525,11 @@ def test_other_packages_do_not_get_in_front(programs: Callable[..., Any], tmp_pa
         assert (str(own) in path) == (str(own) in added)
 
 
+@pytest.mark.parametrize("driver", ["osmesa", "egl", "none of them"])
+def test_no_driver_is_loaded_for_environments_that_draw_nothing(programs: Callable[..., Any], driver: str) -> None:
+    assert programs("print(json.dumps(os.environ.get('MUJOCO_GL', '')))", MUJOCO_GL=driver) == ""
+
+
 def test_a_terminal_that_cannot_show_a_character_shows_a_question_mark(programs: Callable[..., Any]) -> None:
     shown = "print(chr(947), chr(233), flush=True)"
     line = f"{shown}; import subprocess; subprocess.run([sys.executable, '-c', '{shown}'])"

@@ -62,7 +62,7 @@ MACHINES = {
     "read-only-home": Machine(read_only_home=True, study=True),
     "no-home": Machine({"HOME": ""}, study=True),
     "other-packages": Machine(
-        {"PYTHONPATH": "{0}/other", "PYTHONUSERBASE": "{0}/base", "PYTHONSAFEPATH": "1"},
+        {"PYTHONPATH": "{0}/other", "PYTHONUSERBASE": "{0}/base", "PYTHONSAFEPATH": "1", "MUJOCO_GL": "osmesa"},
         {f"other/{name}/__init__.py": BROKEN for name in ("numpy", "polars", "pip", "dvc", "snakemake")}
         | {"other/usercustomize.py": BROKEN},
     ),
