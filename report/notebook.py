@@ -36,17 +36,17 @@ show(summary.cautions(study))
 # ### Scope of reproducibility
 #
 # The paper trains an embedding of states and an embedding of actions together, by predicting the next state, and lets a
-# policy-gradient agent act in the embedded spaces (JSAE). It says that this learns faster and better than the same agent
-# without embeddings, and than one with embeddings of actions alone (RA), where states and actions are many and discrete.
-# We test {{claims}} claims, made of {{sentences}} sentences of the paper: all of Figure 2, and the theory.
+# policy-gradient agent act in the embedded spaces (JSAE). It says that this learns faster and better than the same
+# agent without embeddings, and than one with embeddings of actions alone (RA), where states and actions are many and
+# discrete. We test {{claims}} claims, made of {{sentences}} sentences of the paper: all of Figure 2, and the theory.
 #
 # ### Methodology
 #
-# The authors' code is not public. We wrote environments, embeddings and agents from the paper's text. Where it is
-# silent we took Spinning Up's defaults, then a public re-implementation. The study has {{runs}} runs in {{cells}} of its
-# {{expected_cells}} cells (environment × agent × embedding × reading), with the seeds {{seeds}}, at the scale
-# “{{scale}}”. Claims, measures, margins, seeds and tests were fixed in `report/plan.md` before the first run that counts
-# (its digest begins with `{{plan}}`).
+# We use no code of the authors. We wrote environments, embeddings and agents from the paper's text. Where it is
+# silent we took Spinning Up's defaults, then a public re-implementation. The study has {{runs}} runs in {{cells}} of
+# its {{expected_cells}} cells (environment × agent × embedding × reading), with the seeds {{seeds}}, at the scale
+# “{{scale}}”. Claims, measures, margins, seeds and tests were fixed in `report/plan.md` before the first run that
+# counts (its digest begins with `{{plan}}`).
 #
 # ### Results
 
@@ -56,22 +56,22 @@ show(summary.found(study))
 # %% [markdown]
 # ### What was easy
 #
-# The idea and Algorithm 1 are described well: each fits in a few lines of code. The games are small, so every run fits on
-# a laptop. The theory can be checked exactly on small random problems.
+# The idea and Algorithm 1 are described well: each fits in a few lines of code. The games are small, so CPUs are
+# enough. The theory can be checked exactly on small random problems.
 #
 # ### What was difficult
 #
-# The paper does not give the settings that won its search, the gradient steps of an epoch, the rewards and layout of the
-# gridworld, the reels of the slot machine, or the form of RA. Its data set needs a download that we could not make. With
-# the recommender as the text describes it no agent learns. The supplement lists all
+# The paper does not give the settings that won its search, the gradient steps of an epoch, the rewards and layout of
+# the gridworld, the reels of the slot machine, or the form of RA. Its data set needs a download that we could not
+# make. With the recommender as the text describes it no agent learns. The supplement lists all
 # [deviations](#deviations-from-the-paper).
 
 # %% [markdown]
 # ## Method
 #
 # An environment model learns the state embedding $\phi$ and the action embedding $g$. An internal policy $\pi_i$ sees
-# $X_t = \phi(S_t)$ and draws $E_t \sim \pi_i(\cdot \mid X_t)$. The action is $A_t = f(E_t)$: for discrete actions the one
-# whose embedding is nearest to $E_t$, for continuous ones the output of a small network. So the overall policy is
+# $X_t = \phi(S_t)$ and draws $E_t \sim \pi_i(\cdot \mid X_t)$. The action is $A_t = f(E_t)$: for discrete actions the
+# one whose embedding is nearest to $E_t$, for continuous ones the output of a small network. So the overall policy is
 # $$
 # \pi_o(a \mid s) = \int_{\{e\} = f^{-1}(a)} \pi_i(e \mid x = \phi(s))\, de . \tag{1}
 # $$
@@ -85,8 +85,8 @@ show(method.architecture(study))
 # \hat{P}(S_{t+1} \mid S_t, A_t) = \hat{T}(S_{t+1} \mid X_t, E_t)\, \hat{g}(E_t \mid A_t)\,
 # \hat{\phi}(X_t \mid S_t) , \tag{3}
 # $$
-# and is trained on transitions of random actions by Eq. (5). A network $f$, where there is one, is trained by Eq. (6) and
-# changes none of the other three:
+# and is trained on transitions of random actions by Eq. (5). A network $f$, where there is one, is trained by Eq. (6)
+# and changes none of the other three:
 # $$
 # L(\hat{\phi}, \hat{g}, \hat{T}) = -\mathbb{E} [ \ln \hat{P}(S_{t+1} \mid S_t, A_t) ] , \tag{5}
 # $$
@@ -98,8 +98,8 @@ show(method.architecture(study))
 # environment model further; elsewhere it stays as pre-training left it.
 #
 # **RA**, the first baseline, embeds actions alone: a network predicts the action from two successive states, and the
-# policy acts on raw states. **Without embedding**, the second, the agent acts on raw states and actions; its policy over
-# discrete actions is a softmax. All three get the same environment steps and the same limit on gradient steps.
+# policy acts on raw states. **Without embedding**, the second, the agent acts on raw states and actions; its policy
+# over discrete actions is a softmax. All three get the same environment steps and the same limit on gradient steps.
 # {{search.same}} RA and JSAE are pre-trained on transitions of random actions, which no axis of epochs counts. Their
 # number, and in brackets the epochs that have as many: {{samples}}.
 
@@ -133,9 +133,10 @@ show(summary.no_verdicts(study))
 # %% [markdown]
 # ## Other readings
 #
-# The paper leaves much open. A reading fills one gap in one way. The primary reading takes the paper's text; where it is
-# silent, Spinning Up; then the public re-implementation. Each other reading changes one thing and has the
-# hyper-parameters that the search found for the primary one, except those that it sets. No verdict above depends on it.
+# The paper leaves much open. A reading fills one gap in one way. The primary reading takes the paper's text; where it
+# is silent, Spinning Up; then the public re-implementation. Each other reading changes one thing and has the
+# hyper-parameters that the search found for the primary one, except those that it sets. No verdict above depends on
+# it.
 
 # %%
 show(readings.specification(study))
@@ -216,10 +217,10 @@ show(readings.curves(study))
 # \frac{\partial J_i(\theta)}{\partial \theta} = \frac{\partial J_o(\phi, \theta, f)}{\partial \theta} .
 # $$
 # The paper leaves open how Q(x, e) averages where several states share the embedding x. *Q* in the table names the
-# choice: the distribution of states at the *start*, *uniform* weights, the *visits* of the policy (what returns of whole
-# episodes estimate), or x as if it were a Markov state (*markov*: what a bootstrapping critic tends to). *∂Ji* and *∂Jo*
-# are the two sides of Lemma 2; *policy gradient in E* is what an agent follows. Each is shown as its relative
-# difference from ∂Jo.
+# choice: the distribution of states at the *start*, *uniform* weights, the *visits* of the policy (what returns of
+# whole episodes estimate), or x as if it were a Markov state (*markov*: what a bootstrapping critic tends to). *∂Ji*
+# and *∂Jo* are the two sides of Lemma 2; *policy gradient in E* is what an agent follows. Each is shown as its
+# relative difference from ∂Jo.
 #
 # That no two embeddings are equal does not make them far apart. A bin that random actions never leave gets no gradient;
 # its embedding is what weight decay leaves of it, and differs from the next by rounding.
@@ -319,8 +320,8 @@ show(appendix.all_parameters(study))
 # %% [markdown]
 # ## Provenance
 #
-# The code, the parameters above and the locked packages decide the numbers. What one machine did, and when, differs from
-# run to run: it lies in `provenance.html` next to this report.
+# The code, the parameters above and the locked packages decide the numbers. What one machine did, and when, differs
+# from run to run: it lies in `provenance.html` next to this report.
 
 # %%
 show(appendix.packages(study))
