@@ -42,7 +42,7 @@ show(summary.cautions(study))
 #
 # ### Methodology
 #
-# The authors' code is not public. We wrote environments, embeddings and agents from the paper's text. Where it is
+# We use no code of the authors. We wrote environments, embeddings and agents from the paper's text. Where it is
 # silent we took Spinning Up's defaults, then a public re-implementation. The study has {{runs}} runs in {{cells}} of
 # its {{expected_cells}} cells (environment × agent × embedding × reading), with the seeds {{seeds}}, at the scale
 # “{{scale}}”. Claims, measures, margins, seeds and tests were fixed in `report/plan.md` before the first run that
@@ -56,14 +56,14 @@ show(summary.found(study))
 # %% [markdown]
 # ### What was easy
 #
-# The idea and Algorithm 1 are described well: each fits in a few lines of code. The games are small, so every run fits
-# on a laptop. The theory can be checked exactly on small random problems.
+# The idea and Algorithm 1 are described well: each fits in a few lines of code. The games are small, so CPUs are
+# enough. The theory can be checked exactly on small random problems.
 #
 # ### What was difficult
 #
 # The paper does not give the settings that won its search, the gradient steps of an epoch, the rewards and layout of
-# the gridworld, the reels of the slot machine, or the form of RA. Its data set needs a download that we could not make.
-# With the recommender as the text describes it no agent learns. The supplement lists all
+# the gridworld, the reels of the slot machine, or the form of RA. Its data set needs a download that we could not
+# make. With the recommender as the text describes it no agent learns. The supplement lists all
 # [deviations](#deviations-from-the-paper).
 
 # %% [markdown]
@@ -135,7 +135,8 @@ show(summary.no_verdicts(study))
 #
 # The paper leaves much open. A reading fills one gap in one way. The primary reading takes the paper's text; where it
 # is silent, Spinning Up; then the public re-implementation. Each other reading changes one thing and has the
-# hyper-parameters that the search found for the primary one, except those that it sets. No verdict above depends on it.
+# hyper-parameters that the search found for the primary one, except those that it sets. No verdict above depends on
+# it.
 
 # %%
 show(readings.specification(study))
@@ -218,8 +219,8 @@ show(readings.curves(study))
 # The paper leaves open how Q(x, e) averages where several states share the embedding x. *Q* in the table names the
 # choice: the distribution of states at the *start*, *uniform* weights, the *visits* of the policy (what returns of
 # whole episodes estimate), or x as if it were a Markov state (*markov*: what a bootstrapping critic tends to). *∂Ji*
-# and *∂Jo* are the two sides of Lemma 2; *policy gradient in E* is what an agent follows. Each is shown as its relative
-# difference from ∂Jo.
+# and *∂Jo* are the two sides of Lemma 2; *policy gradient in E* is what an agent follows. Each is shown as its
+# relative difference from ∂Jo.
 #
 # That no two embeddings are equal does not make them far apart. A bin that random actions never leave gets no gradient;
 # its embedding is what weight decay leaves of it, and differs from the next by rounding.
