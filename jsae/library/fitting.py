@@ -104,10 +104,8 @@ def fit(
     try:
         space, moves = _spaces(env, log, observation_space, action_space)
         states, actions = States.of(space), Actions.of(moves)
-        _check_count(len(log.state) if log else samples, actions, validation_share, "source" if log else "samples")
-        made = new_model(
-            kind, states, actions, seed, state_size, action_size
-        )  # a wrong kind is an error before the work
+        check_count(len(log.state) if log else samples, actions, validation_share, "source" if log else "samples")
+        made = new_model(kind, states, actions, [seed], state_size, action_size)  # a wrong kind: before the work
         if log is None:
             assert env is not None
             log = logs.random_log(env, samples, seed, progress=progress)
@@ -120,7 +118,7 @@ def fit(
         states = states.standardized(log.state)
     data = encoded(log, states, actions)
     if actions.count:
-        _warn_of_unseen(data.action[0].numpy(), actions)
+        warn_of_unseen(data.action[0].numpy(), actions)
     learner = Learner(made, Streams([seed], "pre-training"), learning_rate=learning_rate, weight_decay=weight_decay)
     shown = tqdm(total=epochs, desc=f"{kind} embedding", unit="epoch", leave=False, disable=logs.hidden(progress))
     with one_thread(), shown as bar:
@@ -204,7 +202,8 @@ def _spaces(
     return observation_space or logs.observation_space(log), action_space or logs.action_space(log)
 
 
-def _check_count(count: int, actions: Actions, validation_share: float, name: str) -> None:
+def check_count(count: int, actions: Actions, validation_share: float, name: str) -> None:
+    """Raise JsaeError, which calls them `name`, if so many transitions are too few to learn from."""
     held_out = round(validation_share * count)
     if not 1 <= held_out < count:
         raise JsaeError(
@@ -231,7 +230,8 @@ def _check_shapes(log: Log, observation_space: Space, action_space: Space) -> No
             )
 
 
-def _warn_of_unseen(ids: np.ndarray, actions: Actions) -> None:
+def warn_of_unseen(ids: np.ndarray, actions: Actions) -> None:
+    """Warn if an action is not among these ids."""
     assert actions.count is not None
     unseen = np.flatnonzero(np.bincount(ids, minlength=actions.count) == 0)
     if len(unseen):
