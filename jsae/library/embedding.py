@@ -35,6 +35,8 @@ from jsae.library.spaces import (
     restored,
 )
 
+__all__ = ["FORMAT", "Sizes", "StateActionEmbedding", "encoded", "kinds", "load", "loss_table", "new_model"]
+
 FORMAT = "1"
 """Of the files of `save`: another number cannot be read."""
 

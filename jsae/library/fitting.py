@@ -24,6 +24,8 @@ from jsae.library.threads import one_thread
 from jsae.nn.randomness import Streams
 from jsae.training.pretraining import evaluate, pretrain
 
+__all__ = ["chance_loss", "check_count", "fit", "unit_of_loss", "warn_of_unseen"]
+
 
 def fit(
     source: str | Path | gymnasium.Env[Any, Any] | Mapping[str, Any] | tuple[Any, Any, Any] | Any,

@@ -15,6 +15,8 @@ from jsae.library.embedding import StateActionEmbedding
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+__all__ = ["MOST_NAMES", "in_blocks", "in_the_plane", "plot_curves", "plot_embedding"]
+
 MOST_NAMES = 12
 """Labels up to this number get a colour and a line of the legend each."""
 

@@ -20,6 +20,20 @@ from numpy.typing import ArrayLike, NDArray
 
 from jsae.config.errors import JsaeError
 
+__all__ = [
+    "MOST_IDS",
+    "Actions",
+    "Array",
+    "Components",
+    "Space",
+    "States",
+    "batched",
+    "check_finite",
+    "check_same",
+    "described",
+    "restored",
+]
+
 MOST_IDS = 2**20
 """Ids that observations or actions may have at most: each is a row of a table."""
 

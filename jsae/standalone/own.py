@@ -36,6 +36,21 @@ from jsae.standalone.vectorised import Make, Vectorised
 from jsae.training.pretraining import pretrain
 from jsae.training.trainer import Continual, Settings, Trainer
 
+__all__ = [
+    "AGENTS",
+    "COMMON",
+    "CONTINUAL",
+    "LEARNING",
+    "LIMITS",
+    "STEPS",
+    "OwnTrainer",
+    "agent_parameters",
+    "maker",
+    "random_transitions",
+    "time_limit",
+    "train",
+]
+
 LIMITS: dict[str, Any] = {
     "discount": Annotated[float, Ge(0), Lt(1)],
     "initial_standard_deviation": Annotated[float, Gt(0), Le(100)],

@@ -16,6 +16,8 @@ from jsae.library.embedding import kinds, new_model
 from jsae.library.spaces import States, check_same
 from jsae.standalone.vectorised import Vectorised
 
+__all__ = ["Fitted", "Plugged", "Standardized", "embedding_of"]
+
 
 @runtime_checkable
 class Fitted(Protocol):

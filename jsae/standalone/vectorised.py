@@ -13,6 +13,8 @@ from jsae.config.errors import JsaeError
 from jsae.experience.environment import ReferenceReturns
 from jsae.library.spaces import Actions, Array, States
 
+__all__ = ["Make", "Vectorised"]
+
 Make = Callable[[], gymnasium.Env[Any, Any]]
 
 
