@@ -43,7 +43,16 @@ FORMAT = "1"
 
 @dataclass(frozen=True)
 class Sizes:
-    """What an embedding is made from: those attributes of an environment that jsae.embeddings read."""
+    """What an embedding is made from: those attributes of an environment that jsae.embeddings read.
+
+    | field | what |
+    |---|---|
+    | observation_size, discrete_observations | rows of the table that ids of observations index, or width of a vector |
+    | n_actions | number of discrete actions; None where actions are vectors |
+    | action_size | width of such a vector, else 0 |
+    | n_targets | outputs of the transition model T |
+    | device | where parameters are |
+    """
 
     observation_size: int
     discrete_observations: bool
@@ -67,6 +76,14 @@ def new_model(
     """A new embedding of jsae/embeddings/`kind`.py, one for each seed.
 
     States of several components get a softmax for each (see jsae.library.factored).
+
+    Args:
+        kind: what `fit` takes.
+        states, actions: how the environment's spaces are read.
+        seeds: of the first parameters, one a run.
+        state_size, action_size: m and d.
+        argument: what an error calls `kind`.
+        usable: the kinds that may be given; empty: `kinds()`.
 
     Raises JsaeError, which calls the kind `argument`, if it is none of `usable` or of `kinds()`, or not for these
     actions.
@@ -97,13 +114,20 @@ def new_model(
 
 
 def kinds() -> list[str]:
-    """The names that `fit` takes as `kind`."""
+    """The names that `fit` takes as `kind`: the paper's and ablations, not what needs another environment or a reading."""
     loaded = {name: registry.load("embeddings", name) for name in registry.names("embeddings")}
-    return [n for n, known in loaded.items() if known.learnt and not known.transferred and known.role != "control"]
+    return [name for name, known in loaded.items() if known.learnt and known.role in ("paper", "ablation")]
 
 
 def encoded(log: Log, states: States, actions: Actions) -> Transitions:
-    """A log as an embedding of one run learns from it, `[1, B, ...]`. Raises JsaeError for what no space holds."""
+    """A log as an embedding of one run learns from it, `[1, B, ...]`.
+
+    Args:
+        log: B transitions as the environment has them.
+        states, actions: how its spaces are read.
+
+    Raises JsaeError for what no space holds.
+    """
     state, following = (
         states.encode(column, name) for column, name in ((log.state, "state"), (log.next_state, "next_state"))
     )
@@ -310,6 +334,11 @@ def load(path: str | Path) -> StateActionEmbedding:
 
         embedding = jsae.load("x.safetensors")
 
+    Args:
+        path: the file.
+
+    Returns: the embedding, with the same numbers to the bit.
+
     Raises JsaeError if the file is missing, damaged in a single bit, of another kind or of another version.
     """
     place = Path(path)
@@ -342,7 +371,11 @@ def load(path: str | Path) -> StateActionEmbedding:
 
 
 def loss_table(training_loss: Array, held_out_loss: Array) -> pl.DataFrame:
-    """Losses `[epochs]` as a table with a row an epoch, from 1."""
+    """Losses as a table with a row an epoch, from 1.
+
+    Args:
+        training_loss, held_out_loss: `[epochs]`, in the embedding's unit.
+    """
     return pl.DataFrame(
         {
             "epoch": np.arange(1, len(training_loss) + 1),

@@ -205,7 +205,14 @@ def _spaces(
 
 
 def check_count(count: int, actions: Actions, validation_share: float, name: str) -> None:
-    """Raise JsaeError, which calls them `name`, if so many transitions are too few to learn from."""
+    """Raise JsaeError if there are too few transitions to learn from.
+
+    Args:
+        count: transitions.
+        actions: how actions are read.
+        validation_share: of the transitions that is held out.
+        name: what the error calls them.
+    """
     held_out = round(validation_share * count)
     if not 1 <= held_out < count:
         raise JsaeError(
@@ -233,7 +240,12 @@ def _check_shapes(log: Log, observation_space: Space, action_space: Space) -> No
 
 
 def warn_of_unseen(ids: np.ndarray, actions: Actions) -> None:
-    """Warn if an action is not among these ids."""
+    """Warn if an action never occurs.
+
+    Args:
+        ids: of the actions that do, `[B]`.
+        actions: how actions are read.
+    """
     assert actions.count is not None
     unseen = np.flatnonzero(np.bincount(ids, minlength=actions.count) == 0)
     if len(unseen):
@@ -249,14 +261,24 @@ def warn_of_unseen(ids: np.ndarray, actions: Actions) -> None:
 
 
 def chance_loss(model: Embedding, states: States, actions: Actions) -> float:
-    """The loss of an embedding that knows nothing, nats; NaN where it is not the logarithm of a number of classes."""
+    """The loss of an embedding that knows nothing, nats; NaN where it is not the logarithm of a number of classes.
+
+    Args:
+        model: the embedding.
+        states, actions: how spaces are read.
+    """
     if isinstance(model, jsae.Embedding) and model.has_transition_model and states.components and actions.count:
         return sum(math.log(size) for size in states.components.sizes)
     return model.chance_loss()
 
 
 def unit_of_loss(model: Embedding, states: States, actions: Actions) -> str:
-    """What a loss is measured in: nats, squared error, or the sum of both where one part is each."""
+    """What a loss is measured in: nats, squared error, or the sum of both where one part is each.
+
+    Args:
+        model: the embedding.
+        states, actions: how spaces are read.
+    """
     if not isinstance(model, jsae.Embedding):
         return "nats"
     discrete = [states.components is not None]

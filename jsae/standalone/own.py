@@ -197,6 +197,12 @@ class OwnTrainer(Trainer):
 
     The value of the state at which it did stands in for the rest of the episode, as it does at the cut at the end of an
     epoch: γ V(s′) is added to the last reward (Pardo et al. 2018).
+
+    Args:
+        environment: the copies.
+        embedding, agent, seeds, settings, strict: as of jsae.training.trainer.Trainer.
+
+    Raises JsaeError if SAC meets such a truncation: its replay buffer has no place for V(s′).
     """
 
     environment: Vectorised
@@ -349,7 +355,14 @@ def _pretrain(
 
 
 def random_transitions(worlds: Vectorised, seeds: Sequence[int], num_envs: int, samples: int) -> Transitions:
-    """What `jsae.experience.samples.random_transitions` gives, by `num_envs` copies: they play it in several rounds."""
+    """What `jsae.experience.samples.random_transitions` gives, by `num_envs` copies: they play it in several rounds.
+
+    Args:
+        worlds: the copies.
+        seeds: of the random policy, one a run.
+        num_envs: copies of each run.
+        samples: transitions of each run.
+    """
     steps, episodes = worlds.episode_length, -(-samples // worlds.episode_length)
     streams = Streams(seeds, "random policy")
     if worlds.n_actions is not None:
