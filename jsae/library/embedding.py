@@ -114,7 +114,7 @@ def new_model(
 
 
 def kinds() -> list[str]:
-    """The names that `fit` takes as `kind`: the paper's and ablations, not what needs another environment or a reading."""
+    """The names that `fit` takes as `kind`: the paper's and its ablations."""
     loaded = {name: registry.load("embeddings", name) for name in registry.names("embeddings")}
     return [name for name, known in loaded.items() if known.learnt and known.role in ("paper", "ablation")]
 
