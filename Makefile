@@ -69,7 +69,7 @@ readme: environment  ## write docs/results.md, the table of verdicts, from publi
 
 docs: environment  ## build the site of the pages of docs/ and the API reference into site/; a warning is an error
 	@.bootstrap/bin/uv pip install --quiet --python .venv/bin/python --no-deps --require-hashes -r requirements/docs.lock
-	@NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 python -m mkdocs build --strict
 	@echo 'Built site/index.html'
 
 status: environment  ## the matrix of runs: what is fresh, what would run and why, what failed

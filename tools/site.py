@@ -12,30 +12,34 @@ LINK = re.compile(r"\[([^\]]*)\]\(([^)#:\s]+)(#[^)]*)?\)")
 """A link to a file."""
 
 
-def modules(package: str) -> list[str]:
-    """The modules of a package of jsae that have public names; of `api`: those that it imports from."""
+def modules(package: str) -> dict[str, list[str]]:
+    """The public names of each module of a package of jsae; of `api`: those that it imports, by their own module."""
     if package == "api":
         tree = ast.parse((ROOT / "jsae/api.py").read_text(encoding="utf-8"))
-        return sorted({str(node.module) for node in tree.body if isinstance(node, ast.ImportFrom)})
-    files = sorted((ROOT / "jsae" / package).glob("*.py"))
-    return [f"jsae.{package}.{file.stem}" for file in files if "\n__all__ = " in file.read_text(encoding="utf-8")]
+        imports = sorted(
+            (node for node in tree.body if isinstance(node, ast.ImportFrom)), key=lambda node: str(node.module)
+        )
+        return {str(node.module): [alias.name for alias in node.names] for node in imports}
+    found = {}
+    for file in sorted((ROOT / "jsae" / package).glob("*.py")):
+        for node in ast.parse(file.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+                found[f"jsae.{package}.{file.stem}"] = list(ast.literal_eval(node.value))
+    return found
 
 
 def page_of(package: str) -> str:
-    """The page of a package of jsae, in Markdown: its docstring, then its public names."""
-    name = f"jsae.{package}"
+    """The page of a package of jsae, in Markdown: its docstring and public names; those of `api` are there only."""
     options = "{show_root_heading: false, show_root_toc_entry: false, members: false}"
-    own = f"# {name}\n\n::: {name}\n    options: {options}\n"
-    if package != "api":
-        return own + "".join(f"\n::: {module}\n" for module in modules(package))
-    tree = ast.parse((ROOT / "jsae/api.py").read_text(encoding="utf-8"))
-    found = {
-        alias.name: f"{node.module}.{alias.name}"
-        for node in tree.body
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
-    }
-    return own + "".join(f"\n::: {found[public]}\n" for public in sorted(found))
+    parts = [f"# jsae.{package}\n\n::: jsae.{package}\n    options: {options}\n"]
+    of_api = modules("api")
+    for module, names in modules(package).items():
+        if package == "api":
+            parts += [f"::: {module}.{name}\n" for name in names]
+        else:
+            members = [name for name in names if name not in of_api.get(module, ())]
+            parts.append(f"::: {module}\n    options: {{members: {members}}}\n")
+    return "\n".join(parts)
 
 
 def on_config(config: Any) -> Any:

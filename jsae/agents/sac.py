@@ -192,7 +192,8 @@ class SAC:
         actor_learning_rates, critic_learning_rates: Adam's, `[P]`.
         discount: γ (A.4.2).
         act_limit: must be that of `models`; a softmax makes no use of it.
-        The others are documented in the signature.
+
+    The other arguments are documented in the signature.
     """
 
     label = "SAC"

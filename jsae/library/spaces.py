@@ -148,7 +148,9 @@ class States:
         """The observations `[B, ...]` whose codes `encode` gave, `[B, k]` or `[B, n]`."""
         if self.components:
             return self.components.values(self._ids(codes), self.space)
-        return (codes * self.deviation + self.mean).reshape(len(codes), *self.space.shape).astype(self.space.dtype)
+        return (
+            (codes * self.deviation + self.mean).reshape(len(codes), *(self.space.shape or ())).astype(self.space.dtype)
+        )
 
     def target(self, codes: Array) -> Array:
         """What Eq. (5) predicts of states that `encode` gave, `[..., k]` or `[..., n]`.
