@@ -142,7 +142,7 @@ def main() -> None:
         )
         curves.append(table)
     if chosen.figure:
-        jsae.plot_curves(curves[0].vstack(curves[1])).figure.savefig(chosen.figure)
+        jsae.plot_curves(curves[0].vstack(curves[1])).figure.savefig(chosen.figure, metadata={"Date": None})
     if chosen.peer_steps:
         warnings.filterwarnings("ignore", category=UserWarning, module="stable_baselines3")
         peers(float(last["mean_return"].mean()), chosen.peer_steps, seed=0)
