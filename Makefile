@@ -24,7 +24,7 @@ run_stages = { echo "$$JOBS" | grep -qxE 'all|[1-9][0-9]{0,3}' || { echo "error:
 	snakemake --profile "workflow/profiles/$$PROFILE" --config graph=$(1) "$$@"; }
 
 .DEFAULT_GOAL := help
-.PHONY: help setup environment runs reproduce smoke preview paper search choose publish render readme status watch params test test-slurm test-setup check format lock peers benchmark crosscheck audit clean clean-all
+.PHONY: help setup environment runs reproduce smoke preview paper search choose publish render readme docs status watch params test test-slurm test-setup check format lock peers benchmark crosscheck audit clean clean-all
 
 help:  ## explain all targets
 	@echo 'Usage: make TARGET [PYTHON=python3.12] [TORCH=auto|cpu|cuda] [EXTRA_INDEX=URL] [SCALE=smoke|preview|paper] [PANEL=2a] [JOBS=n] [PROFILE=local|slurm]'
@@ -69,6 +69,11 @@ render: environment  ## make the published report again from its tables, without
 
 readme: environment  ## write docs/results.md, the table of verdicts, from published/
 	@python -m tools.readme
+
+docs: environment  ## build the site of the pages of docs/ and the API reference into site/; a warning is an error
+	@.bootstrap/bin/uv pip install --quiet --python .venv/bin/python --no-deps --require-hashes -r requirements/docs.lock
+	@NO_MKDOCS_2_WARNING=1 python -m mkdocs build --strict
+	@echo 'Built site/index.html'
 
 status: environment  ## the matrix of runs: what is fresh, what would run and why, what failed
 	@python -m tools.runs --check
@@ -115,10 +120,10 @@ crosscheck: environment  ## train our agents and other people's on the same task
 	OMP_NUM_THREADS=1 python -m benchmarks.crosscheck
 
 audit: environment  ## look for known vulnerabilities in the locked versions (needs the network)
-	pip-audit --disable-pip --require-hashes $(foreach lock,compute study develop torch-cuda peers tensorboard,-r requirements/$(lock).lock)
+	pip-audit --disable-pip --require-hashes $(foreach lock,compute study develop torch-cuda peers tensorboard docs,-r requirements/$(lock).lock)
 
 clean:  ## remove caches and logs
-	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist jsae.egg-info logs .snakemake/log
+	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist site jsae.egg-info logs .snakemake/log
 	find jsae stages tools tests workflow report benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 clean-all: clean  ## remove .venv as well; data, results and checkpoints stay (they cost hours)

@@ -20,6 +20,7 @@ compile study.in study.lock --constraints compute.lock
 compile develop.in develop.lock --constraints compute.lock --constraints study.lock
 compile peers.in peers.lock --no-deps
 compile tensorboard.in tensorboard.lock --constraints compute.lock
+compile docs.in docs.lock --constraints compute.lock --constraints study.lock --constraints develop.lock --constraints tensorboard.lock
 compile torch.in torch-cuda.lock --constraints compute.lock
 
 version=$(sed -n 's/^torch==//p' torch.in)

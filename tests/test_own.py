@@ -28,6 +28,7 @@ from jsae.experience.samples import random_transitions
 from jsae.nn.randomness import Streams
 from jsae.standalone import own
 from jsae.standalone.curves import curves
+from jsae.standalone.plugged import Plugged, embedding_of
 from jsae.training.columns import CURVES
 from jsae.training.pretraining import pretrain
 from jsae.training.trainer import Continual, Settings, Trainer
@@ -62,6 +63,7 @@ def built_in(world: Environment, agent: str, embedding: str, epochs: int, num_en
     return curves(Cell("built in", agent, embedding), SEEDS, trainer.history(), num_envs * world.episode_length)
 
 
+@pytest.mark.filterwarnings("ignore:.* of 4,096 actions never occur")
 @pytest.mark.parametrize(("agent", "embedding"), [("vpg", "none"), ("vpg", "jsae"), ("ppo", "ra"), ("sac", "jsae")])
 def test_the_slot_machine_through_gymnasium_gives_the_bits_of_the_built_in_one(agent: str, embedding: str) -> None:
     """Samples in several rounds, pre-training, training and continual updates included."""
@@ -257,13 +259,15 @@ def test_an_embedding_that_was_learnt_before() -> None:
     table = quick(make, "vpg", Fitted(), seeds=[0, 1])
     assert table["embedding"].unique().to_list() == ["mine"]
     worlds = own.Vectorised(make, [0, 1], 2, 6)
-    plugged = own.embedding_of(Fitted(), worlds, [0, 1], 9, 9)
+    plugged = embedding_of(Fitted(), worlds, [0, 1], 9, 9)
     ids = torch.tensor([[[0], [3]], [[1], [2]]])
     tenths = torch.tensor([[[-0.1, 1.0], [0.2, 1.0]], [[0.0, 1.0], [0.1, 1.0]]])
     torch.testing.assert_close(plugged.represent(ids), tenths)
     assert plugged.to_action(torch.tensor([[[0.2], [1.9]], [[-7.0], [7.0]]])).tolist() == [[0, 2], [0, 2]]
     assert (plugged.input_size, plugged.discrete_inputs, plugged.latent_size) == (2, False, 1)
-    with pytest.raises(JsaeError, match=r"observation space Discrete\(4, start=-1\), the environment has Box"):
+    with pytest.raises(
+        JsaeError, match=r"the environment has observation_space = Box.*learnt for Discrete\(4, start=-1\)"
+    ):
         quick(Counter, "vpg", Fitted())
 
 
@@ -272,7 +276,7 @@ def test_an_embedding_that_was_learnt_before() -> None:
     [
         ({"agent": "vgp"}, "agent: there is no 'vgp' .did you mean vpg"),
         ({"embedding": "jase"}, "embedding: there is no 'jase' .did you mean jsae"),
-        ({"embedding": "jsae_transfer"}, "embedding: there is no 'jsae_transfer'"),
+        ({"embedding": "jsae_transfer"}, "embedding = 'jsae_transfer' cannot be learnt from"),
         ({"embedding": 3}, "embedding = 3: give None, a name"),
         ({"train_pi_iter": 3}, "train, argument: there is no 'train_pi_iter' .did you mean train_pi_iters"),
         ({"train_pi_iters": 0}, "vpg: train_pi_iters = 0"),
@@ -307,13 +311,82 @@ def test_environments_that_cannot_be_used(environment: Any, message: str) -> Non
 
 
 def test_ra_needs_discrete_actions() -> None:
-    with pytest.raises(JsaeError, match="'ra' needs discrete actions, the action space is Box"):
+    with pytest.raises(JsaeError, match="'ra' needs discrete actions and the action space is Box"):
         quick(lambda: Counter(action_space=spaces.Box(-1.0, 1.0, (2,))), "vpg", "ra")
 
 
-def test_few_samples_are_warned_of() -> None:
-    with pytest.warns(RuntimeWarning, match="samples = 40 are fewer than the 64 actions"):
-        quick(lambda: Counter(action_space=spaces.MultiBinary(6)), "vpg", "jsae")
+def test_too_few_samples_are_refused_and_unseen_actions_warned_of() -> None:
+    def make() -> Counter:
+        return Counter(action_space=spaces.MultiBinary(6))
+
+    with pytest.raises(JsaeError, match="samples: 40 transitions are fewer than the 64 actions"):
+        quick(make, "vpg", "jsae")
+    with pytest.warns(UserWarning, match="of 64 actions never occur"):
+        quick(make, "vpg", "jsae", samples=66)
+
+
+class Drift(Counter):
+    """Observations [position, 1000 + position], which the action moves by -1, 0 or 1; MultiDiscrete in another form."""
+
+    def __init__(self, parts: bool) -> None:
+        seen: spaces.Space[Any] = spaces.MultiDiscrete([9, 3]) if parts else spaces.Box(0.0, 2000.0, (2,))
+        super().__init__(observation_space=seen)
+        self.parts = parts
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        super().reset(seed=seed)
+        self.place = 4
+        return self._seen(), {}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        self.place = min(max(self.place + int(action) - 1, 0), 8)
+        return self._seen(), 1.0, False, False, {}
+
+    def _seen(self) -> Any:
+        if self.parts:
+            return np.array([self.place, self.place % 3])
+        return np.array([self.place, 1000 + self.place], np.float32)
+
+
+@pytest.mark.parametrize("kind", ["jsae", "ra", "separate"])
+@pytest.mark.parametrize("parts", [True, False])
+def test_a_name_and_fit_learn_the_same_from_the_same_transitions(parts: bool, kind: str) -> None:
+    """A softmax for each component, or standardized vectors: to the bit, and so do the points that agents see."""
+    worlds = own.Vectorised(lambda: Drift(parts), SEEDS, 2, 6)
+    named = embedding_of(kind, worlds, SEEDS, 4, 2)
+    own._pretrain(named, worlds, SEEDS, 2, 200, 3)
+    played = own.random_transitions(own.Vectorised(lambda: Drift(parts), SEEDS, 2, 6), SEEDS, 2, 200)
+    for run, seed in enumerate(SEEDS):
+        state, following = (
+            worlds.states.decode(field[run].numpy()) for field in (played.observation, played.next_observation)
+        )
+        log = (state, worlds.actions.decode(played.action[run].numpy()), following)
+        fitted = jsae.fit(
+            log, observation_space=worlds.states.space, action_space=worlds.actions.space, kind=kind, state_size=4,
+            action_size=2, seed=seed, epochs=3, progress=False,
+        )  # fmt: skip
+        for name, parameter in fitted.model.parameters.items():
+            assert torch.equal(parameter[0], named.parameters[name][run]), name
+        plugged = Plugged(fitted, worlds)
+        assert torch.equal(plugged.represent(played.observation)[run], named.represent(played.observation)[run])
+        points = torch.linspace(-1, 1, 20).view(1, 10, 2).repeat(2, 1, 1)
+        assert torch.equal(plugged.to_action(points)[run], named.to_action(points)[run])
+
+
+def test_training_takes_one_thread_and_the_kernels_of_this_machine() -> None:
+    class Watched(Counter):
+        def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+            threads.add(torch.get_num_threads())
+            return super().step(action)
+
+    threads: set[int] = set()
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        quick(Watched)
+        assert (threads, torch.get_num_threads()) == ({1}, 2)
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_numbers_that_are_not_finite_are_refused() -> None:
@@ -333,7 +406,7 @@ def test_defaults_are_the_studys() -> None:
     limits = {name: [field.annotation, *field.metadata] for name, field in CommonAgent.model_fields.items()}
     assert {name: [hint.__origin__, *hint.__metadata__] for name, hint in own.LIMITS.items()} == limits
     learning = parameters.embedding().model_dump()
-    continual = {name: learning.pop(f"continual_{name}") for name in ("epochs", "batch_size")}
+    continual = {name: learning.pop(f"continual_{name}") for name in own.CONTINUAL}
     assert (learning, continual) == (own.LEARNING, own.CONTINUAL)
 
 

@@ -107,7 +107,7 @@ def test_the_packages_of_pyproject_are_locked() -> None:
     wanted = [Requirement(text) for text in project["dependencies"] + extras if not text.startswith("jsae[")]
     for machine in MACHINES:
         locked = versions(lock("torch-cuda"), machine)
-        for name in ("compute", "study", "peers"):
+        for name in ("compute", "study", "peers", "tensorboard"):
             locked |= versions(lock(name), machine)
         for requirement in wanted:
             assert requirement.specifier.contains(locked[canonicalize_name(requirement.name)]), requirement

@@ -17,6 +17,8 @@ from jsae.nn.adam import Adam
 from jsae.nn.mlp import MLP
 from jsae.nn.randomness import Streams
 
+__all__ = ["OnPolicyAgent"]
+
 
 class OnPolicyAgent:
     """Actor and critic of P runs; a subclass says what its policy minimises.

@@ -18,6 +18,8 @@ from jsae.nn import kernels
 from jsae.nn.mlp import MLP
 from jsae.nn.randomness import Streams
 
+__all__ = ["ActionSpec", "Categorical", "Gaussian", "Policy", "SquashedGaussian", "policy_over"]
+
 
 class Gaussian:
     """Diagonal Gaussian with a standard deviation that does not depend on the state (Spinning Up's actor).

@@ -18,6 +18,8 @@ from jsae.agents.policies import Policy
 from jsae.config.doc import Doc, Finite
 from jsae.nn.mlp import MLP
 
+__all__ = ["PPO", "clipped_surrogate_loss"]
+
 
 def clipped_surrogate_loss(log_p: Tensor, old_log_p: Tensor, advantage: Tensor, clip: float) -> Tensor:
     """−E[min(r Â, clip(r, 1 − ε, 1 + ε) Â)], r = π / π_old (Schulman et al. 2017, Eq. 7); `[P, B]` → `[P]`."""

@@ -7,6 +7,8 @@ from torch import Tensor
 
 from jsae.experience.trajectories import Experience
 
+__all__ = ["Batch", "Replay"]
+
 
 class Batch(NamedTuple):
     """Transitions of the replay buffer; `next_observation` means nothing where `terminated`.

@@ -7,6 +7,8 @@ worth nothing more; a cut only ends what was seen, so the value of the state it 
 import torch
 from torch import Tensor
 
+__all__ = ["first_episode_returns", "generalised_advantages", "normalised", "rewards_to_go"]
+
 
 def rewards_to_go(reward: Tensor, last_value: Tensor, terminated: Tensor, discount: float) -> Tensor:
     """Σ_k γ^k r_{t+k} up to the end of the episode, bootstrapped at the cut; `[P, T, N]`.

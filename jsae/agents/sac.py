@@ -33,6 +33,18 @@ from jsae.nn.adam import Adam
 from jsae.nn.mlp import MLP
 from jsae.nn.randomness import Streams
 
+__all__ = [
+    "SAC",
+    "ContinuousActorCritic",
+    "DiscreteActorCritic",
+    "SoftActorCritic",
+    "critic_loss",
+    "exact_soft_value",
+    "policy_loss",
+    "sampled_soft_value",
+    "soft_targets",
+]
+
 
 def soft_targets(reward: Tensor, terminated: Tensor, next_value: Tensor, discount: float) -> Tensor:
     """y = r + γ V̄(s′), and r alone where the episode terminated; all `[P, B]` (Haarnoja et al. 2019, in Eq. 5)."""
@@ -180,7 +192,8 @@ class SAC:
         actor_learning_rates, critic_learning_rates: Adam's, `[P]`.
         discount: γ (A.4.2).
         act_limit: must be that of `models`; a softmax makes no use of it.
-        The others are documented in the signature.
+
+    The other arguments are documented in the signature.
     """
 
     label = "SAC"

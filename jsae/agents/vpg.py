@@ -12,6 +12,8 @@ from torch import Tensor
 from jsae.agents.on_policy import OnPolicyAgent
 from jsae.nn import kernels
 
+__all__ = ["VPG", "policy_gradient_loss"]
+
 
 def policy_gradient_loss(log_p: Tensor, advantage: Tensor) -> Tensor:
     """−E[ln π(a | s) Â]: its gradient is the policy gradient; `[P, B]` → `[P]`."""

@@ -14,6 +14,8 @@ from ruamel.yaml.error import YAMLError
 from jsae.config.errors import JsaeError
 from jsae.config.study import Cell
 
+__all__ = ["Cause", "CellNames", "Claim", "Claims", "Measure", "Prediction", "Unit", "Verdict", "load", "under"]
+
 Measure = Literal["end", "speed", "epochs"]
 Unit = Literal["normalized", "return", "epochs"]
 Verdict = Literal["supported", "inconclusive", "contradicted", "not tested"]

@@ -5,6 +5,8 @@ import polars as pl
 from jsae.io.table import Column, Table
 from jsae.training.columns import CELL, SEED
 
+__all__ = ["AGGREGATES", "CELLS", "FINAL", "FINAL_SHARE", "INTERVAL", "PROFILES"]
+
 FINAL_SHARE = 10
 """A final return is the mean over the last 1/10 of the epochs, at least one."""
 

@@ -20,6 +20,19 @@ from jsae.config.best import SIZES, Best, Values
 from jsae.config.errors import JsaeError
 from jsae.config.study import Cell
 
+__all__ = [
+    "OUTCOME",
+    "STEPS",
+    "VARIED",
+    "Trial",
+    "budgets",
+    "choose",
+    "chosen_rows",
+    "survivors",
+    "trials",
+    "write_best",
+]
+
 STEPS = ("train_pi_iters", "update_steps")
 """Hyper-parameters that are one value for an environment's agent."""
 

@@ -20,6 +20,26 @@ from scipy.special import stdtr, stdtrit
 
 from jsae.config.errors import JsaeError
 
+__all__ = [
+    "CONFIDENCE",
+    "Difference",
+    "Interval",
+    "Scores",
+    "exact_share",
+    "fewer_p",
+    "holm",
+    "interquartile_mean",
+    "mean_interval",
+    "performance_profile",
+    "permutation_p",
+    "probability_of_improvement",
+    "resampled",
+    "scores",
+    "seeds_needed",
+    "stratified_bootstrap",
+    "welch",
+]
+
 Scores = NDArray[np.float64]
 
 CONFIDENCE = 0.95

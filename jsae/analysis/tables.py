@@ -16,6 +16,18 @@ from jsae.config.study import Cell
 from jsae.io.table import read, refuse
 from jsae.training.columns import CURVES, KEYS
 
+__all__ = [
+    "NOT_KNOWN",
+    "THRESHOLDS",
+    "ReferenceReturns",
+    "aggregates",
+    "final",
+    "metrics",
+    "read_reference_returns",
+    "read_run",
+    "summary",
+]
+
 
 @dataclass(frozen=True)
 class ReferenceReturns:

@@ -11,6 +11,8 @@ from jsae.analysis import statistics
 from jsae.analysis.claims import Cause, Claim, Claims, Prediction
 from jsae.config.study import Cell
 
+__all__ = ["Record", "beside", "epochs_to_reach", "judge", "tested_causes"]
+
 Record = dict[str, Any]
 
 

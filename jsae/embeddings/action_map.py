@@ -7,6 +7,8 @@ from jsae.nn import kernels
 from jsae.nn.mlp import MLP
 from jsae.nn.randomness import Streams
 
+__all__ = ["HIDDEN_UNITS", "ActionNetwork", "NearestNeighbour", "action_map_loss", "identity", "standardised"]
+
 HIDDEN_UNITS = 64
 """A.4.2: f has "a single layer of 64 hidden units" where actions are continuous."""
 

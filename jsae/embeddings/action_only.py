@@ -6,6 +6,8 @@ from jsae.embeddings import jsae
 from jsae.experience.environment import Environment
 from jsae.nn.randomness import Streams
 
+__all__ = ["Embedding"]
+
 
 class Embedding(jsae.Embedding):
     """g and f learnt as JSAE's, together with φ and T; the policy sees the raw state and chooses in E."""

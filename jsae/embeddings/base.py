@@ -12,6 +12,8 @@ from jsae.experience.environment import Environment
 from jsae.experience.trajectories import Transitions
 from jsae.nn.randomness import Streams
 
+__all__ = ["Embedding", "Role", "copy", "embed", "is_continual", "restore", "transfer"]
+
 Role = Literal["paper", "transfer", "ablation", "control", "reading"]
 """What an embedding is for.
 

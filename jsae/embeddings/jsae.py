@@ -13,6 +13,8 @@ from jsae.experience.trajectories import Transitions
 from jsae.nn.mlp import Encoder, Linear
 from jsae.nn.randomness import Streams
 
+__all__ = ["Embedding"]
+
 
 class Embedding(base.Embedding):
     """φ: S → X, g: A → E and T: X × E → S, all trained on Eq. (5), and f: E → A.

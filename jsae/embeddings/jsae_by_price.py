@@ -14,6 +14,8 @@ from jsae.embeddings.action_map import NearestNeighbour
 from jsae.experience.environment import Environment
 from jsae.nn.randomness import Streams
 
+__all__ = ["Embedding"]
+
 
 class Embedding(jsae.Embedding):
     """φ, g and T as JSAE's, frozen; f gives the k-th cheapest item near the k-th vector of g along their first axis.

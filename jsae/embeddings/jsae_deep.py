@@ -9,6 +9,8 @@ from jsae.experience.trajectories import Transitions
 from jsae.nn.mlp import Linear
 from jsae.nn.randomness import Streams
 
+__all__ = ["HIDDEN_UNITS", "Embedding"]
+
 HIDDEN_UNITS = 64
 """As f has where actions are continuous (A.4.2)."""
 

@@ -9,6 +9,8 @@ from jsae.embeddings.action_map import NearestNeighbour, standardised
 from jsae.experience.environment import Environment
 from jsae.nn.randomness import Streams
 
+__all__ = ["Embedding"]
+
 
 class Embedding(jsae.Embedding):
     """All as JSAE's, but the policy meets action embeddings with mean 0 and standard deviation 1 along each dimension.

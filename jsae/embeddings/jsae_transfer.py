@@ -2,6 +2,8 @@
 
 from jsae.embeddings import jsae
 
+__all__ = ["Embedding"]
+
 
 class Embedding(jsae.Embedding):
     """φ comes from the old environment and stays as it is; g and T are learnt in the new one by Eq. (5).

@@ -2,6 +2,8 @@
 
 from jsae.embeddings import jsae
 
+__all__ = ["Embedding"]
+
 
 class Embedding(jsae.Embedding):
     """φ and T come from the old environment and stay; g is learnt in the new one; actor and critic start from the old.

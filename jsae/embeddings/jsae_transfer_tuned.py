@@ -2,6 +2,8 @@
 
 from jsae.embeddings import jsae
 
+__all__ = ["Embedding"]
+
 
 class Embedding(jsae.Embedding):
     """φ starts from the old environment's and goes on learning with g and T, all by Eq. (5), in the new one."""

@@ -9,6 +9,8 @@ from jsae.io import checkpoint
 from jsae.nn.adam import Adam
 from jsae.nn.randomness import Streams
 
+__all__ = ["Learner"]
+
 
 class Learner:
     """Adam on an embedding's loss, minibatch by minibatch; each run's own stream shuffles its transitions.

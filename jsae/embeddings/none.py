@@ -9,6 +9,8 @@ from jsae.experience.environment import Environment
 from jsae.experience.trajectories import Transitions
 from jsae.nn.randomness import Streams
 
+__all__ = ["Embedding"]
+
 
 class Embedding(base.Embedding):
     """φ and f are identities; there is nothing to learn."""

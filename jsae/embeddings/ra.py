@@ -22,6 +22,8 @@ from jsae.nn import kernels
 from jsae.nn.mlp import Encoder
 from jsae.nn.randomness import Streams
 
+__all__ = ["Embedding", "action_scores"]
+
 
 def action_scores(e: Tensor, embeddings: Tensor) -> Tensor:
     """−‖e − E_a‖ of every action, `[P, B, actions]`, from points `[P, B, d]` and embeddings `[P, actions, d]`."""

@@ -6,6 +6,8 @@ from torch import Tensor
 from jsae.embeddings import ra
 from jsae.embeddings.action_map import NearestNeighbour, standardised
 
+__all__ = ["Embedding"]
+
 
 class Embedding(ra.Embedding):
     """All as RA's, but the policy meets action embeddings with mean 0 and standard deviation 1 along each dimension.

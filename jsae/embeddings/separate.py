@@ -8,6 +8,8 @@ from jsae.experience.trajectories import Transitions
 from jsae.nn.mlp import Linear
 from jsae.nn.randomness import Streams
 
+__all__ = ["Embedding"]
+
 
 class Embedding(jsae.Embedding):
     """φ, g and f of JSAE's shapes; in place of T, a linear decoder of states from X and one of actions from E."""

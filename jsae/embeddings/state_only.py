@@ -7,6 +7,8 @@ from jsae.embeddings.action_map import identity
 from jsae.experience.environment import Environment
 from jsae.nn.randomness import Streams
 
+__all__ = ["Embedding"]
+
 
 class Embedding(jsae.Embedding):
     """φ learnt as JSAE's, together with g and T; the policy sees φ(s) and chooses among the raw actions."""

@@ -15,6 +15,8 @@ from jsae.config.doc import Doc, Finite
 from jsae.config.errors import JsaeError
 from jsae.experience.environment import ReferenceReturns
 
+__all__ = ["Coordinate", "Gridworld", "Rectangle", "motions", "outcome"]
+
 FREE, BLOCKED, GOAL = 0, 1, 2
 
 Coordinate = Annotated[float, Ge(0), Le(1)]

@@ -35,6 +35,8 @@ from torch import Tensor
 from jsae.experience.environment import Environment, build
 from jsae.io import checkpoint
 
+__all__ = ["DEFAULTS", "GRIDWORLD", "RECOMMENDER", "SLOT_MACHINE", "BatchedEnv", "BatchedVectorEnv", "Episodes"]
+
 # The numbers of params.yaml, so that an environment can be made without it.
 GRIDWORLD: dict[str, Any] = {
     "actuators": 11,

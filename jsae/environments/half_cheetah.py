@@ -17,6 +17,8 @@ from jsae.config.doc import Doc
 from jsae.experience.environment import ReferenceReturns
 from jsae.nn import compiled
 
+__all__ = ["CODE", "ROW", "HalfCheetah"]
+
 CODE = Path(__file__).with_suffix(".cpp")
 
 # One row holds all that a step reads and writes, in MuJoCo's order: positions, velocities, warm start, controls.

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+__all__ = ["SMOOTHING", "gridworld_picture", "slot_machine_picture"]
+
 WHITE, GREY, BLUE, RED, BLACK, GOLD = "#ffffff", "#9a9a9a", "#1f4fd8", "#d62728", "#222222", "#ffe08a"
 SMOOTHING = 3  # drawn this much larger, then reduced
 

@@ -12,6 +12,8 @@ from jsae.config.doc import Doc, Finite
 from jsae.config.errors import JsaeError
 from jsae.experience.environment import ReferenceReturns
 
+__all__ = ["Recommender", "Start"]
+
 Start = Literal["uniform", "popularity"]
 
 

@@ -30,6 +30,22 @@ if TYPE_CHECKING:  # MuJoCo is slow to import, and only one of them needs it
     from jsae.environments.recommender import Recommender
     from jsae.environments.slot_machine import SlotMachine
 
+__all__ = [
+    "Floats",
+    "Ints",
+    "fewest_steps",
+    "gridworld",
+    "gridworld_optimal",
+    "gridworld_plan",
+    "half_cheetah",
+    "plan_return",
+    "random_return",
+    "recommender",
+    "slot_machine",
+    "slot_machine_optimal",
+    "slot_machine_random",
+]
+
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 

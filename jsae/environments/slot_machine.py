@@ -13,6 +13,8 @@ from jsae.config.doc import Doc
 from jsae.config.errors import JsaeError
 from jsae.experience.environment import ReferenceReturns
 
+__all__ = ["Reel", "SlotMachine", "advances", "rewards"]
+
 Reel = Annotated[Sequence[Annotated[int, Ge(0)]], MinLen(1)]
 
 

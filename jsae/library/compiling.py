@@ -6,6 +6,8 @@ import warnings
 from jsae.config.errors import JsaeError
 from jsae.nn import compiled, kernels
 
+__all__ = ["prepare"]
+
 
 def prepare() -> None:
     """Compile the kernels, or choose the plain path with a warning where that fails.

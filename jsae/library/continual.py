@@ -12,6 +12,8 @@ from jsae.library.embedding import StateActionEmbedding
 from jsae.library.threads import one_thread
 from jsae.nn.randomness import Streams
 
+__all__ = ["ContinualLearning"]
+
 
 class ContinualLearning:
     """Learn on from an agent's own transitions, by hand or as a callback of Stable-Baselines3.

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +14,7 @@ import torch
 from gymnasium import spaces
 from numpy.typing import ArrayLike, NDArray
 
-from jsae.config import registry
+from jsae.config import messages, registry
 from jsae.config.errors import JsaeError
 from jsae.embeddings import base, jsae
 from jsae.experience.environment import Environment
@@ -22,7 +23,19 @@ from jsae.io import checkpoint
 from jsae.library import compiling
 from jsae.library.factored import FactoredTransition
 from jsae.library.logs import COLUMNS, Log
-from jsae.library.spaces import Actions, Array, Space, States, batched, check_finite, described, restored, same
+from jsae.library.spaces import (
+    Actions,
+    Array,
+    Space,
+    States,
+    batched,
+    check_finite,
+    check_same,
+    described,
+    restored,
+)
+
+__all__ = ["FORMAT", "Sizes", "StateActionEmbedding", "encoded", "kinds", "load", "loss_table", "new_model"]
 
 FORMAT = "1"
 """Of the files of `save`: another number cannot be read."""
@@ -30,7 +43,16 @@ FORMAT = "1"
 
 @dataclass(frozen=True)
 class Sizes:
-    """What an embedding is made from: those attributes of an environment that jsae.embeddings read."""
+    """What an embedding is made from: those attributes of an environment that jsae.embeddings read.
+
+    | field | what |
+    |---|---|
+    | observation_size, discrete_observations | rows of the table that ids of observations index, or width of a vector |
+    | n_actions | number of discrete actions; None where actions are vectors |
+    | action_size | width of such a vector, else 0 |
+    | n_targets | outputs of the transition model T |
+    | device | where parameters are |
+    """
 
     observation_size: int
     discrete_observations: bool
@@ -41,15 +63,40 @@ class Sizes:
 
 
 def new_model(
-    kind: str, states: States, actions: Actions, seed: int, state_size: int, action_size: int
+    kind: str,
+    states: States,
+    actions: Actions,
+    seeds: Sequence[int],
+    state_size: int,
+    action_size: int,
+    *,
+    argument: str = "kind",
+    usable: Sequence[str] = (),
 ) -> base.Embedding:
-    """A new embedding of jsae/embeddings/`kind`.py for one run. Raises JsaeError if it cannot learn from these."""
-    known: type[base.Embedding] = registry.load("embeddings", kind)
-    if not known.learnt or known.transferred or known.role == "control":
-        raise JsaeError(f"kind = {kind!r} cannot be learnt from transitions alone; use {', '.join(kinds())}")
-    if actions.count is None and known.searched_as == "ra":
+    """A new embedding of jsae/embeddings/`kind`.py, one for each seed.
+
+    States of several components get a softmax for each (see jsae.library.factored).
+
+    Args:
+        kind: what `fit` takes.
+        states, actions: how the environment's spaces are read.
+        seeds: of the first parameters, one a run.
+        state_size, action_size: m and d.
+        argument: what an error calls `kind`.
+        usable: the kinds that may be given; empty: `kinds()`.
+
+    Raises JsaeError, which calls the kind `argument`, if it is none of `usable` or of `kinds()`, or not for these
+    actions.
+    """
+    known = list(usable) or kinds()
+    if kind not in registry.names("embeddings"):
+        raise JsaeError(messages.unknown(argument, kind, known))
+    if kind not in known:
+        raise JsaeError(f"{argument} = {kind!r} cannot be learnt from transitions alone; use {', '.join(known)}")
+    if actions.count is None and registry.load("embeddings", kind).searched_as == "ra":
         raise JsaeError(
-            f"kind = {kind!r} needs discrete actions and the action space is {actions.space}; use kind='jsae'"
+            f"{argument} = {kind!r} needs discrete actions and the action space is {actions.space}; "
+            f"use {argument}='jsae'"
         )
     sizes = Sizes(
         observation_size=states.size,
@@ -59,7 +106,7 @@ def new_model(
         n_targets=states.size,
         device=torch.device("cpu"),
     )
-    made = base.embed(kind, cast(Environment, sizes), [seed], state_size, action_size)
+    made = base.embed(kind, cast(Environment, sizes), seeds, state_size, action_size)
     several = states.components is not None and len(states.components.sizes) > 1
     if states.components and several and isinstance(made, jsae.Embedding) and made.has_transition_model:
         made.transition = FactoredTransition(made.transition, states.components.sizes)
@@ -67,13 +114,20 @@ def new_model(
 
 
 def kinds() -> list[str]:
-    """The names that `fit` takes as `kind`."""
+    """The names that `fit` takes as `kind`: the paper's and its ablations."""
     loaded = {name: registry.load("embeddings", name) for name in registry.names("embeddings")}
-    return [n for n, known in loaded.items() if known.learnt and not known.transferred and known.role != "control"]
+    return [name for name, known in loaded.items() if known.learnt and known.role in ("paper", "ablation")]
 
 
 def encoded(log: Log, states: States, actions: Actions) -> Transitions:
-    """A log as an embedding of one run learns from it, `[1, B, ...]`. Raises JsaeError for what no space holds."""
+    """A log as an embedding of one run learns from it, `[1, B, ...]`.
+
+    Args:
+        log: B transitions as the environment has them.
+        states, actions: how its spaces are read.
+
+    Raises JsaeError for what no space holds.
+    """
     state, following = (
         states.encode(column, name) for column, name in ((log.state, "state"), (log.next_state, "next_state"))
     )
@@ -220,16 +274,7 @@ class StateActionEmbedding:
 
     def check_spaces(self, observation_space: Space, action_space: Space) -> None:
         """Raise JsaeError unless an environment with these spaces can use the embedding."""
-        for name, own, given in (
-            ("observation_space", self.observation_space, observation_space),
-            ("action_space", self.action_space, action_space),
-        ):
-            bounds = name == "action_space" and isinstance(own, spaces.Box) and own != given
-            if bounds or not same(own, given):
-                raise JsaeError(
-                    f"the environment has {name} = {given}, the embedding was learnt for {own}: "
-                    f"fit it to this environment, or give jsae.fit {name}=env.{name} beside a log"
-                )
+        check_same((self.observation_space, self.action_space), (observation_space, action_space))
 
     def loss(self, state: ArrayLike, action: ArrayLike, next_state: ArrayLike) -> float:
         """Mean loss over transitions `[B, ...]` each, in `unit`: Eq. (5), or the kind's own. Raises JsaeError."""
@@ -289,6 +334,11 @@ def load(path: str | Path) -> StateActionEmbedding:
 
         embedding = jsae.load("x.safetensors")
 
+    Args:
+        path: the file.
+
+    Returns: the embedding, with the same numbers to the bit.
+
     Raises JsaeError if the file is missing, damaged in a single bit, of another kind or of another version.
     """
     place = Path(path)
@@ -313,7 +363,7 @@ def load(path: str | Path) -> StateActionEmbedding:
     plain = States.of(facts["observation_space"])
     states = States(plain.space, plain.components, tensors["mean"].numpy(), tensors["deviation"].numpy())
     actions = Actions.of(facts["action_space"])
-    made = new_model(facts["kind"], states, actions, facts["seed"], facts["state_size"], facts["action_size"])
+    made = new_model(facts["kind"], states, actions, [facts["seed"]], facts["state_size"], facts["action_size"])
     base.restore(made, checkpoint.under("parameters", tensors))
     return StateActionEmbedding(
         **facts, losses=loss_table(*tensors["losses"].T.numpy()), _states=states, _actions=actions, model=made
@@ -321,7 +371,11 @@ def load(path: str | Path) -> StateActionEmbedding:
 
 
 def loss_table(training_loss: Array, held_out_loss: Array) -> pl.DataFrame:
-    """Losses `[epochs]` as a table with a row an epoch, from 1."""
+    """Losses as a table with a row an epoch, from 1.
+
+    Args:
+        training_loss, held_out_loss: `[epochs]`, in the embedding's unit.
+    """
     return pl.DataFrame(
         {
             "epoch": np.arange(1, len(training_loss) + 1),

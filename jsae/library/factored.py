@@ -7,6 +7,8 @@ from torch import Tensor
 
 from jsae.nn.mlp import Linear
 
+__all__ = ["FactoredTransition"]
+
 
 class FactoredTransition(Linear):
     """P(s′ | x, e) = Π_i P(s′_i | x, e): a softmax for each of k components, over its own block of outputs.

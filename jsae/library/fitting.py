@@ -24,6 +24,8 @@ from jsae.library.threads import one_thread
 from jsae.nn.randomness import Streams
 from jsae.training.pretraining import evaluate, pretrain
 
+__all__ = ["chance_loss", "check_count", "fit", "unit_of_loss", "warn_of_unseen"]
+
 
 def fit(
     source: str | Path | gymnasium.Env[Any, Any] | Mapping[str, Any] | tuple[Any, Any, Any] | Any,
@@ -104,10 +106,8 @@ def fit(
     try:
         space, moves = _spaces(env, log, observation_space, action_space)
         states, actions = States.of(space), Actions.of(moves)
-        _check_count(len(log.state) if log else samples, actions, validation_share, "source" if log else "samples")
-        made = new_model(
-            kind, states, actions, seed, state_size, action_size
-        )  # a wrong kind is an error before the work
+        check_count(len(log.state) if log else samples, actions, validation_share, "source" if log else "samples")
+        made = new_model(kind, states, actions, [seed], state_size, action_size)  # a wrong kind: before the work
         if log is None:
             assert env is not None
             log = logs.random_log(env, samples, seed, progress=progress)
@@ -120,7 +120,7 @@ def fit(
         states = states.standardized(log.state)
     data = encoded(log, states, actions)
     if actions.count:
-        _warn_of_unseen(data.action[0].numpy(), actions)
+        warn_of_unseen(data.action[0].numpy(), actions)
     learner = Learner(made, Streams([seed], "pre-training"), learning_rate=learning_rate, weight_decay=weight_decay)
     shown = tqdm(total=epochs, desc=f"{kind} embedding", unit="epoch", leave=False, disable=logs.hidden(progress))
     with one_thread(), shown as bar:
@@ -204,7 +204,15 @@ def _spaces(
     return observation_space or logs.observation_space(log), action_space or logs.action_space(log)
 
 
-def _check_count(count: int, actions: Actions, validation_share: float, name: str) -> None:
+def check_count(count: int, actions: Actions, validation_share: float, name: str) -> None:
+    """Raise JsaeError if there are too few transitions to learn from.
+
+    Args:
+        count: transitions.
+        actions: how actions are read.
+        validation_share: of the transitions that is held out.
+        name: what the error calls them.
+    """
     held_out = round(validation_share * count)
     if not 1 <= held_out < count:
         raise JsaeError(
@@ -231,7 +239,13 @@ def _check_shapes(log: Log, observation_space: Space, action_space: Space) -> No
             )
 
 
-def _warn_of_unseen(ids: np.ndarray, actions: Actions) -> None:
+def warn_of_unseen(ids: np.ndarray, actions: Actions) -> None:
+    """Warn if an action never occurs.
+
+    Args:
+        ids: of the actions that do, `[B]`.
+        actions: how actions are read.
+    """
     assert actions.count is not None
     unseen = np.flatnonzero(np.bincount(ids, minlength=actions.count) == 0)
     if len(unseen):
@@ -247,14 +261,24 @@ def _warn_of_unseen(ids: np.ndarray, actions: Actions) -> None:
 
 
 def chance_loss(model: Embedding, states: States, actions: Actions) -> float:
-    """The loss of an embedding that knows nothing, nats; NaN where it is not the logarithm of a number of classes."""
+    """The loss of an embedding that knows nothing, nats; NaN where it is not the logarithm of a number of classes.
+
+    Args:
+        model: the embedding.
+        states, actions: how spaces are read.
+    """
     if isinstance(model, jsae.Embedding) and model.has_transition_model and states.components and actions.count:
         return sum(math.log(size) for size in states.components.sizes)
     return model.chance_loss()
 
 
 def unit_of_loss(model: Embedding, states: States, actions: Actions) -> str:
-    """What a loss is measured in: nats, squared error, or the sum of both where one part is each."""
+    """What a loss is measured in: nats, squared error, or the sum of both where one part is each.
+
+    Args:
+        model: the embedding.
+        states, actions: how spaces are read.
+    """
     if not isinstance(model, jsae.Embedding):
         return "nats"
     discrete = [states.components is not None]

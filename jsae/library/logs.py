@@ -14,6 +14,8 @@ from tqdm import tqdm
 from jsae.config.errors import JsaeError
 from jsae.library.spaces import Array, Space, check_finite
 
+__all__ = ["COLUMNS", "Log", "action_space", "from_arrays", "hidden", "observation_space", "random_log", "read_parquet"]
+
 COLUMNS = ("state", "action", "next_state")
 
 

@@ -15,6 +15,8 @@ from jsae.library.embedding import StateActionEmbedding
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+__all__ = ["MOST_NAMES", "in_blocks", "in_the_plane", "plot_curves", "plot_embedding"]
+
 MOST_NAMES = 12
 """Labels up to this number get a colour and a line of the legend each."""
 
@@ -71,6 +73,10 @@ def in_the_plane(vectors: NDArray[np.floating[Any]], space: str) -> tuple[NDArra
 
     More than two dimensions: the principal components, by the singular values of the centred vectors; the entry of
     each direction that is largest in size is positive, so that the picture is the same each time.
+
+    Args:
+        vectors: of n actions or states.
+        space: what the axes call it, E or X.
     """
     wide = vectors.astype(np.float64)
     if wide.shape[1] == 1:
@@ -172,7 +178,12 @@ def plot_curves(
 
 
 def in_blocks(curves: pl.DataFrame, x: str, y: str) -> pl.DataFrame:
-    """A row per seed and block of rows of one curve: seed, the last x, and the mean of y; at most 250 blocks a seed."""
+    """A row per seed and block of rows of one curve: seed, the last x, and the mean of y; at most 250 blocks a seed.
+
+    Args:
+        curves: a row for each seed and epoch.
+        x, y: names of columns.
+    """
     width = max(1, -(-curves[x].n_unique() // 250))
     ordered = curves.sort("seed", x, maintain_order=True)
     block = (pl.int_range(pl.len()).over("seed") // width).alias("block")

@@ -1,4 +1,13 @@
-"""Observation and action spaces of Gymnasium as the ids and vectors that embeddings are learnt on."""
+"""Observation and action spaces of Gymnasium as the ids and vectors that embeddings are learnt on.
+
+`jsae.fit`, `jsae.train` and the wrappers all read spaces here, so that they agree on every id.
+
+    >>> actions = Actions.of(spaces.MultiBinary(3))
+    >>> actions.count
+    8
+    >>> actions.decode(np.array([6, 1])).tolist()
+    [[1, 1, 0], [0, 0, 1]]
+"""
 
 import math
 from collections.abc import Sequence
@@ -11,7 +20,21 @@ from numpy.typing import ArrayLike, NDArray
 
 from jsae.config.errors import JsaeError
 
-MOST_IDS = 1_000_000
+__all__ = [
+    "MOST_IDS",
+    "Actions",
+    "Array",
+    "Components",
+    "Space",
+    "States",
+    "batched",
+    "check_finite",
+    "check_same",
+    "described",
+    "restored",
+]
+
+MOST_IDS = 2**20
 """Ids that observations or actions may have at most: each is a row of a table."""
 
 Array = NDArray[Any]
@@ -121,13 +144,29 @@ class States:
         check_finite(vectors, name)
         return ((vectors - self.mean) / self.deviation).astype(np.float32)
 
+    def decode(self, codes: Array) -> Array:
+        """The observations `[B, ...]` whose codes `encode` gave, `[B, k]` or `[B, n]`."""
+        if self.components:
+            return self.components.values(self._ids(codes), self.space)
+        return (
+            (codes * self.deviation + self.mean).reshape(len(codes), *(self.space.shape or ())).astype(self.space.dtype)
+        )
+
     def target(self, codes: Array) -> Array:
-        """What Eq. (5) predicts of states that `encode` gave: ids `[B]`, ids of each component `[B, k]`, vectors."""
+        """What Eq. (5) predicts of states that `encode` gave, `[..., k]` or `[..., n]`.
+
+        Returns ids `[...]`, ids of each component `[..., k]` where there are several, or the vectors.
+        """
         if self.components is None:
             return codes
+        ids = self._ids(codes)
+        return ids[..., 0] if len(self.components.sizes) == 1 else ids
+
+    def _ids(self, codes: Array) -> Array:
+        """Rows of the one table as ids of each component, `[..., k]`."""
+        assert self.components is not None
         sizes = np.asarray(self.components.sizes)
-        ids = codes - (np.cumsum(sizes) - sizes)
-        return ids[:, 0] if len(sizes) == 1 else ids
+        return codes - (np.cumsum(sizes) - sizes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -269,10 +308,16 @@ def _numbers(values: Array) -> Sequence[str]:
     return [repr(float(value)) for value in values.ravel()]
 
 
-def same(one: Space, other: Space) -> bool:
-    """Whether two spaces are read alike: ids with the same numbers, or vectors of the same shape.
+def check_same(learnt: tuple[Space, Space], given: tuple[Space, Space]) -> None:
+    """Raise JsaeError unless observation and action spaces are read as those that an embedding was learnt for.
 
-    The bounds of a Box do not count: those of observations are not used, and those of actions are checked apart.
+    They are if ids have the same numbers, or vectors the same shape. Bounds count for actions, which are scaled to
+    them; those of observations are not used.
     """
-    first, second = Components.of(one), Components.of(other)
-    return type(one) is type(other) and first == second and one.shape == other.shape
+    for name, own, other in zip(("observation_space", "action_space"), learnt, given, strict=True):
+        alike = type(own) is type(other) and own.shape == other.shape and Components.of(own) == Components.of(other)
+        if not alike or (name == "action_space" and isinstance(own, spaces.Box) and own != other):
+            raise JsaeError(
+                f"the environment has {name} = {other}, the embedding was learnt for {own}: "
+                f"fit it to this environment, or give jsae.fit {name}=env.{name} beside a log"
+            )

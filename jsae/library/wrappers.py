@@ -10,6 +10,8 @@ from gymnasium.vector.utils import batch_space
 from jsae.library.embedding import StateActionEmbedding
 from jsae.library.spaces import Array
 
+__all__ = ["EmbeddedEnv", "EmbeddedVectorEnv"]
+
 
 class EmbeddedEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
     """A single environment whose observations are x = φ(s) and whose actions are points e of E.

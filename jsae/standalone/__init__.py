@@ -11,5 +11,6 @@
 | following.py | a running study as such files |
 | command.py | `python -m jsae train | evaluate | watch` |
 | vectorised.py | many copies of a Gymnasium environment as one environment of this project |
+| plugged.py | what the agents of `jsae.train` see and act through |
 | own.py | `jsae.train`: agents on your own environment |
 """

@@ -21,6 +21,8 @@ from jsae.standalone import run
 from jsae.standalone.policy import play
 from jsae.training.trainer import Trainer
 
+__all__ = ["HOLD", "NO_OPENGL", "Picture", "check", "frames", "loaded", "pace", "write"]
+
 Picture = npt.NDArray[np.uint8]
 """RGB, [height, width, 3]."""
 

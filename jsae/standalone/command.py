@@ -23,6 +23,8 @@ from jsae.config.study import Cell
 from jsae.standalone import settings as wanted
 from jsae.standalone.settings import UnknownName
 
+__all__ = ["FORMATTER", "RUNS", "main"]
+
 RUNS = Path("runs")
 """Where the folders of runs are, unless --folder says otherwise."""
 FORMATTER = argparse.RawDescriptionHelpFormatter

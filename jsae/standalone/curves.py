@@ -11,6 +11,8 @@ from jsae.config.study import Cell
 from jsae.training.columns import CURVES
 from jsae.training.trainer import METRICS
 
+__all__ = ["curves"]
+
 
 def curves(cell: Cell, seeds: Sequence[int], history: Mapping[str, Tensor], steps_per_epoch: int) -> pl.DataFrame:
     """A row a run and epoch, from a history of `[P, epochs]` tensors: the columns of CURVES."""

@@ -21,6 +21,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+__all__ = ["EventFile", "crc32c"]
+
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
 

@@ -22,6 +22,8 @@ from jsae.standalone.event_file import EventFile
 from jsae.training.columns import CURVES
 from jsae.training.trainer import METRICS
 
+__all__ = ["Follower", "History"]
+
 History = dict[str, npt.NDArray[np.float64]]
 """Metrics of one run by name, [epochs]."""
 

@@ -6,17 +6,14 @@ machine takes 0.5 µs in all. Through Gymnasium, where its step takes 33 µs, a 
 1.5 times the time without an embedding, and in 2.5 times with JSAE (VPG, five seeds, one core).
 """
 
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Annotated, Any, Protocol, runtime_checkable
+from typing import Annotated, Any
 
 import gymnasium
-import numpy as np
 import polars as pl
 import torch
 from annotated_types import Ge, Gt, Le, Lt
 from gymnasium.wrappers import TimeLimit
-from numpy.typing import ArrayLike
 from pydantic import ConfigDict, create_model
 from torch import Tensor
 from tqdm import tqdm
@@ -26,15 +23,33 @@ from jsae.config import doc, messages, registry
 from jsae.config.errors import JsaeError
 from jsae.config.study import Cell
 from jsae.embeddings import base
-from jsae.embeddings.base import embed
 from jsae.embeddings.learner import Learner
 from jsae.experience.rollout import collect
 from jsae.experience.trajectories import Experience, Trajectories, Transitions, transitions
+from jsae.library import compiling
+from jsae.library.fitting import check_count, warn_of_unseen
+from jsae.library.threads import one_thread
 from jsae.nn.randomness import Streams
 from jsae.standalone.curves import curves
+from jsae.standalone.plugged import Fitted, Standardized, embedding_of
 from jsae.standalone.vectorised import Make, Vectorised
 from jsae.training.pretraining import pretrain
 from jsae.training.trainer import Continual, Settings, Trainer
+
+__all__ = [
+    "AGENTS",
+    "COMMON",
+    "CONTINUAL",
+    "LEARNING",
+    "LIMITS",
+    "STEPS",
+    "OwnTrainer",
+    "agent_parameters",
+    "maker",
+    "random_transitions",
+    "time_limit",
+    "train",
+]
 
 LIMITS: dict[str, Any] = {
     "discount": Annotated[float, Ge(0), Lt(1)],
@@ -71,38 +86,10 @@ LEARNING: dict[str, Any] = {
     "window": 2500,
     "minimum_improvement": 0.005,
 }
-CONTINUAL = {"epochs": 1, "batch_size": 250}
+CONTINUAL: dict[str, Any] = {"epochs": 1, "batch_size": 250, "weight_decay": 0.0001}
 """The numbers of params.yaml, so that it is not needed."""
 STEPS = 1500
 """Environment steps an epoch, about, where the caller does not say."""
-
-
-@runtime_checkable
-class Fitted(Protocol):
-    """What `train` needs of an embedding that has been learnt before, as `jsae.fit` gives it.
-
-    | name | what |
-    |---|---|
-    | kind | its name in the table of curves |
-    | observation_space, action_space | of the environment that it was learnt for |
-    | state_size, action_size | m and d |
-    | embeds_states, embeds_actions | whether it has φ; whether it has f |
-    | represent(observations [B, ...]) | points x = φ(s), [B, m] |
-    | to_action(points [B, d]) | actions f(e) of the action space, [B, ...] |
-    """
-
-    kind: str
-    observation_space: gymnasium.Space[Any]
-    action_space: gymnasium.Space[Any]
-    state_size: int
-    action_size: int
-
-    @property
-    def embeds_states(self) -> bool: ...
-    @property
-    def embeds_actions(self) -> bool: ...
-    def represent(self, observation: ArrayLike) -> Any: ...
-    def to_action(self, point: ArrayLike) -> Any: ...
 
 
 def train(
@@ -131,13 +118,14 @@ def train(
 
     Args:
         environment: an id; a function that makes a new environment each time; or an environment that `gymnasium.make`
-            has made, which is made anew. Observations: Box (as they are: wrap the environment in a
-            `gymnasium.wrappers.NormalizeObservation` where numbers are large), Discrete, MultiDiscrete, MultiBinary.
-            Actions: Discrete, MultiDiscrete, MultiBinary (an id for each combination), bounded Box.
+            has made, which is made anew. Observations: Box, Discrete, MultiDiscrete, MultiBinary. Actions: Discrete,
+            MultiDiscrete, MultiBinary (an id for each combination), bounded Box. Embeddings learn from standardized
+            Box observations, as in `jsae.fit`; an agent without φ sees them as they are: wrap the environment in a
+            `gymnasium.wrappers.NormalizeObservation` where numbers are large.
         agent: vpg, ppo or sac.
         embedding: None or "none": the agent sees observations and chooses actions as they are. A name, as "jsae", "ra"
-            or an ablation: each seed pre-trains its own on `samples` of the random policy. What `jsae.fit` gives: all
-            seeds use it as it is.
+            or an ablation: each seed pre-trains its own on `samples` of the random policy, as `jsae.fit` does. What
+            `jsae.fit` gives: all seeds use it as it is.
         seeds: one a run; the same seed gives the same run, whatever the others are.
         epochs: of the training.
         steps_per_epoch: environment steps an epoch, a multiple of episode_length; None: about 1,500.
@@ -158,7 +146,9 @@ def train(
         reading (empty), seed, epoch, env_steps, mean_return (of the last 10 episodes), epoch_return, episodes,
         policy_loss, critic_loss, entropy (nats), kl (nats), pi_iters, embedding_loss.
 
-    Raises JsaeError, which names the argument, for what cannot be used.
+    It takes one thread of torch. Warns if an action never occurs in the samples: its embedding stays at random.
+
+    Raises JsaeError, which names the argument, for what cannot be used, and for fewer samples than actions.
 
     Source: Algorithm 1 of the paper.
     """
@@ -170,12 +160,15 @@ def train(
         if value < 1:
             raise JsaeError(f"{argument} = {value}: give 1 or more")
     chosen = agent_parameters(agent, parameters)
+    compiling.prepare()
     worlds = Vectorised(make, runs, num_envs, length)
+    shown = tqdm(total=epochs, desc=name, unit="epoch", disable=None if progress is None else not progress)
     try:
-        with tqdm(total=epochs, desc=name, unit="epoch", disable=None if progress is None else not progress) as bar:
+        with one_thread(), shown as bar:
             plugged = embedding_of(embedding, worlds, runs, state_size, action_size)
             label = "none" if embedding is None else embedding if isinstance(embedding, str) else embedding.kind
             if plugged.parameters:
+                check_count(samples, worlds.actions, LEARNING["validation_share"], "samples")
                 bar.set_postfix_str("pre-training")
                 _pretrain(plugged, worlds, runs, num_envs, samples, pretraining_epochs)
             rates = {name: chosen.pop(name) for name in list(COMMON) if name != "discount"}
@@ -204,6 +197,12 @@ class OwnTrainer(Trainer):
 
     The value of the state at which it did stands in for the rest of the episode, as it does at the cut at the end of an
     epoch: γ V(s′) is added to the last reward (Pardo et al. 2018).
+
+    Args:
+        environment: the copies.
+        embedding, agent, seeds, settings, strict: as of jsae.training.trainer.Trainer.
+
+    Raises JsaeError if SAC meets such a truncation: its replay buffer has no place for V(s′).
     """
 
     environment: Vectorised
@@ -335,88 +334,16 @@ def agent_parameters(agent: str, given: Mapping[str, Any]) -> dict[str, Any]:
 # -- the embedding -----------------------------------------------------------------------------------------------------
 
 
-def embedding_of(
-    embedding: str | Fitted | None, worlds: Vectorised, seeds: Sequence[int], state_size: int, action_size: int
-) -> base.Embedding:
-    """What the agents see and act through: the one place that knows the kinds of embeddings that `train` takes.
-
-    Raises JsaeError if there is no such embedding, or if it does not fit the environment.
-    """
-    if embedding is None or isinstance(embedding, str):
-        return embed(_known(embedding or "none", worlds), worlds, seeds, state_size, action_size)
-    if not isinstance(embedding, Fitted):
-        raise JsaeError(f"embedding = {embedding!r}: give None, a name as 'jsae', or what jsae.fit gives")
-    return Plugged(embedding, worlds)
-
-
-def _known(name: str, worlds: Vectorised) -> str:
-    loaded = {known: registry.load("embeddings", known) for known in registry.names("embeddings")}
-    usable = [known for known, kind in loaded.items() if not kind.transferred and kind.role != "control"]
-    if name not in usable:
-        raise JsaeError(messages.unknown("embedding", name, usable))
-    if worlds.n_actions is None and loaded[name].searched_as == "ra":
-        raise JsaeError(f"embedding = {name!r} needs discrete actions, the action space is {worlds.actions.space}")
-    return name
-
-
-class Plugged(base.Embedding):
-    """An embedding that was learnt before, by its public methods; all runs share it, and it stays as it is."""
-
-    label = "learnt before"
-    color = "#0072B2"
-    order = 0
-    role = "paper"
-    compared_with = searched_as = ""
-    learnt = False
-
-    def __init__(self, fitted: Fitted, worlds: Vectorised) -> None:
-        for what, there, here in (
-            ("observation", fitted.observation_space, worlds.observations.space),
-            ("action", fitted.action_space, worlds.actions.space),
-        ):
-            if there != here:
-                raise JsaeError(f"embedding: it was learnt for the {what} space {there}, the environment has {here}")
-        self._fitted, self._worlds = fitted, worlds
-        self._embeds_states, self._embeds_actions = fitted.embeds_states, fitted.embeds_actions
-        self.discrete_inputs = worlds.discrete_observations and not self._embeds_states
-        self.input_size = fitted.state_size if self._embeds_states else worlds.observation_size
-        self.latent_size = fitted.action_size if self._embeds_actions else 0
-        self.parameters: dict[str, Tensor] = {}
-
-    def represent(self, observation: Tensor) -> Tensor:
-        """x = φ(s), `[P, B, m]`, or the observation itself."""
-        if not self._embeds_states:
-            return observation
-        given = self._worlds.observations.decode(observation.flatten(0, 1).numpy())
-        x = np.asarray(self._fitted.represent(given), np.float32)
-        return torch.from_numpy(x).view(*observation.shape[:2], -1)
-
-    def to_action(self, latent: Tensor) -> Tensor:
-        """a = f(e): ids `[P, B]` or vectors `[P, B, action_size]`."""
-        if not self._embeds_actions:
-            return latent
-        actions = self._worlds.actions.encode(self._fitted.to_action(latent.flatten(0, 1).numpy()))
-        return torch.from_numpy(actions).view(*latent.shape[:2], *actions.shape[1:])
-
-    def loss(self, batch: Transitions) -> Tensor:
-        """Zero for each run, `[P]`: it learns no more."""
-        return torch.zeros(len(batch.observation))
-
-    def refresh(self) -> None:
-        """Nothing changes."""
-
-
 def _pretrain(
     embedding: base.Embedding, worlds: Vectorised, seeds: Sequence[int], num_envs: int, samples: int, epochs: int
 ) -> None:
-    """Learn from transitions of the random policy, as the study does (section 4.3.1, A.4.2)."""
-    if worlds.n_actions is not None and samples < worlds.n_actions:
-        warnings.warn(
-            f"samples = {samples:,} are fewer than the {worlds.n_actions:,} actions: those that are never seen keep "
-            "a random embedding; give more samples",
-            RuntimeWarning,
-            stacklevel=3,
-        )
+    """Learn from transitions of the random policy, as the study and `jsae.fit` do (section 4.3.1, A.4.2)."""
+    data = random_transitions(worlds, seeds, num_envs, samples)
+    if worlds.n_actions is not None:
+        for ids in data.action.numpy():
+            warn_of_unseen(ids, worlds.actions)
+    if isinstance(embedding, Standardized):
+        embedding.measure(worlds.states, data.observation)
     learner = Learner(
         embedding,
         Streams(seeds, "pre-training"),
@@ -424,11 +351,18 @@ def _pretrain(
         weight_decay=LEARNING["weight_decay"],
     )
     others = {name: LEARNING[name] for name in ("batch_size", "validation_share", "window", "minimum_improvement")}
-    pretrain(embedding, random_transitions(worlds, seeds, num_envs, samples), learner, epochs=epochs, **others)
+    pretrain(embedding, data, learner, epochs=epochs, **others)
 
 
 def random_transitions(worlds: Vectorised, seeds: Sequence[int], num_envs: int, samples: int) -> Transitions:
-    """What `jsae.experience.samples.random_transitions` gives, by `num_envs` copies: they play it in several rounds."""
+    """What `jsae.experience.samples.random_transitions` gives, by `num_envs` copies: they play it in several rounds.
+
+    Args:
+        worlds: the copies.
+        seeds: of the random policy, one a run.
+        num_envs: copies of each run.
+        samples: transitions of each run.
+    """
     steps, episodes = worlds.episode_length, -(-samples // worlds.episode_length)
     streams = Streams(seeds, "random policy")
     if worlds.n_actions is not None:
@@ -443,5 +377,4 @@ def random_transitions(worlds: Vectorised, seeds: Sequence[int], num_envs: int, 
 
 
 def _continual() -> Continual:
-    rates = {"learning_rate": LEARNING["learning_rate"], "weight_decay": LEARNING["weight_decay"]}
-    return Continual(epochs=CONTINUAL["epochs"], batch_size=CONTINUAL["batch_size"], **rates)
+    return Continual(learning_rate=LEARNING["learning_rate"], **CONTINUAL)

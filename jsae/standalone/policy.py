@@ -12,6 +12,8 @@ from jsae.experience.trajectories import Trajectories
 from jsae.nn.randomness import Streams
 from jsae.training.trainer import Trainer
 
+__all__ = ["Outcome", "evaluate", "play"]
+
 
 @dataclass(frozen=True)
 class Outcome:

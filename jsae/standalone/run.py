@@ -46,6 +46,28 @@ from jsae.training.columns import CURVES, LOSSES
 from jsae.training.jobs import PretrainingJob, PretrainingResult
 from jsae.training.trainer import Continual, Settings, Trainer
 
+__all__ = [
+    "CALIBRATION",
+    "CHECKPOINT",
+    "CURVE_TABLE",
+    "EMBEDDINGS",
+    "ENVIRONMENT",
+    "LOSS_TABLE",
+    "SETTINGS",
+    "SOURCE",
+    "WEIGHTS",
+    "Report",
+    "Stopped",
+    "curves_of",
+    "losses_of",
+    "made",
+    "one_thread",
+    "prepare",
+    "purchases_model",
+    "train",
+    "trained",
+]
+
 SETTINGS = Path("settings.json")
 ENVIRONMENT = Path("environment.safetensors")
 EMBEDDINGS = Path("embeddings.safetensors")

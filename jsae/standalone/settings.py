@@ -16,6 +16,8 @@ from jsae.config.schema import Parameters
 from jsae.config.study import Cell
 from jsae.config.yaml import read_yaml
 
+__all__ = ["RunSettings", "UnknownName", "check_names", "load", "parsed", "run_settings", "without_effect"]
+
 
 class UnknownName(JsaeError):
     """A name on the command line that nothing has: an environment, an embedding, an agent, a reading, a parameter."""

@@ -11,7 +11,9 @@ from torch import Tensor
 
 from jsae.config.errors import JsaeError
 from jsae.experience.environment import ReferenceReturns
-from jsae.experience.spaces import Actions, Array, Observations, actions_of, observations_of
+from jsae.library.spaces import Actions, Array, States
+
+__all__ = ["Make", "Vectorised"]
 
 Make = Callable[[], gymnasium.Env[Any, Any]]
 
@@ -33,7 +35,7 @@ class Vectorised:
         num_envs: N.
         episode_length: steps after which the caller cuts episodes.
 
-    Raises JsaeError if a space cannot be used (see jsae.experience.spaces).
+    Raises JsaeError if a space cannot be used (see jsae.library.spaces).
     """
 
     grid = None
@@ -44,11 +46,11 @@ class Vectorised:
         self.episode_length = episode_length
         self._copies = [[make() for _ in range(num_envs)] for _ in seeds]
         first = self._copies[0][0]
-        self.observations: Observations = observations_of(first.observation_space)
-        self.actions: Actions = actions_of(first.action_space)
-        self.discrete_observations, self.one_hots = self.observations.discrete, self.observations.one_hots
-        self.observation_size, self.n_targets = self.observations.size, self.observations.n_targets
-        self.n_actions, self.action_size = self.actions.n, self.actions.size
+        self.states, self.actions = States.of(first.observation_space), Actions.of(first.action_space)
+        self.one_hots = len(self.states.components.sizes) if self.states.components else 0
+        self.discrete_observations = self.one_hots > 0
+        self.observation_size = self.n_targets = self.states.size
+        self.n_actions, self.action_size = self.actions.count, self.actions.size
         self._first_seeds: list[list[int | None]] = [[_seed(seed, n) for n in range(num_envs)] for seed in seeds]
         self._seen = self._room(num_envs)
         self._ended = np.zeros((len(seeds), num_envs), bool)
@@ -82,8 +84,9 @@ class Vectorised:
 
         Raises JsaeError if a copy gives a reward or an observation that is not a finite number.
         """
-        decoded = self.actions.decode(action.numpy())
-        shape = decoded.shape[:2]
+        shape = tuple(action.shape[:2])
+        decoded = self.actions.decode(action.flatten(0, 1).numpy())
+        decoded = decoded.reshape(*shape, *decoded.shape[1:])
         rewards, terminated, truncated = np.zeros(shape), np.zeros(shape, bool), np.zeros(shape, bool)
         for run, copies in enumerate(self._copies):
             for n in range(shape[1]):
@@ -106,8 +109,8 @@ class Vectorised:
         return state
 
     def target(self, state: Tensor) -> Tensor:
-        """What Eq. (5) predicts: a class [P, N], or a vector [P, N, n_targets]."""
-        return torch.from_numpy(self.observations.target(state.numpy()))
+        """What Eq. (5) predicts: an id [P, N], ids of components [P, N, one_hots], or a vector [P, N, n_targets]."""
+        return torch.from_numpy(self.states.target(state.numpy()))
 
     def action_effects(self) -> None:
         """None: not known."""
@@ -123,14 +126,13 @@ class Vectorised:
                 copy.close()
 
     def _room(self, count: int) -> Array:
-        space = self.observations.space
+        space = self.states.space
         return np.zeros((len(self._copies), count, *(space.shape or ())), space.dtype)
 
     def _encoded(self) -> Tensor:
-        encoded = self.observations.encode(self._seen)
-        if not self.discrete_observations:
-            self._check("observation", encoded)
-        return torch.from_numpy(encoded)
+        self._check("observation", self._seen)
+        encoded = self.states.encode(self._seen.reshape(-1, *self._seen.shape[2:]), "the environment's observation")
+        return torch.from_numpy(encoded.reshape(*self._seen.shape[:2], -1))
 
     def _check(self, what: str, values: Array) -> None:
         if not np.isfinite(values).all():

@@ -4,6 +4,8 @@ import polars as pl
 
 from jsae.io.table import Column, Table
 
+__all__ = ["CELL", "CURVES", "KEYS", "LOSSES", "SEED"]
+
 CELL = {
     "environment": Column(pl.String, "", "its name in params.yaml"),
     "agent": Column(pl.String, "", "its name in params.yaml"),

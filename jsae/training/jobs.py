@@ -23,6 +23,8 @@ from jsae.nn.randomness import Streams
 from jsae.training.pretraining import pretrain
 from jsae.training.trainer import CHECKPOINT_SECONDS, Settings, Trainer, train
 
+__all__ = ["PretrainingJob", "PretrainingResult", "Progress", "TrainingJob"]
+
 Progress = Callable[[int], None]
 """Called with n as n more epochs are done."""
 

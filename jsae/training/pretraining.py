@@ -10,6 +10,8 @@ from jsae.embeddings.base import Embedding
 from jsae.embeddings.learner import Learner
 from jsae.experience.trajectories import Transitions
 
+__all__ = ["evaluate", "levelled_off", "pretrain"]
+
 
 @torch.no_grad()
 def evaluate(embedding: Embedding, data: Transitions, batch_size: int) -> Tensor:

@@ -28,6 +28,27 @@ from jsae.io.table import Column, Table
 from jsae.nn.randomness import Streams
 from jsae.training.columns import CELL, SEED
 
+__all__ = [
+    "ACTIONS",
+    "ENOUGH_VISITS",
+    "PRETRAINING",
+    "PROBES",
+    "ActionVector",
+    "HeldOut",
+    "KnownProbabilities",
+    "Losses",
+    "Probe",
+    "action_vectors",
+    "held_out",
+    "model_losses",
+    "next_bin_entropy",
+    "next_item_entropy",
+    "pairs_of",
+    "probe",
+    "rank_correlation",
+    "spread",
+]
+
 ENOUGH_VISITS = 30
 """Bins of a gridworld with fewer visits tell too little about where in them the agent stands; they are left out."""
 

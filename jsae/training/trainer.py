@@ -21,6 +21,17 @@ from jsae.experience.trajectories import Experience, Trajectories, transitions
 from jsae.io import checkpoint
 from jsae.nn.randomness import Streams
 
+__all__ = [
+    "CHECKPOINT_SECONDS",
+    "CHECKPOINT_SHARE",
+    "EPISODES_SHOWN",
+    "METRICS",
+    "Continual",
+    "Settings",
+    "Trainer",
+    "train",
+]
+
 CHECKPOINT_SECONDS = 20.0
 CHECKPOINT_SHARE = 0.01
 """Share of a training's time that writing checkpoints may take."""

@@ -18,6 +18,8 @@ from jsae.nn.mlp import MLP
 from jsae.nn.randomness import Streams
 from jsae.training.columns import CELL
 
+__all__ = ["VALUE_MAPS", "MapRow", "ValueMap", "mean_map", "value_map"]
+
 
 class ValueMap(NamedTuple):
     """Maps of P trained agents: first axis of a map x, second axis y.
