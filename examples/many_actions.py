@@ -26,7 +26,7 @@ from stable_baselines3.common.monitor import Monitor
 import jsae
 
 ENVIRONMENT = "jsae/SlotMachine-v0"
-# The settings of both are Stable-Baselines3's defaults, but for the rate of SAC's updates: one in 8 steps, for time.
+# The settings of both are Stable-Baselines3's defaults, except for the rate of SAC's updates: one in 8 steps, for time.
 PPO_SETTINGS: dict[str, Any] = {"n_steps": 512, "ent_coef": 0.0}
 SAC_SETTINGS: dict[str, Any] = {"train_freq": 8, "gradient_steps": 1, "learning_starts": 1000}
 

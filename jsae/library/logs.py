@@ -36,7 +36,7 @@ class Log(NamedTuple):
 def random_log(env: gymnasium.Env[Any, Any], samples: int, seed: int, *, progress: bool | None) -> Log:
     """`samples` transitions of the uniform random policy, one episode after the other (A.4.2).
 
-    The seed fixes the actions and the first reset, hence all of it where the environment itself is deterministic. The
+    The seed fixes the actions and the first reset, and so all of it where the environment itself is deterministic. The
     random numbers of `env.action_space` stay as they are.
     """
     actions = copy.deepcopy(env.action_space)

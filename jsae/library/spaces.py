@@ -319,5 +319,5 @@ def check_same(learnt: tuple[Space, Space], given: tuple[Space, Space]) -> None:
         if not alike or (name == "action_space" and isinstance(own, spaces.Box) and own != other):
             raise JsaeError(
                 f"the environment has {name} = {other}, the embedding was learnt for {own}: "
-                f"fit it to this environment, or give jsae.fit {name}=env.{name} beside a log"
+                f"fit it to this environment, or give jsae.fit {name}=env.{name} together with a log"
             )

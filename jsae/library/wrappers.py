@@ -63,7 +63,7 @@ class EmbeddedEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
 class EmbeddedVectorEnv(VectorWrapper):
     """N environments at once whose observations are x = φ(s) `[N, m]` and whose actions are points e `[N, d]` of E.
 
-    Spaces are as those of `EmbeddedEnv`, for N environments. Where the environments start anew within a step
+    Spaces are as those of `EmbeddedEnv`, for N environments. Where the environments start again within a step
     (`AutoresetMode.SAME_STEP`), `info["final_obs"]` is represented too.
 
         envs = jsae.EmbeddedVectorEnv(gymnasium.make_vec("CartPole-v1", num_envs=8), embedding)

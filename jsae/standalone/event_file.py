@@ -27,7 +27,7 @@ VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
 
 class EventFile:
-    """A file of scalars in `folder`, beside those that are there.
+    """A file of scalars in `folder`, next to those that are there.
 
         with EventFile(Path("runs/mine"), from_step=0) as events:
             events.write(1500, {"mean_return": -2.5})

@@ -72,7 +72,7 @@ class Follower:
             if epochs == seen:
                 continue
             news += 1
-            if epochs < seen or folder not in self._files:  # it began anew, or goes on after its file was closed
+            if epochs < seen or folder not in self._files:  # it began again, or goes on after its file was closed
                 self._close(folder)
                 seen = seen if epochs > seen else 0
                 self._files[folder] = EventFile(folder, from_step=seen * values["steps_per_epoch"] + (seen > 0))

@@ -118,7 +118,7 @@ def train(
 
     Args:
         environment: an id; a function that makes a new environment each time; or an environment that `gymnasium.make`
-            has made, which is made anew. Observations: Box, Discrete, MultiDiscrete, MultiBinary. Actions: Discrete,
+            has made, which is made again. Observations: Box, Discrete, MultiDiscrete, MultiBinary. Actions: Discrete,
             MultiDiscrete, MultiBinary (an id for each combination), bounded Box. Embeddings learn from standardized
             Box observations, as in `jsae.fit`; an agent without φ sees them as they are: wrap the environment in a
             `gymnasium.wrappers.NormalizeObservation` where numbers are large.

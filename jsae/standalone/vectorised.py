@@ -23,7 +23,7 @@ class Vectorised:
 
     It is a `jsae.experience.environment.Environment` that keeps the state of its copies itself, so that the calls must
     come in the order of `jsae.experience.rollout.collect`: a reset, which starts all episodes, then steps, each
-    followed by a reset, which starts those anew that the step ended. What it gives as state is the encoded observation.
+    followed by a reset of the episodes that the step ended. What it gives as state is the encoded observation.
 
     A copy that truncates an episode by itself, earlier than after `episode_length` steps, has it ended like a
     terminated one; `truncated` says which these are, for their last states have a value (see jsae.standalone.own). The
