@@ -336,14 +336,11 @@ def test_a_file_outside_that_is_replaced_under_its_name_is_noticed(
     with opened(toy.root) as repo:
         [dep] = [dep for stage in repo.index.stages for dep in stage.deps if dep.def_path.endswith("logs")]
         assert bridge.md5(tmp_path / "logs") == dep.get_hash().value
-    toy.run(*engine)
-    assert toy.ran() == []
     (tmp_path / "logs/a log.csv").write_text("two")
     assert f"{tmp_path}/logs is modified" in toy.run("workflow.status")
     toy.run(*engine)
     assert toy.ran() == EVERY
-    toy.run(*engine)
-    assert toy.ran() == []
+    assert "8 of 8 stages are fresh" in toy.run("workflow.status")
 
 
 def test_a_dependency_that_is_new_in_a_recorded_stage_is_recorded(toy: Study) -> None:
