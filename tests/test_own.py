@@ -303,7 +303,7 @@ def test_arguments_that_cannot_be_used(arguments: dict[str, Any], message: str) 
         (3, "environment = 3: give an id"),
         (lambda: Counter(action_space=spaces.Text(3)), "action space"),
     ],
-    ids=str,
+    ids=["misspelt id", "made environment", "function of no environment", "number", "function of unfit spaces"],
 )
 def test_environments_that_cannot_be_used(environment: Any, message: str) -> None:
     with pytest.raises(JsaeError, match=message):
