@@ -126,7 +126,8 @@ def test_every_run_of_the_study_has_the_numbers_of_its_stages(scale: str, monkey
         cell = Cell(entry["environment"], entry["agent"], entry["embedding"], entry["reading"])
         mine = run_settings(parameters, cell, 3, scale=scale)
         values = study.train(name, entry).values
-        assert mine.training | {"cell": vars(cell), "epochs": mine.epochs} == {
+        files = {"module": mine.embedding, "agent": mine.agent}
+        assert mine.training | files | {"cell": vars(cell), "epochs": mine.epochs} == {
             key: value for key, value in values.items() if key not in machine
         }, name
         assert mine.device == values["device"]
@@ -139,8 +140,9 @@ def test_every_run_of_the_study_has_the_numbers_of_its_stages(scale: str, monkey
             assert mine.pretraining == {
                 key: value
                 for key, value in stated.items()
-                if key not in machine | {"environment", "embedding", "reading"}
+                if key not in machine | {"environment", "embedding", "module", "reading"}
             }
+            assert mine.embedding == stated["module"]
             assert mine.samples == study.collect("x", study.plan["collect"][one["samples"]]).values["samples"]
 
 

@@ -186,7 +186,7 @@ def prepare(settings: RunSettings, folder: Path, report: Report) -> None:
             model = checkpoint.load(purchases_model(settings.purchases, folder.parent, report))[0]
         module, arguments = settings.environment["module"], settings.environment["arguments"]
         save_environment(folder / ENVIRONMENT, module, arguments, model)
-    embedding = registry.load("embeddings", settings.cell.embedding)
+    embedding = registry.load("embeddings", settings.embedding)
     if settings.source is not None:
         report(f"{settings.cell} starts from {settings.source.cell}, which runs first:")
         if embedding.transfers_agent:
@@ -233,7 +233,7 @@ def _pretrain(settings: RunSettings, folder: Path, report: Report) -> None:
     job = PretrainingJob(
         environment=folder / ENVIRONMENT,
         samples=samples,
-        embedding=settings.cell.embedding,
+        embedding=settings.embedding,
         seeds=(settings.seed,),
         rows=(0,),
         source=None if settings.source is None else folder / SOURCE / EMBEDDINGS,
@@ -300,10 +300,10 @@ def purchases_model(wanted: Mapping[str, Any], folder: Path, report: Report) -> 
 
 def made(settings: RunSettings, folder: Path) -> Trainer:
     """The run before its first epoch, from the files of a prepared folder."""
-    cell, numbers, device = settings.cell, dict(settings.training), devices.chosen(settings.device)
+    numbers, device = dict(settings.training), devices.chosen(settings.device)
     environment = load_environment(folder / ENVIRONMENT, device)
     sizes = numbers.pop("state_embedding_size"), numbers.pop("action_embedding_size")
-    embedding = embed(cell.embedding, environment, (settings.seed,), *sizes)
+    embedding = embed(settings.embedding, environment, (settings.seed,), *sizes)
     if embedding.parameters:
         restore(embedding, checkpoint.load(folder / EMBEDDINGS)[0])
     continual = numbers.pop("continual")
@@ -311,7 +311,7 @@ def made(settings: RunSettings, folder: Path) -> Trainer:
     trainer = Trainer(
         environment,
         embedding,
-        cell.agent,
+        settings.agent,
         (settings.seed,),
         Settings(
             initial_standard_deviations=(numbers.pop("initial_standard_deviation"),),
@@ -321,7 +321,7 @@ def made(settings: RunSettings, folder: Path) -> Trainer:
             **numbers,
         ),
     )
-    if registry.load("embeddings", cell.embedding).transfers_agent:
+    if registry.load("embeddings", settings.embedding).transfers_agent:
         trainer.start_from(checkpoint.load(folder / SOURCE / WEIGHTS)[0])
     return trainer
 

@@ -30,6 +30,7 @@ class RunSettings:
     | field | what |
     |---|---|
     | cell, seed | of the run |
+    | embedding, agent | files of jsae/embeddings and jsae/agents: a reading may replace those of the cell |
     | environment | file of jsae/environments and the arguments of its class |
     | purchases | data set that the environment is made from, with how it is filtered and counted; None: none |
     | samples | transitions of the random policy that the embedding is pre-trained on |
@@ -42,6 +43,8 @@ class RunSettings:
 
     cell: Cell
     seed: int
+    embedding: str
+    agent: str
     environment: dict[str, Any]
     purchases: dict[str, Any] | None
     samples: int
@@ -144,18 +147,20 @@ def run_settings(
             "epochs": learning.continual_epochs,
             "batch_size": learning.continual_batch_size,
             "learning_rate": learning.learning_rate,
-            "weight_decay": learning.weight_decay,
+            "weight_decay": learning.continual_weight_decay,
         }
     old = parameters.source_of(cell)
     return RunSettings(
         cell=cell,
         seed=seed,
+        embedding=parameters.embedding_of(cell),
+        agent=parameters.agent_of(cell),
         environment={"module": section.module, "arguments": section.dynamics},
         purchases=_purchases(parameters, section.purchases),
         samples=section.pretraining_samples,
         pretraining={
             "epochs": section.pretraining_epochs.at(scale),
-            **learning.model_dump(exclude={"continual_epochs", "continual_batch_size"}),
+            **learning.pretraining(),
             **sizes,
         }
         if embedding.learnt
@@ -192,7 +197,7 @@ def _values(
     parameters: Parameters, cell: Cell, found: Found, stated: Sequence[str]
 ) -> tuple[dict[str, Any], dict[str, int]]:
     """Every hyper-parameter of the cell, and the sizes of its embeddings; what is stated goes before what is found."""
-    places = ("agents.common.", f"agents.{cell.agent}.", f"environments.{cell.environment}.")
+    places = ("agents.common.", f"agents.{parameters.agent_of(cell)}.", f"environments.{cell.environment}.")
     own = {key.removeprefix(place) for key in stated for place in places if key.startswith(place)}
     values = hyper_parameters.values(parameters, cell, found)
     plain = hyper_parameters.values(parameters, cell, {})
