@@ -243,7 +243,7 @@ def test_readings_and_variants_are_set_beside_what_they_vary(study: dict[str, De
     pairs = [(record["first"][:1] + record["first"][2:], record["second"][2:]) for record in found]
     assert (["grid", "jsae", "four-steps"], ["jsae", ""]) in pairs
     (record,) = (record for record in found if record["first"][3] == "four-steps")
-    assert record["final"]["effect"] == pytest.approx(len("-four-steps"))
+    assert record["end"]["effect"] == pytest.approx(len("-four-steps"))
     facts = {record["id"]: record["verdict"] for record in json.loads(layout.claims(SCALE).read_text())}
     assert facts["lemma-1"] == "supported"
     assert {verdict for name, verdict in facts.items() if name != "lemma-1"} == {"not tested"}

@@ -353,7 +353,7 @@ def test_scales_are_apart(study: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "before", "after", "reruns"),
     [
-        ("jsae/reporting/plots.py", "alpha=0.28", "alpha=0.29", {"figures", "report"}),
+        ("jsae/reporting/plots.py", "alpha=0.18", "alpha=0.19", {"figures", "report"}),
         ("jsae/agents/vpg.py", "return -(log_p", "return -1.0 * (log_p", {"train@*-vpg-*"}),
         ("jsae/agents/on_policy.py", "self.discount, self.gae_lambda = discount, gae_lambda",
          "self.gae_lambda, self.discount = gae_lambda, discount", {"train@*-vpg-*", "train@*-ppo-*"}),

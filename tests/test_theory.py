@@ -108,7 +108,9 @@ def test_lemma_1_with_the_policy_of_one_state_for_both() -> None:
 def test_lemma_2_holds_where_embeddings_are_distinct(seed: int) -> None:
     problem, theta, _ = random_problem(seed)
     errors = {**lemmas.lemma_2(problem, theta, AVERAGES), **lemmas.lemma_2_again(problem, theta)}
-    assert max(errors.values()) < 1e-8
+    near = {name for name in errors if "finite differences" in name}  # these are not exact themselves
+    assert max(error for name, error in errors.items() if name not in near) < 1e-8
+    assert max(errors[name] for name in near) < 1e-5
 
 
 def test_eq_8_where_states_collide_depends_on_how_q_averages() -> None:

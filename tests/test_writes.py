@@ -32,7 +32,8 @@ CHANGES = {
         {"environments": ["slots"], "agents": ["vpg"], "embeddings": ["none"], "readings": ["", "four-steps"]}
     ],
     "search.cells": ["others"],
-    "search.vary": ["actor_learning_rate"],
+    "search.combined": ["actor_learning_rate"],
+    "search.settings": 3,
 }  # fmt: skip
 """As few cells as have every kind of stage."""
 STAGES = (

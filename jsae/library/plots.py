@@ -228,7 +228,7 @@ def _label(name: str) -> str:
 def _pyplot() -> tuple[Any, dict[str, Any]]:
     """matplotlib.pyplot, and the style of the study's figures."""
     pyplot = _needed("matplotlib.pyplot")
-    style: dict[str, Any] = _needed("jsae.reporting.plots").STYLE
+    style: dict[str, Any] = _needed("jsae.reporting.style").STYLE
     return pyplot, style
 
 

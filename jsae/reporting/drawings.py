@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
-from jsae.reporting.plots import STYLE, stamped
+from jsae.reporting.plots import stamped
+from jsae.reporting.style import STYLE
 
 
 def figure_1(stamp: str = "") -> Figure:
