@@ -232,7 +232,6 @@ class Study:
     def train(self, name: str, entry: Mapping[str, str]) -> Stage:
         cell, section = _cell(entry), self._section(entry)
         values = hyper_parameters.values(self.parameters, cell, self.found)
-        common = {*self.parameters.agents.common.model_dump(), "hidden_sizes", *SIZES} - {"discount"}
         return Stage(
             f"train@{name}",
             {
@@ -247,12 +246,7 @@ class Study:
                 "agent": self.parameters.agent_of(cell),
                 "seeds": seeds_of(entry["seeds"]),
                 "epochs": section.epochs.at(self.scale),
-                "steps_per_epoch": section.steps_per_epoch,
-                "num_envs": section.num_envs,
-                "reward_scale": section.reward_scale,
-                "continual": self._continual(cell),
-                **{value: values[value] for value in sorted(common)},
-                "agent_parameters": {value: values[value] for value in values if value not in common},
+                **hyper_parameters.training(self.parameters, cell, values),
                 **self._machine(),
             },
             [
@@ -332,7 +326,11 @@ class Study:
             return {n: e for n, e in entries.items() if registry.load("embeddings", e["embedding"]).embeds_states}
 
         learnt = of_states("pretrain")
-        trained = {n: e for n, e in of_states("train").items() if _used(e, "pretrained") and self._continual(_cell(e))}
+        trained = {
+            n: e
+            for n, e in of_states("train").items()
+            if _used(e, "pretrained") and hyper_parameters.continual(self.parameters, _cell(e))
+        }
         worlds = {entry["world"] for entry in (*learnt.values(), *trained.values())}
         return Stage(
             "theory",
@@ -514,7 +512,7 @@ class Study:
                 "training": {
                     "num_envs": section.num_envs,
                     "reward_scale": section.reward_scale,
-                    "continual": self._continual(cell),
+                    "continual": hyper_parameters.continual(self.parameters, cell),
                 },
             },
             [("environments", section.module), ("embeddings", cell.embedding), ("agents", cell.agent)],
@@ -534,20 +532,6 @@ class Study:
     def _machine(self) -> dict[str, Any]:
         training = self.parameters.training
         return {"device": training.device, "runs_per_batch": training.runs_per_batch.at(self.scale)}
-
-    def _continual(self, cell: Cell) -> dict[str, Any] | None:
-        """How an embedding goes on learning; None: it is frozen."""
-        embedding = registry.load("embeddings", cell.embedding)
-        wanted = self.parameters.environment(cell.environment, cell.reading).continual
-        if not (wanted and embedding.learnt and not embedding.frozen):
-            return None
-        learning = self.parameters.embedding(cell.reading)
-        return {
-            "epochs": learning.continual_epochs,
-            "batch_size": learning.continual_batch_size,
-            "learning_rate": learning.learning_rate,
-            "weight_decay": learning.continual_weight_decay,
-        }
 
     def _modules(self, cells: Iterable[Cell], *kinds: registry.Kind) -> list[tuple[registry.Kind, str]]:
         """The modules of all these cells, each once."""

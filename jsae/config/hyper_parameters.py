@@ -21,6 +21,35 @@ def values(parameters: Parameters, cell: Cell, found: Found) -> Values:
     return stated | chosen(parameters, cell, found)
 
 
+def training(parameters: Parameters, cell: Cell, of_cell: Values) -> Values:
+    """What a training of `cell` is given besides its runs and epochs; of_cell: its hyper-parameters, as `values`."""
+    section = parameters.environment(cell.environment, cell.reading)
+    common = {*parameters.agents.common.model_dump(), "hidden_sizes", *SIZES} - {"discount"}
+    return {
+        "steps_per_epoch": section.steps_per_epoch,
+        "num_envs": section.num_envs,
+        "reward_scale": section.reward_scale,
+        "continual": continual(parameters, cell),
+        **{name: of_cell[name] for name in sorted(common)},
+        "agent_parameters": {name: of_cell[name] for name in of_cell if name not in common},
+    }
+
+
+def continual(parameters: Parameters, cell: Cell) -> Values | None:
+    """How an embedding goes on learning; None: it is frozen."""
+    embedding = registry.load("embeddings", cell.embedding)
+    wanted = parameters.environment(cell.environment, cell.reading).continual
+    if not (wanted and embedding.learnt and not embedding.frozen):
+        return None
+    learning = parameters.embedding(cell.reading)
+    return {
+        "epochs": learning.continual_epochs,
+        "batch_size": learning.continual_batch_size,
+        "learning_rate": learning.learning_rate,
+        "weight_decay": learning.continual_weight_decay,
+    }
+
+
 def chosen(parameters: Parameters, cell: Cell, found: Found) -> Values:
     """Those hyper-parameters of a cell that the search chose, but those that its reading sets.
 

@@ -138,17 +138,8 @@ def run_settings(
     section = parameters.environment(cell.environment, cell.reading)
     found = hyper_parameters.read_found(parameters) if found is None else found
     values, sizes = _values(parameters, cell, found, stated)
-    common = {*parameters.agents.common.model_dump(), "hidden_sizes", *SIZES} - {"discount"}
     learning = parameters.embedding(cell.reading)
     embedding = registry.load("embeddings", cell.embedding)
-    continual = None
-    if section.continual and embedding.learnt and not embedding.frozen:
-        continual = {
-            "epochs": learning.continual_epochs,
-            "batch_size": learning.continual_batch_size,
-            "learning_rate": learning.learning_rate,
-            "weight_decay": learning.continual_weight_decay,
-        }
     old = parameters.source_of(cell)
     return RunSettings(
         cell=cell,
@@ -165,14 +156,7 @@ def run_settings(
         }
         if embedding.learnt
         else None,
-        training={
-            "steps_per_epoch": section.steps_per_epoch,
-            "num_envs": section.num_envs,
-            "reward_scale": section.reward_scale,
-            "continual": continual,
-            **{name: values[name] for name in sorted(common)},
-            "agent_parameters": {name: values[name] for name in values if name not in common},
-        },
+        training=hyper_parameters.training(parameters, cell, values),
         epochs=section.epochs.at(scale) if epochs is None else epochs,
         device=parameters.training.device,
         source=None if old is None else run_settings(parameters, old, seed, scale=scale, found=found, stated=stated),
