@@ -149,6 +149,21 @@ def test_random_kills_of_a_training_change_no_bit(
         assert all(torch.equal(one[key].nan_to_num(nan=-7.5), other[key].nan_to_num(nan=-7.5)) for key in one)
 
 
+def test_a_worker_writes_nothing_after_its_main_process_has_died(trainings: Forking, tmp_path: Path) -> None:
+    """It would put an older checkpoint in place of what the next run has saved."""
+    words = ("tests.killed_training", str(tmp_path), "1000000")
+    program = trainings.start(*words, folder=tmp_path, environment={**ENVIRONMENT, "JSAE_WORKERS": "2"})
+    files = [killed_training.saved(tmp_path, seed) for seed in killed_training.SEEDS]
+    for path in files:
+        wait_for(path)
+    program.kill()
+    program.wait()
+    time.sleep(0.05)  # a file that was being renamed
+    before = [path.stat().st_mtime_ns for path in files]
+    time.sleep(0.7)
+    assert [path.stat().st_mtime_ns for path in files] == before
+
+
 def test_ctrl_c_stops_within_seconds_and_the_next_run_goes_on(toy: Study, calm: dict[str, bytes]) -> None:
     toy.write("hold", "")
     program = toy.start(*SNAKEMAKE)

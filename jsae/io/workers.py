@@ -9,6 +9,7 @@ import ctypes
 import multiprocessing
 import os
 import re
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -121,13 +122,15 @@ def _stop(pool: ProcessPoolExecutor) -> None:
 
 
 def _start(main_process: int, counts: Any) -> None:
-    """In a worker: one thread, and an end if the main process dies (its kill -9 leaves orphans otherwise)."""
+    """In a worker: one thread, and an end with the main process (its kill -9 leaves orphans otherwise)."""
     import torch
 
     global _counts
     _counts = counts
     torch.set_num_threads(1)
     _keep_freed_memory()
+    if sys.platform == "linux":  # at once: an orphan would write over what the next run has saved
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # 1: PR_SET_PDEATHSIG
     threading.Thread(target=_watch, args=(main_process,), daemon=True).start()
 
 
