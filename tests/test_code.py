@@ -255,10 +255,6 @@ def test_ruff_bans_relative_imports() -> None:
     assert "TID" in lint["select"]
 
 
-FROZEN = ["jsae/io/provenance.py", "jsae/nn/compiled.py"]
-"""Their stages run in UTF-8 mode; a change would train everything again."""
-
-
 def texts_without_encoding(path: Path) -> Iterator[str]:
     """Calls that read or write text in whatever encoding the locale has; ruff sees only some (PLW1514)."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -277,6 +273,5 @@ def texts_without_encoding(path: Path) -> Iterator[str]:
 
 def test_every_text_file_is_opened_with_its_encoding() -> None:
     folders = ("jsae", "stages", "tools", "workflow", "benchmarks")
-    files = {path for folder in folders for path in (ROOT / folder).rglob("*.py")} - {ROOT / name for name in FROZEN}
-    assert [call for path in sorted(files) for call in texts_without_encoding(path)] == []
-    assert all(list(texts_without_encoding(ROOT / name)) for name in FROZEN)
+    files = sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+    assert [call for path in files for call in texts_without_encoding(path)] == []

@@ -17,6 +17,7 @@ from dvc.output import Output
 from dvc.repo import Repo
 from ruamel.yaml import YAML
 
+from jsae.io import provenance
 from tests.forking import Forking
 from tests.made_studies import EVERY, JOBS, ROOT, SNAKEMAKE, Study, wait_for
 from workflow import bridge, status
@@ -259,6 +260,17 @@ def test_a_stage_writes_utf_8_and_meets_no_other_packages(toy: Study) -> None:
     toy.snakemake()
     for name in ("collect@a", "aggregate"):
         assert "γ None utf-8 wrote" in (toy.root / f"logs/{name}.log").read_text(encoding="utf-8")
+
+
+def test_a_record_without_a_commit_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(provenance, "ROOT", tmp_path)
+    assert provenance.collect("train@maze")["commit"] is None
+    assert not caplog.records  # a tarball has none
+    (tmp_path / ".git").mkdir()
+    assert provenance.collect("train@maze")["commit"] is None
+    assert "the record of train@maze names no commit of the code" in caplog.text
 
 
 @pytest.mark.parametrize("commits", [0, 1])

@@ -1,5 +1,6 @@
 """A file is written whole or not at all: errors, kills and full disks leave the old one."""
 
+import errno
 import hashlib
 import os
 import signal
@@ -14,7 +15,7 @@ import torch
 
 from jsae.config.errors import JsaeError
 from jsae.io import checkpoint
-from jsae.io.files import sha256, write_atomically
+from jsae.io.files import read_table, sha256, write_atomically
 
 
 def test_the_file_appears_with_its_folder(tmp_path: Path) -> None:
@@ -93,6 +94,33 @@ def test_a_folder_that_may_not_be_written_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(JsaeError, match="change the permissions"):
         write()
+
+
+@pytest.mark.parametrize(
+    ("place", "problem"), [("folder", "Is a directory"), ("file/other", "(Not a directory|File exists)")]
+)
+def test_a_path_that_cannot_be_a_file_is_named(tmp_path: Path, place: str, problem: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    with pytest.raises(JsaeError, match=f"{place} was not written: {problem}"), write_atomically(tmp_path / place) as t:
+        t.write_text("content")
+
+
+def test_an_error_of_the_disk_is_named_and_one_of_another_file_is_left_as_it_is(tmp_path: Path) -> None:
+    def fail(error: OSError) -> None:
+        with write_atomically(tmp_path / "file"):
+            raise error
+
+    with pytest.raises(JsaeError, match="file was not written: Input/output error"):
+        fail(OSError(errno.EIO, "Input/output error"))
+    with pytest.raises(FileNotFoundError):
+        fail(FileNotFoundError(errno.ENOENT, "No such file or directory", "elsewhere"))
+
+
+def test_a_table_is_read_by_its_very_name(tmp_path: Path) -> None:
+    for name in ("curve[1].parquet", "curve1.parquet"):
+        pl.DataFrame({"name": [name]}).write_parquet(tmp_path / name)
+    assert read_table(tmp_path / "curve[1].parquet")["name"].to_list() == ["curve[1].parquet"]
 
 
 def test_a_damaged_or_missing_file_of_tensors_is_named(tmp_path: Path) -> None:

@@ -211,6 +211,25 @@ def test_dvc_sees_no_search(study: Path) -> None:
     assert not (study / "search/dvc.yaml").exists()
 
 
+def test_git_hides_no_graph_from_dvc(study: Path, tmp_path: Path) -> None:
+    """DVC passes over a dvc.yaml that git ignores; `make search` then ran the whole study instead."""
+    clone = shutil.copytree(study, tmp_path / "clone")
+    shutil.copy(ROOT / ".gitignore", clone)
+    (clone / ".dvc/config").write_text("")  # with git
+    subprocess.run(["git", "init", "--quiet"], cwd=clone, check=True)
+    graph = str(bridge.SEARCH)
+    with searched(clone) as repo:
+        assert {bridge.kind(stage.name) for stage in bridge.ordered(repo, graph)} >= {
+            "environment",
+            "samples",
+            "search",
+        }
+    with (clone / ".gitignore").open("a") as stream:
+        stream.write("/search/dvc.yaml\n")
+    with searched(clone) as repo, pytest.raises(bridge.BridgeError, match=f"finds no stage in {graph}.*git ignores"):
+        bridge.ordered(repo, graph)
+
+
 def test_a_local_event_log_is_a_dependency(edited: Path, tmp_path: Path) -> None:
     """DVC notices a file that is replaced under its name: its digest is in dvc.lock."""
     (tmp_path / "2019-Oct.csv").write_text("one")

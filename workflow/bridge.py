@@ -208,11 +208,16 @@ def parse_parameters_once() -> None:
 
 
 def ordered(repo: Any, graph: str = GRAPH) -> list[Any]:
-    """Stages of a graph, and those of others that it needs, in the order in which `dvc repro GRAPH` runs them."""
+    """Stages of a graph, and those of others that it needs, in the order in which `dvc repro GRAPH` runs them.
+
+    Raises BridgeError if it has none: DVC would take them all.
+    """
     from dvc.repo.reproduce import plan_repro
 
     path = Path(graph).with_name(GRAPH).as_posix()
     wanted = [stage for stage in repo.index.stages if stage.path_in_repo == path]
+    if not wanted:
+        raise BridgeError(f"DVC finds no stage in {graph}: either there is nothing to run, or git ignores {path}")
     return [stage for stage in plan_repro(repo.index.graph, wanted) if stage.cmd]
 
 

@@ -31,7 +31,7 @@ def write_atomically(path: Path) -> Iterator[Path]:
 
     A process killed inside the block leaves `path` as it was (and the temporary file, which the next writer of the
     same path removes). The content is flushed to disk before the rename, so a power cut leaves no empty file.
-    Raises JsaeError if the disk is full or `path` may not be written.
+    Raises JsaeError if the disk is full or `path` cannot be written.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -48,6 +48,8 @@ def write_atomically(path: Path) -> Iterator[Path]:
             # Libraries that write by themselves keep the system's words and lose its number.
             if getattr(error, "errno", None) == number or os.strerror(number) in str(error):
                 raise JsaeError(f"{path} was not written: {advice}, then run again") from error
+        if isinstance(error, OSError) and Path(error.filename or path) in (path, temporary, *path.parents):
+            raise JsaeError(f"{path} was not written: {error.strerror}") from error
         raise
     finally:
         with contextlib.suppress(OSError):
@@ -75,7 +77,7 @@ def _is_alive(process: int) -> bool:
 def read_table(path: Path) -> pl.DataFrame:
     """A table (parquet) that a stage has written. Raises JsaeError if it is missing or damaged."""
     try:
-        return pl.read_parquet(path)
+        return pl.read_parquet(path, glob=False)
     except FileNotFoundError:
         raise JsaeError(MISSING.format(path)) from None
     except (OSError, pl.exceptions.PolarsError) as error:

@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import importlib.metadata
 import json
+import logging
 import os
 import platform
 import re
@@ -21,6 +22,8 @@ from typing import Any
 from jsae.config.errors import JsaeError
 from jsae.io.files import write_atomically
 
+logger = logging.getLogger(__name__)
+
 PACKAGES = ("numpy", "torch", "gymnasium", "mujoco", "polars", "scipy", "matplotlib", "dvc", "snakemake")
 """Packages whose installed versions a record names."""
 
@@ -29,9 +32,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def collect(stage: str, device: str = "cpu") -> dict[str, Any]:
     """Facts about this process: code, lock, packages and machine."""
+    head = commit(ROOT)
+    if head is None and (ROOT / ".git").exists():
+        logger.warning("the record of %s names no commit of the code: `git status` says why", stage)
     return {
         "stage": stage,
-        "commit": commit(ROOT),
+        "commit": head,
         "changed": changed(ROOT),
         "lock": lock_digest(sorted((ROOT / "requirements").glob("*.lock"))),
         "python": platform.python_version(),
@@ -54,7 +60,7 @@ def recorded(path: Path, stage: str, device: str = "cpu") -> Iterator[dict[str, 
     yield record
     record["wall_seconds"] = round(time.perf_counter() - start, 3)
     with write_atomically(path) as temporary:
-        temporary.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+        temporary.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def read(folder: Path) -> dict[str, dict[str, Any]]:
@@ -62,7 +68,7 @@ def read(folder: Path) -> dict[str, dict[str, Any]]:
     records = {}
     for path in sorted(folder.rglob("*.json")):
         try:
-            records[str(path.relative_to(folder).with_suffix(""))] = json.loads(path.read_text())
+            records[str(path.relative_to(folder).with_suffix(""))] = json.loads(path.read_text(encoding="utf-8"))
         except ValueError:
             raise JsaeError(f"{path} is no provenance record: delete it, the next run of its stage writes it") from None
     return records
@@ -96,7 +102,9 @@ def locked_versions(locks: Sequence[Path]) -> dict[str, str]:
     """Package → version of every pin in the lock files, by name; a package pinned twice keeps the first."""
     versions: dict[str, str] = {}
     for lock in locks:
-        for name, version in re.findall(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", lock.read_text(), re.MULTILINE):
+        for name, version in re.findall(
+            r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", lock.read_text(encoding="utf-8"), re.MULTILINE
+        ):
             versions.setdefault(name, version)
     return dict(sorted(versions.items()))
 
@@ -104,7 +112,7 @@ def locked_versions(locks: Sequence[Path]) -> dict[str, str]:
 def processor() -> str:
     """Name of the processor, as far as the system tells."""
     try:
-        names = re.findall(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+        names = re.findall(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
     except OSError:
         names = []
     return names[0] if names else platform.processor() or platform.machine()
@@ -122,7 +130,9 @@ def _git(root: Path, *arguments: str) -> str | None:
     if not (root / ".git").exists():
         return None
     try:
-        result = subprocess.run(("git", "-C", str(root), *arguments), capture_output=True, text=True, check=False)
+        result = subprocess.run(
+            ("git", "-C", str(root), *arguments), capture_output=True, encoding="utf-8", errors="replace", check=False
+        )
     except FileNotFoundError:
         return None
     return result.stdout.strip() if result.returncode == 0 else None

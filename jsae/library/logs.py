@@ -123,7 +123,7 @@ def read_parquet(path: Path) -> Log:
     Raises JsaeError if the file is missing or damaged, or as `from_arrays` does.
     """
     try:
-        table = pl.read_parquet(path)
+        table = pl.read_parquet(path, glob=False)
     except FileNotFoundError:
         raise JsaeError(f"source: there is no file {path}") from None
     except (OSError, pl.exceptions.PolarsError) as error:

@@ -47,14 +47,21 @@ def kind() -> str:
 
 def _compiled(source: Path) -> Path:
     """The compiled file of this text, these options and this kind of processor; made now where it is missing."""
-    key = hashlib.sha256("\n".join([source.read_text(), *OPTIONS, _processor()]).encode()).hexdigest()[:16]
+    key = hashlib.sha256("\n".join([source.read_text(encoding="utf-8"), *OPTIONS, _processor()]).encode()).hexdigest()[
+        :16
+    ]
     path = source.with_name(f"{source.stem}-{key}.so")
     if not path.exists():
         with tempfile.TemporaryDirectory() as scratch, write_atomically(path) as temporary:
             command = [sys.executable, "-m", "ziglang", "cc", *OPTIONS, "-shared", "-fPIC", str(source)]
             variables = {**os.environ, "ZIG_GLOBAL_CACHE_DIR": scratch, "ZIG_LOCAL_CACHE_DIR": scratch}
             compiler = subprocess.run(
-                [*command, "-o", str(temporary)], env=variables, capture_output=True, text=True, check=False
+                [*command, "-o", str(temporary)],
+                env=variables,
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                check=False,
             )
             if compiler.returncode:
                 raise JsaeError(
@@ -67,7 +74,9 @@ def _compiled(source: Path) -> Path:
 def _processor() -> str:
     """What compiled code depends on: the kind of processor, and its instructions where the system lists them."""
     try:
-        found = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+        found = re.search(
+            r"^(?:flags|Features)\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE
+        )
     except OSError:
         found = None
     return f"{platform.system()} {platform.machine()} {found[1] if found else platform.processor()}"

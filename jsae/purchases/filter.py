@@ -110,7 +110,7 @@ def filter_completejourney(
     bought equally often the one with the smaller product id comes first. Raises JsaeError if the file is not readable.
     """
     try:
-        transactions = pl.read_parquet(path)
+        transactions = pl.read_parquet(path, glob=False)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise JsaeError(f"{path} is not readable as parquet ({error}): run the download stage again") from error
     require_columns(path, transactions.columns, TRANSACTION_COLUMNS)
