@@ -17,7 +17,16 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
 from jsae.config import doc, messages, registry
 from jsae.config.errors import JsaeError
@@ -42,10 +51,24 @@ def optional(meaning: str, default: Callable[[], Any], **limits: Any) -> Any:
     return Field(default_factory=default, description=meaning, json_schema_extra={"source": "this project"}, **limits)
 
 
+LARGEST = 10**9
+"""Above it no number of params.yaml makes sense; single ones have limits of their own."""
+
+
 class Section(BaseModel):
-    """A section of params.yaml: frozen; a key that it does not know is refused, and so is an infinite number."""
+    """A section of params.yaml: frozen; an unknown key is refused, and so is an infinite or huge number."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    @field_validator("*")
+    @classmethod
+    def _check_size(cls, value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            for item in value:
+                cls._check_size(item)
+        elif isinstance(value, int | float) and abs(value) > LARGEST:
+            raise ValueError(f"{value:g} is too large: no number here may be above {LARGEST:,}")
+        return value
 
 
 class ByScale(Section):
