@@ -36,7 +36,7 @@ def main(declared: Declared) -> None:
             missing.append({**run["cell"], "seeds": run["seeds"]})
     if not frames:
         raise JsaeError(f"no run of the {scale} study exists yet: `dvc repro` makes them")
-    curves = pl.concat(frames)
+    curves = tables.compact(pl.concat(frames))
     cells = CELLS.frame({name: [cell[name] for cell in values["cells"]] for name in CELLS.columns})
     final = tables.final(curves, reference_returns(declared, cells))
     aggregates, profiles = tables.aggregates(final, cells)

@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from jsae.analysis import tables
 from jsae.config import layout
 from jsae.config.errors import JsaeError
 from jsae.config.study import Cell
@@ -31,7 +32,9 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def settings(name: str, code: str) -> None:
     path = layout.settings(f"train@{name}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"code": {"a.py": code}}), encoding="utf-8")
+    cell, seeds = CELLS[name]
+    values = {"cell": vars(cell), "seeds": seeds, "epochs": 4}
+    path.write_text(json.dumps({"code": {"a.py": code}, "values": values}), encoding="utf-8")
 
 
 def finish(name: str, shift: float = 0.0) -> pl.DataFrame:
@@ -60,6 +63,27 @@ def test_returns_of_every_run_are_kept_and_other_metrics_of_the_primary_reading(
     assert kept("slot-machine")["kl"].to_list() == whole["kl"].cast(pl.Float32).to_list()
     assert kept("recommender")["kl"].null_count() == len(frozen)
     assert kept("recommender")["pi_iters"].null_count() == 0
+
+
+def test_what_was_kept_goes_back_to_where_it_ran(capsys: pytest.CaptureFixture[str]) -> None:
+    here, elsewhere = "slot-machine-vpg-jsae-5-6", "recommender-vpg-jsae-frozen-5-6"
+    finish(here)
+    finish(elsewhere)
+    keep.main([])
+    before = layout.curves("paper", here).read_bytes()
+    for path in (layout.curves("paper", elsewhere), layout.record(f"train@{elsewhere}", "paper")):
+        path.unlink()
+    keep.main(["--restore"])
+    assert "1 trainings are restored from published/runs, 1 had run here" in capsys.readouterr().out
+    cell, seeds = CELLS[elsewhere]
+    again = tables.read_run(layout.curves("paper", elsewhere), cell, seeds, 4)
+    assert again.equals(kept("recommender"))
+    assert layout.curves("paper", here).read_bytes() == before
+    assert json.loads(layout.record(f"train@{elsewhere}", "paper").read_text())["wall_seconds"] == 3.5
+    layout.curves("paper", elsewhere).unlink()
+    kept("recommender").head(7).write_parquet(keep.FOLDER / "recommender.parquet")
+    with pytest.raises(JsaeError, match=f"7 rows of {elsewhere}, not 2 × 4"):
+        keep.main(["--restore"])
 
 
 def test_what_was_kept_before_stays_and_what_ran_again_takes_its_place() -> None:

@@ -21,6 +21,7 @@ __all__ = [
     "THRESHOLDS",
     "ReferenceReturns",
     "aggregates",
+    "compact",
     "final",
     "metrics",
     "read_reference_returns",
@@ -57,6 +58,13 @@ def read_run(path: Path, cell: Cell, seeds: Sequence[int], epochs: int) -> pl.Da
                 f"{path}, column epoch: seed {seed} has {len(have)} epochs, not 1 to {epochs}: train that cell again"
             )
     return frame
+
+
+def compact(curves: pl.DataFrame) -> pl.DataFrame:
+    """The curves that a study reports and git keeps: as precise as float32, without optional columns under readings."""
+    numbers = [pl.col(pl.Float64).cast(pl.Float32).cast(pl.Float64)]
+    primary = pl.col("reading") == ""
+    return curves.with_columns(numbers).with_columns(pl.when(primary).then(pl.col(name)) for name in CURVES.optional)
 
 
 def read_reference_returns(path: Path) -> ReferenceReturns:

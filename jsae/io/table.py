@@ -21,11 +21,19 @@ class Column(NamedTuple):
 
 @dataclass(frozen=True)
 class Table:
-    """A kind of table; `finite`: columns in which NaN or an infinity is an error."""
+    """A kind of table.
+
+    | field | what |
+    |---|---|
+    | name, columns | its name; each column's type, unit and meaning |
+    | finite | columns in which NaN or an infinity is an error |
+    | optional | columns that may lack values |
+    """
 
     name: str
     columns: Mapping[str, Column]
     finite: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -47,7 +55,8 @@ class Table:
             if frame.schema[name] != self.columns[name].dtype:
                 kinds = f"holds {frame.schema[name]}, not {self.columns[name].dtype}"
                 raise JsaeError(f"{place}, column {name}: {kinds}: run its stage again")
-            refuse(place, name, frame[name].is_null(), frame[name], "is empty")
+            if name not in self.optional:
+                refuse(place, name, frame[name].is_null(), frame[name], "is empty")
         for name in self.finite:
             refuse(place, name, ~frame[name].is_finite(), frame[name], "is not a finite number")
 

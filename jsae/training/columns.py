@@ -34,7 +34,17 @@ CURVES = Table(
         "embedding_loss": Column(pl.Float64, "nats or squared error", "Eq. (5); NaN where nothing is learnt"),
     },
     finite=("mean_return", "epoch_return"),
+    optional=(
+        "epoch_return",
+        "episodes",
+        "policy_loss",
+        "critic_loss",
+        "entropy",
+        "kl",
+        "embedding_loss",
+    ),
 )
+"""A training fills all columns; the study keeps the optional ones of the primary reading only."""
 LOSSES = Table(
     "losses",
     {
