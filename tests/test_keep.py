@@ -13,6 +13,7 @@ from jsae.config.study import Cell
 from jsae.training.columns import CURVES
 from tests import made_runs
 from tools import keep
+from workflow import bridge, status
 
 CELLS = {
     "slot-machine-vpg-jsae-5-6": (Cell("slot-machine", "vpg", "jsae"), [5, 6]),
@@ -25,15 +26,16 @@ CELLS = {
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three trainings, none finished yet."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(keep, "up_to_date", set)
     for name in CELLS:
         settings(name, "old code")
 
 
-def settings(name: str, code: str) -> None:
+def settings(name: str, code: str, rate: float = 0.1) -> None:
     path = layout.settings(f"train@{name}")
     path.parent.mkdir(parents=True, exist_ok=True)
     cell, seeds = CELLS[name]
-    values = {"cell": vars(cell), "seeds": seeds, "epochs": 4}
+    values = {"cell": vars(cell), "seeds": seeds, "epochs": 4, "rate": rate}
     path.write_text(json.dumps({"code": {"a.py": code}, "values": values}), encoding="utf-8")
 
 
@@ -74,13 +76,19 @@ def test_what_was_kept_goes_back_to_where_it_ran(capsys: pytest.CaptureFixture[s
     for path in (layout.curves("paper", elsewhere), layout.record(f"train@{elsewhere}", "paper")):
         path.unlink()
     keep.main(["--restore"])
-    assert "1 trainings are restored from published/runs, 1 had run here" in capsys.readouterr().out
+    assert "1 trainings are restored, 1 had run here" in capsys.readouterr().out
     cell, seeds = CELLS[elsewhere]
     again = tables.read_run(layout.curves("paper", elsewhere), cell, seeds, 4)
     assert again.equals(kept("recommender"))
     assert layout.curves("paper", here).read_bytes() == before
     assert json.loads(layout.record(f"train@{elsewhere}", "paper").read_text())["wall_seconds"] == 3.5
     layout.curves("paper", elsewhere).unlink()
+    settings(elsewhere, "old code", rate=0.2)  # of another search
+    keep.main(["--restore"])
+    said = capsys.readouterr()
+    assert "0 trainings are restored" in said.out
+    assert f"{elsewhere} was made by other settings or code" in said.err
+    settings(elsewhere, "old code")
     kept("recommender").head(7).write_parquet(keep.FOLDER / "recommender.parquet")
     with pytest.raises(JsaeError, match=f"7 rows of {elsewhere}, not 2 × 4"):
         keep.main(["--restore"])
@@ -103,17 +111,42 @@ def test_what_was_kept_before_stays_and_what_ran_again_takes_its_place() -> None
 
 
 def test_each_training_says_what_made_it_and_what_other_code_made_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    finish("slot-machine-vpg-jsae-5-6")
+    name = "slot-machine-vpg-jsae-5-6"
+    finish(name)
     keep.main([])
-    made = json.loads((keep.FOLDER / keep.MADE).read_text())["slot-machine-vpg-jsae-5-6"]
-    assert made == {"code": keep.digest_of({"a.py": "old code"}), "commit": "abc", "wall_seconds": 3.5}
+    made = json.loads((keep.FOLDER / keep.MADE).read_text())[name]
+    assert made["record"] == {"commit": "abc", "wall_seconds": 3.5, "cores": 2}
     said = capsys.readouterr()
     assert "1 of 3 trainings are finished here, 1 are kept" in said.out
     assert said.err == ""
-    layout.curves("paper", "slot-machine-vpg-jsae-5-6").unlink()
-    settings("slot-machine-vpg-jsae-5-6", "new code")
+    layout.curves("paper", name).unlink()
+    settings(name, "new code")
     keep.main([])
-    assert "slot-machine-vpg-jsae-5-6 was made by other code" in capsys.readouterr().err
+    assert f"{name} was made by other settings or code" in capsys.readouterr().err
+
+
+def test_curves_of_other_code_are_not_kept_under_the_name_of_the_present(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "slot-machine-vpg-jsae-5-6"
+    finish(name)
+    settings(name, "new code")
+    monkeypatch.setattr(keep, "up_to_date", lambda names: set())
+    keep.main([])
+    said = capsys.readouterr()
+    assert "0 of 3 trainings are finished here, 0 are kept" in said.out
+    assert f"{name} has run here, but is not up to date: not kept" in said.err
+    assert not (keep.FOLDER / "slot-machine.parquet").exists()
+
+
+@pytest.mark.parametrize("at_work", [False, True])
+def test_what_is_up_to_date_is_what_status_says(monkeypatch: pytest.MonkeyPatch, at_work: bool) -> None:
+    monkeypatch.undo()
+    words = {"a": "done" if at_work else "fresh", "b": "stale", "c": "running"}
+    found = {f"train@{name}": status.State(word, "", []) for name, word in words.items()}
+    monkeypatch.setattr(bridge, "running", lambda: at_work)
+    monkeypatch.setattr(status, "states_of_run" if at_work else "states", lambda: found)
+    assert keep.up_to_date(["a", "b", "c", "of before"]) == ({"a", "of before"} if at_work else {"a"})
 
 
 def test_without_settings_there_is_nothing_to_keep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,17 +5,19 @@
 
 inputs   results/SCALE/runs/*.parquet and the records of their stages; the settings files of the trainings
 outputs  published/runs/ENVIRONMENT.parquet, the curves (jsae.analysis.tables.compact); published/runs/made.json: by
-         stage, the code that made them (a digest), seconds, machine and versions
+         stage, a digest of its settings file (values and code) and its record
 
-What is kept already stays, unless the same stage has run again here. A line says what was made by other code than the
-present settings name: run it again, or say so in the report.
+A training is kept if it is up to date, as `make status` says. What is kept already stays, unless the same stage has run
+again here. What other settings or other code have made is named, and not restored: run it again, or say so in the
+report. Only curves are restored, for `python -m stages.aggregate results/settings/aggregate.json` and what follows it:
+`make paper` would train again, for the weights.
 """
 
 import argparse
 import hashlib
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,22 +30,10 @@ from jsae.config.schema import SCALES
 from jsae.io.files import read_json, read_table, write_atomically, write_json
 from jsae.io.table import read, write
 from jsae.training.columns import CURVES, KEYS, SEED
+from workflow import bridge, status
 
 FOLDER = layout.PUBLISHED / "runs"
 MADE = "made.json"
-FACTS = (
-    "commit",
-    "changed",
-    "python",
-    "packages",
-    "system",
-    "processor",
-    "device",
-    "kernels",
-    "started",
-    "wall_seconds",
-)
-"""What is kept of a stage's record."""
 RUN = [*KEYS, *SEED]
 
 
@@ -53,44 +43,57 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--folder", type=Path, default=FOLDER)
     parser.add_argument("--restore", action="store_true", help="write the curves and records that are kept to results/")
     given = parser.parse_args(arguments)
-    stages = {path.stem: path for path in sorted((layout.SETTINGS / "train").glob("*.json"))}
-    if not stages:
+    settings = {path.stem: read_json(path) for path in sorted((layout.SETTINGS / "train").glob("*.json"))}
+    if not settings:
         raise JsaeError(f"{layout.SETTINGS}/train has no settings files: run `make {given.scale}` first")
-    finished = {name: layout.curves(given.scale, name) for name in stages if layout.curves(given.scale, name).exists()}
+    here = [name for name in settings if layout.curves(given.scale, name).exists()]
     made = read_json(given.folder / MADE) if (given.folder / MADE).exists() else {}
-    code = {name: digest_of(read_json(path)["code"]) for name, path in stages.items()}
     if given.restore:
-        restored = [name for name in made if name in stages and name not in finished]
+        restored = [name for name in made if name not in here and made[name]["settings"] == digest(settings.get(name))]
         for name in restored:
-            restore(name, read_json(stages[name])["values"], made[name], given.folder, given.scale)
-        print(f"{len(restored)} trainings are restored from {given.folder}, {len(finished)} had run here")
-        return
-    tables = [compact(read(CURVES, path)) for path in finished.values()]
-    for name in finished:
-        record = read_json(layout.record(f"train@{name}", given.scale))
-        made[name] = {"code": code[name], **{fact: record[fact] for fact in FACTS if fact in record}}
-    for (environment,), new in pl.concat(tables).group_by("environment") if tables else ():
-        keep(new, given.folder / f"{environment}.parquet")
-    write_json(dict(sorted(made.items())), given.folder / MADE)
-    print(f"{given.folder}: {len(finished)} of {len(stages)} trainings are finished here, {len(made)} are kept")
+            restore(name, settings[name]["values"], made[name]["record"], given.folder, given.scale)
+        print(f"{given.folder}: {len(restored)} trainings are restored, {len(here)} had run here")
+    else:
+        finished = [name for name in here if name in up_to_date(settings)]
+        tables = [compact(read(CURVES, layout.curves(given.scale, name))) for name in finished]
+        for name in finished:
+            record = read_json(layout.record(f"train@{name}", given.scale))
+            made[name] = {"settings": digest(settings[name]), "record": record}
+        for (environment,), new in pl.concat(tables).group_by("environment") if tables else ():
+            keep(new, given.folder / f"{environment}.parquet")
+        write_json(dict(sorted(made.items())), given.folder / MADE)
+        print(f"{given.folder}: {len(finished)} of {len(settings)} trainings are finished here, {len(made)} are kept")
+        for name in set(here) - set(finished):
+            print(f"{name} has run here, but is not up to date: not kept", file=sys.stderr)
     for name in made:
-        if made[name]["code"] != code.get(name):
-            print(f"{name} was made by other code than its settings name now", file=sys.stderr)
+        if made[name]["settings"] != digest(settings.get(name)):
+            print(f"{name} was made by other settings or code than it has now", file=sys.stderr)
 
 
-def digest_of(code: Mapping[str, Any]) -> str:
-    """One digest of the digests of a stage's code."""
-    return hashlib.sha256(json.dumps(code, sort_keys=True).encode()).hexdigest()[:32]
+def up_to_date(names: Collection[str]) -> set[str]:
+    """Trainings whose outputs are those of the present settings; of the run that is at work, those that it has done."""
+    if bridge.running():
+        run = status.states_of_run()
+        return {name for name in names if f"train@{name}" not in run or run[f"train@{name}"].word == "done"}
+    return {name.removeprefix("train@") for name, state in status.states().items() if state.word == "fresh"}
 
 
-def restore(name: str, values: Mapping[str, Any], made: Mapping[str, Any], folder: Path, scale: str) -> None:
+def digest(settings: Mapping[str, Any] | None) -> str:
+    """Of the values and the code of a stage; empty for one that is not there."""
+    if settings is None:
+        return ""
+    used = json.dumps([settings["values"], settings["code"]], sort_keys=True)
+    return hashlib.sha256(used.encode()).hexdigest()[:32]
+
+
+def restore(name: str, values: Mapping[str, Any], record: object, folder: Path, scale: str) -> None:
     """Write the kept curves of a training, and its record, where its stage would. Raises JsaeError if some lack."""
     path = folder / f"{values['cell']['environment']}.parquet"
     curves = read(CURVES, path).filter(**values["cell"]).filter(pl.col("seed").is_in(values["seeds"]))
     if len(curves) != len(values["seeds"]) * values["epochs"]:
         raise JsaeError(f"{path} has {len(curves)} rows of {name}, not {len(values['seeds'])} × {values['epochs']}")
     write(curves, CURVES, layout.curves(scale, name))
-    write_json(dict(made), layout.record(f"train@{name}", scale))
+    write_json(record, layout.record(f"train@{name}", scale))
 
 
 def keep(new: pl.DataFrame, path: Path) -> None:
