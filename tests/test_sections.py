@@ -242,7 +242,7 @@ def test_the_caption_says_where_jsae_is_ahead_and_behind(study):
         "At the end, JSAE's mean is above no embedding (2c); it is below no embedding (2d); elsewhere"
     )
     nowhere = summary.leads(at(study, "preview", verdicts=[claim(low=-1.0, measure="speed")]))
-    assert nowhere == "Over the epochs so far, every 95 % interval of a difference from JSAE's mean holds zero."
+    assert nowhere == "Over the epochs so far, every 95 % interval of a difference from JSAE's mean contains zero."
 
 
 def cause(name: str, verdict: str, **changes: object) -> context.Record:
@@ -268,7 +268,7 @@ def test_the_summary_says_which_causes_the_runs_support(study):
     records = [cause("C1", "supported"), cause("C2", "supported"), cause("C2", "inconclusive")]
     records += [cause("C3", "contradicted"), cause("C4", "not tested")]
     said = summary.explained(dataclasses.replace(study, causes=records))
-    assert said == "**Causes**: 3 were tested. Every prediction came true of C1 (Why C1). None came true of C3."
+    assert said == "**Causes**: 3 were tested. All predictions of C1 (Why C1) came true. No prediction of C3 came true."
     assert summary.explained(study) == "**Causes**: none was tested."
 
 
@@ -316,7 +316,7 @@ def test_an_idle_agent_stands_where_its_step_rewards_put_it(study):
     idle = dynamics["episode_length"] * dynamics["step_reward"]
     ends = {"environment": pl.lit(name), "random_return": idle - 1.0, "optimal_return": idle + 3.0}
     (note,) = environments.idlers(dataclasses.replace(study, final=study.final.with_columns(**ends)))
-    assert "never meets the goal returns" in note["text"]
+    assert "never finds the goal has a return of" in note["text"]
     assert note["text"].endswith("this is 0.250 (Gridworld, discrete state).")
     assert list(environments.idlers(study)) == []
     assert list(environments.pictures(study)) == []
@@ -521,8 +521,8 @@ def test_values_of_prose_are_read_from_the_study(study):
     assert named["headline"] == summary.headline(study.verdicts)
     assert named["found"] == summary.leads(study)
     assert named["plan"] == "0123456789ab"
-    assert named["margins"].startswith("better 0.05 of random → optimal or a return of 25, comparable 0.1 of")
-    assert named["margins"].endswith("faster 0.1 of the epochs")
+    assert named["margins"].startswith("0.05 normalized or a return of 25 (better), 0.1 normalized or")
+    assert named["margins"].endswith("0.1 of the epochs (faster)")
     assert named["scale"] == "paper"
     assert named["share"] == "100 %"
     assert named["reference.slot-machine.optimal"] == "480"

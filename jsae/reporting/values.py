@@ -74,12 +74,12 @@ def _of_search(study: Context) -> dict[str, str]:
     best, own = search.chosen_rows(study.tried), study.parameters["search"]
     trained_with = [cell for cell in study.values["cells"] if cell["found"]]
     readings = ", ".join(dict.fromkeys(cell["reading"] or "the primary one" for cell in trained_with))
-    used = f"{len(trained_with)} of the {len(study.values['cells'])} cells are trained with them."
+    used = f"{len(trained_with)} of the {len(study.values['cells'])} cells are trained with these settings."
     if trained_with:
         used += f" Their readings: {readings}."
     if not any(not cell["reading"] for cell in trained_with):
         return {
-            "same": "Learning rates and the like are the same for all three.",
+            "same": "Learning rates and other hyper-parameters are the same for all three.",
             "ours": "One setting for every cell of the primary reading, the same for each embedding.",
             "effect": "Not measured under the primary reading.",
             "used": used,
@@ -88,10 +88,11 @@ def _of_search(study: Context) -> dict[str, str]:
     varied = ", ".join(SEARCHED[name].lower() for name in names)
     kept = ", ".join(said.lower() for name, said in SEARCHED.items() if name not in names)
     return {
-        "same": "Learning rates and the like are the best that a search over the same grid has found for each.",
+        "same": "Hyper-parameters are the best that a search over the same grid has found for each.",
         "ours": f"{own['settings']} settings a cell, {own['seeds_per_setting']} runs each (seeds {own['seeds']}), of "
-        f"the grids of {varied}; one setting in {own['factor']} is trained to the end. {len(best)} cells: "
-        f"ablations and transfers take what was found for the embedding that they vary. Not searched: {kept}.",
+        f"the grids of {varied}; where settings are compared before the end, one in {own['factor']} goes on. "
+        f"{len(best)} cells were searched. Ablations and transfers take what was found for the embedding that they "
+        f"vary. Not searched: {kept}.",
         "effect": "The section on the search shows what each hyper-parameter does.",
         "used": used,
     }
@@ -120,9 +121,9 @@ def _of_verdicts(study: Context) -> dict[str, object]:
 
 def _margins(book: claims.Claims) -> Iterator[str]:
     """Each margin in words."""
-    units = {"normalized": "{:g} of random → optimal", "return": "a return of {:g}", "epochs": "{:g} of the epochs"}
+    units = {"normalized": "{:g} normalized", "return": "a return of {:g}", "epochs": "{:g} of the epochs"}
     for kind, of in book.margins.items():
-        yield f"{kind} {' or '.join(units[unit].format(margin) for unit, margin in of.items())}"
+        yield f"{' or '.join(units[unit].format(margin) for unit, margin in of.items())} ({kind})"
 
 
 def _of_runs(study: Context) -> dict[str, object]:

@@ -22,8 +22,8 @@ def differences(study: Context) -> Iterator[document.Block]:
                 for cell, seeds in here.group_by(KEYS, maintain_order=True)
             )
             + ".",
-            "**Ablations** and what the paper compares. A dot is a seed; the bar is the {{usual}} interval of "
-            "the mean (Student's t).",
+            "**Ablations** and the embeddings that the paper compares. A dot is a seed; the line is the {{usual}} "
+            "interval of the mean (Student's t).",
         )
     else:
         yield document.note("No ablation has run in this study.")
@@ -32,7 +32,7 @@ def differences(study: Context) -> Iterator[document.Block]:
         yield differences_table(
             study,
             own,
-            "What sets ablations, controls and transfers apart from what they vary: differences with their "
+            "Ablations, controls and transfers minus the embedding that they vary, with "
             f"{study.confidence} intervals (Welch), not adjusted. The paper makes no claim on most of them, so there "
             "is no verdict.",
             "ablations-table",

@@ -60,7 +60,7 @@ def packages(study: Context) -> Iterator[document.Block]:
     )
     yield document.frame(
         "provenance.html",
-        "The page [provenance.html](provenance.html) next to this one tells the commit, the machine and the hours, if "
+        "The page [provenance.html](provenance.html) next to this one has the commit, the machine and the hours, if "
         "this study ran here.",
         "Commit, machine and hours of each stage",
     )

@@ -33,10 +33,10 @@ def tested(study: Context) -> Iterator[document.Block]:
             )
             for claim in claims
         ],
-        f"Every tested comparison. {wording.NORMALIZED} p for, p against: of the one-sided tests that would support "
-        "and that would contradict the claim, adjusted for those judged together. p perm.: of a two-sided permutation "
-        "test, not adjusted; it judges nothing. To settle: seeds a cell that would settle an inconclusive claim with "
-        "a power of {{power}}, and as what, if effect and spreads are what these seeds show.",
+        f"Every tested comparison. {wording.NORMALIZED} p for, p against: p-values of the one-sided tests that would "
+        "support or contradict the claim, adjusted (Holm). p perm.: a two-sided permutation test, not adjusted, for "
+        "comparison only. To settle: seeds a cell that would settle an inconclusive claim with a power of {{power}}, "
+        "and the verdict then, if the observed effect and standard deviations are the true ones.",
         numbers=["Effect", "Margin", "n", "p for", "p against", "p perm.", "To settle"],
         name="comparisons-table",
     )
@@ -56,8 +56,8 @@ def over_environments(study: Context) -> Iterator[document.Block]:
             for row in study.aggregates.rows(named=True)
         )
         + ".",
-        "**Over environments of the paper:** interquartile mean of the normalized return with its {{usual}} interval "
-        "(stratified bootstrap, narrow for so few seeds), and performance profiles. "
+        "**Over the paper's environments:** interquartile mean of the normalized return with its {{usual}} interval "
+        "(stratified bootstrap, too narrow for so few seeds), and performance profiles. "
         + "; ".join(
             f"{looks.agent(str(agent))}: {rows[0, 'environments']} environments, {rows[0, 'seeds']} seeds"
             for (agent,), rows in study.aggregates.group_by("agent", maintain_order=True)
@@ -86,11 +86,11 @@ def final_returns(study: Context) -> Iterator[document.Block]:
             )
             for cell, seeds in study.final.group_by(KEYS, maintain_order=True)
         ],
-        "Mean ± standard deviation over seeds; a reading other than the primary one stands by its environment. Final "
-        "return: mean over the last tenth of the epochs, in the recommender system in the currency of the data set. "
-        "Seeds: the lowest and the highest of them. Normalized: the share of the way from the random to the optimal "
-        "return. Policy steps: gradient steps of the actor an epoch, on average; where an epoch may have several, KL "
-        "early stopping ends them.",
+        "Mean ± standard deviation over seeds; a reading other than the primary one is named after the environment. "
+        "Final return: mean over the last tenth of the epochs, in the recommender system in the currency of the data "
+        "set. Seeds: the lowest and the highest final return. Normalized: the final return, where the random policy is "
+        "zero and the optimal one is one. Policy steps: mean number of the actor's gradient steps in an epoch; KL "
+        "early stopping can end them.",
         numbers=columns,
         name="final-returns-table",
     )

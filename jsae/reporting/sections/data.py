@@ -41,7 +41,7 @@ def _rules(source: str, purchases: Record) -> document.Block:
     return document.table(
         ["Rule", "Rows", "Items", "Users"],
         [tuple(f"{v:,}" if isinstance(v, int) else v for v in rule.values()) for rule in purchases["rules"]],
-        f"Purchases before and after each rule; the file of {source} has {purchases['rows']:,} rows.",
+        f"Purchases before and after each rule of the filter; the file of {source} has {purchases['rows']:,} rows.",
         numbers=["Rows", "Items", "Users"],
     )
 
@@ -51,9 +51,9 @@ def _calibration(calibration: Sequence[Record]) -> document.Block:
     return document.table(
         ["Measure", "Published", "Synthetic", "Ratio"],
         calibration_rows(calibration),
-        "The synthetic log and the published aggregates of the paper's data set (`data/calibration`), counts "
-        "scaled to the size of the log; of what there are many, the range. Which item follows which is not published "
-        "and is assumed.",
+        "The synthetic log and the published aggregates of the paper's data set (`data/calibration`). Counts are "
+        "scaled to the size of the log. Where a row stands for several measures, it has the range of their ratios. "
+        "Which item follows which is not published and is assumed.",
         numbers=["Published", "Synthetic", "Ratio"],
         name="calibration",
     )
@@ -64,7 +64,7 @@ def _successive(source: str, facts: Record) -> document.Block:
     return document.table(
         ["Measure", "Value"],
         [(name, known(value)) for name, value in facts.items()],
-        f"Successive purchases of a user in {source}, before any rule.",
+        f"Successive purchases of a user in {source}, before any rule of the filter.",
         numbers=["Value"],
         name=f"successive-{source}",
     )
@@ -107,7 +107,7 @@ def _perplexity(source: str, model: Record) -> document.Block:
         ],
         f"How well parts of the n-gram model predict {model['held_out_purchases']:,} purchases of "
         f"{model['held_out_users']:,} users of {source} that were left out of the counts; a uniform guess has a "
-        f"perplexity of {model['items']:,}. Never seen: purchases to which the counts alone give no probability.",
+        f"perplexity of {model['items']:,}. Never seen: purchases that have probability zero by the counts alone.",
         numbers=["Perplexity", "Never seen"],
         name=f"perplexity-{source}",
     )

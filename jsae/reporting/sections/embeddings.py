@@ -20,7 +20,7 @@ def pretraining(study: Context) -> Iterator[document.Block]:
     yield document.table(
         ["Environment", "Embedding", *columns, "Better than chance"],
         pretraining_rows(study.pretraining, study.looks),
-        "Pre-training: epochs until the parameters that were kept (all seeds), their held-out loss (mean over seeds), "
+        "Pre-training: the epoch whose parameters were kept (range over seeds), their held-out loss (mean over seeds), "
         "and the loss of an embedding that knows nothing, where it is known.",
         numbers=columns,
         name="pretraining",
@@ -60,8 +60,8 @@ def probes(study: Context) -> Iterator[document.Block]:
     yield document.table(
         ["Embedding", *measures],
         probe_rows(study.probes, study.looks),
-        "Pre-trained embeddings on fresh transitions: mean ± standard deviation over the seeds {{seeds}}; next to "
-        "each environment the unit of its losses.",
+        "Pre-trained embeddings on fresh transitions: mean ± standard deviation over the seeds {{seeds}}. The unit of "
+        "losses is given after each environment.",
         numbers=measures,
         name="probes",
     )
@@ -100,7 +100,7 @@ def maps(study: Context) -> Iterator[document.Block]:
             study.figure(f"figure_maps_{environment}-{agent}"),
             f"Maps of the square, {looks.environment(str(environment))}. {'; '.join(said)}.",
             f"**{looks.environment(str(environment))} ({looks.agent(str(agent))}):** values and visits. Walls "
-            "white, goal and start red; what was never visited is white.",
+            "and bins that were never visited are white, goal and start red.",
         )
     if study.value_maps.is_empty():
         yield document.note("No agent of the gridworlds has been mapped in this study.")

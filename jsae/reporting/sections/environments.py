@@ -58,8 +58,8 @@ def overview(study: Context) -> Iterator[document.Block]:
             )
             for name, environment in study.environments.items()
         ],
-        "Environments of this study. Steps: of an episode. Random and optimal: expected return of an episode under the "
-        "uniform random and the best policy, by search, closed form or dynamic programming, under the primary reading.",
+        "Environments of this study, under the primary reading. Steps: length of an episode. Random and optimal: "
+        "expected return of the uniform random and the best policy, by search, closed form or dynamic programming.",
         numbers=["States", "Actions", "Steps", "Random", "Optimal"],
     )
 
@@ -111,6 +111,6 @@ def idlers(study: Context) -> Iterator[document.Block]:
             found[idle].append(f"{number((idle - random) / (optimal - random))} ({study.looks.environment(name)})")
     for idle, shares in found.items():
         yield document.note(
-            f"In a gridworld, an agent that has learnt not to collide and never meets the goal returns {number(idle)}. "
-            f"Of the way from random to optimal, this is {'; '.join(shares)}."
+            f"In a gridworld, an agent that avoids collisions and never finds the goal has a return of {number(idle)}. "
+            f"Normalized, this is {'; '.join(shares)}."
         )

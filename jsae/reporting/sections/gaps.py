@@ -52,6 +52,6 @@ def deviations(study: Context) -> Iterator[document.Block]:
             (f"{row['topic']} ({row['section']})", row["paper"], row["ours"], row["why"], row["effect"])
             for row in study.deviations
         ],
-        "Where the paper does not say, or where this study does something else.",
+        "Where the paper is silent, or where this study differs from it.",
         prose=["This study", "Effect"],
     )

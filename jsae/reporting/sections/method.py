@@ -14,7 +14,7 @@ def architecture(study: Context) -> Iterator[document.Block]:
         "action through f to the environment, which returns the next state and a reward. Right: phi embeds the "
         "state, g the action, and T predicts the next state from both.",
         "**Figure 1.** Architecture (a) and embedding model (b), after the paper. Tinted boxes are learnt from "
-        "transitions, by supervision.",
+        "transitions, by supervised learning.",
     )
 
 

@@ -30,8 +30,8 @@ def specification(study: Context) -> Iterator[document.Block]:
                 if one["measure"] != "epochs"
             )
             + ".",
-            f"**{titled(study, panel)}:** effects with {study.confidence} intervals under each reading, the largest "
-            f"on top; grey: smaller than the margin. {tally(records)}",
+            f"**{titled(study, panel)}:** effects with {study.confidence} intervals under each reading: the primary "
+            f"one, then the others by size. Grey: smaller than the margin. {tally(records)}",
             name=f"figure-specification-{panel}",
             command=f"make paper PANEL={panel}",
         )
@@ -78,7 +78,7 @@ def causes(study: Context) -> Iterator[document.Block]:
         ["Prediction", "Effect", "n", "p", "Outcome"],
         rows,
         f"Causes and what each predicts. Effect: difference at the end with its {study.confidence} interval, positive "
-        f"as predicted. {wording.NORMALIZED} p: one-sided, not adjusted; of counts by Fisher's exact test.",
+        f"in the predicted direction. {wording.NORMALIZED} p: one-sided, not adjusted; Fisher's exact test for counts.",
         numbers=["Effect", "n", "p"],
         name="causes-table",
         notes=notes,

@@ -27,7 +27,7 @@ def figure_2(study: Context) -> Iterator[document.Block]:
         "over the n seeds of a cell, its band the {{usual}} interval of that mean (Student's t). "
         + (
             f"Thin lines are single seeds, with neither mean nor band: of {wording.listed(split)} some runs succeed "
-            "and some do not, and no run is near their mean. "
+            "and some do not, so no run is near their mean. "
             if split
             else ""
         )
@@ -35,8 +35,8 @@ def figure_2(study: Context) -> Iterator[document.Block]:
         "returns of the best and of the random policy, where they are known. "
         + "{{found}}"
         + (
-            " Where a study at the paper's scale is published, its means stand behind in a light tone, as far as these "
-            "axes go."
+            " If a study at the paper's scale is published, its means are drawn behind in a light tone, as far as "
+            "these axes go."
             if not study.judged
             else ""
         ),
@@ -74,19 +74,19 @@ def how_judged(study: Context) -> Iterator[document.Block]:
         return
     yield document.prose(
         "Each sentence of the paper is judged by two measures of a run. **End** is the mean of its curve over the last "
-        "tenth of the epochs. **Speed** is the mean over all epochs. Where the paper speaks of convergence, a third "
-        "measure is **faster**: epochs until the mean of {{window}} epochs reaches a fixed level that random actions "
-        "do not reach. Returns are normalized: the random policy is zero, the optimal policy is one. Half-Cheetah has "
-        "no known optimum; there returns stay as they are.\n\n"
-        "An effect is the difference of the means of two cells, positive where the paper says so, with its "
+        "tenth of the epochs (final return). **Speed** is the mean over all epochs. Where the paper speaks of "
+        "convergence, a third measure is **faster**: epochs until the mean over {{window}} epochs reaches a fixed "
+        "level that random actions do not reach. Returns are normalized: the random policy is zero, the optimal policy "
+        "is one. Half-Cheetah has no known optimum; there returns stay as they are.\n\n"
+        "An effect is the difference of the means of two cells, positive in the direction of the claim, with its "
         "{{confidence}} interval (Welch).\n\n"
         "- **Supported**: the effect is significantly above zero; for “comparable”, significantly inside ± margin.\n"
         "- **Contradicted**: it is significantly below the margin; for “comparable”, significantly outside ± margin.\n"
         "- **Inconclusive**: neither.\n\n"
         "Margins: {{margins}}. p-values are adjusted (Holm) for the claims of a panel; Figure 2e has two families, the "
-        "claims on JSAE and those on its baselines. Intervals are not adjusted: one that leaves out zero may stand "
+        "claims on JSAE and those on its baselines. Intervals are not adjusted: one that excludes zero may stand "
         "next to “inconclusive”. Measures, margins, tests, seeds and readings were fixed in `report/plan.md` (digest "
-        "`{{plan}}`) before the first run that counts."
+        "`{{plan}}`) before the first confirmatory run."
     )
 
 
@@ -166,7 +166,7 @@ def so_far(study: Context) -> Iterator[document.Block]:
             )
             for claim in pairs
         ],
-        f"Who has learnt more so far: differences of the mean return over training with their {study.confidence} "
+        f"Which embedding is ahead so far: differences of the mean return over training with their {study.confidence} "
         f"intervals (Welch). {wording.NORMALIZED}",
         numbers=["n"],
         name="so-far",

@@ -16,8 +16,7 @@ def outcome(study: Context) -> Iterator[document.Block]:
     """What each hyper-parameter does, and the setting that each cell is trained with."""
     if study.tried.is_empty():
         yield document.note(
-            "**Missing.** No cell of this study has been searched: each uses the values that the parameters below "
-            "state.",
+            "**Missing.** No cell of this study has been searched: each uses the values of the parameters below.",
             "warning",
         )
         return
@@ -28,8 +27,8 @@ def outcome(study: Context) -> Iterator[document.Block]:
         "Score against each hyper-parameter. Best: "
         + "; ".join(f"{', '.join(wording.cell(study.looks, _cell(row)))} {number(row['score'])}" for row in best)
         + ".",
-        "**Sensitivity.** A circle is a setting, open where it was given up early; a line joins the best settings "
-        "with each value.",
+        "**Sensitivity.** A circle is a setting, open if it was stopped early; a line joins the best scores for "
+        "each value.",
     )
     columns = ["Tried", "Minutes", "Epochs", "Score", "Study"]
     yield document.table(
@@ -46,11 +45,11 @@ def outcome(study: Context) -> Iterator[document.Block]:
             )
             for row in best
         ],
-        "The best setting of each searched cell, of those trained longest; {{search.used}} Tried: settings; a "
-        "embedding with a Gaussian policy has a standard deviation to try besides. Minutes: of one worker, "
+        "The best setting of each searched cell, among those trained longest. {{search.used}} Tried: number of "
+        "settings. A softmax policy has no standard deviation, so it has fewer. Minutes: of one worker, "
         f"all settings together; {minutes(study.took)} in all, of which "
-        f"{minutes(study.took.filter(kernels='plain')) or 0} without compiled code. Steps an epoch are one value for "
-        "all embeddings, sizes of embeddings one for all agents. Study: final return of the study's runs "
+        f"{minutes(study.took.filter(kernels='plain')) or 0} without compiled code. Sizes of embeddings are the same "
+        "for all agents of an environment. Study: final return of the study's runs "
         "with that setting, had they ended at that epoch.",
         numbers=columns,
     )

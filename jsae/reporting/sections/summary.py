@@ -30,9 +30,7 @@ def cautions(study: Context) -> Iterator[document.Block]:
         )
 
 
-MEANS = (
-    "Means over seeds, as the share of the way from the random to the optimal policy's return where no unit stands:\n"
-)
+MEANS = "Means over seeds, normalized (random policy zero, optimal policy one) where no unit is given:\n"
 
 
 def found(study: Context) -> Iterator[document.Block]:
@@ -41,7 +39,7 @@ def found(study: Context) -> Iterator[document.Block]:
         yield document.prose("There is no result: no run is long enough to learn anything. There are no verdicts.")
     elif not study.judged:
         yield document.prose(
-            "There are the [curves](#learning-curves) of the first epochs and a table of who has learnt more "
+            "There are the [curves](#learning-curves) of the first epochs and a table of which embedding is ahead "
             "[so far](#so-far). There are no verdicts, no other readings and no tested causes: they need the paper's "
             "scale (`make paper`). {{found}}"
         )
@@ -88,9 +86,9 @@ def leads(study: Context) -> str:
     said = [f"{side} {wording.listed(names)}" for side, names in sides.items() if names]
     return (
         f"{when}, JSAE's mean is {'; it is '.join(said)}; elsewhere the {study.confidence} interval of the difference "
-        "holds zero."
+        "contains zero."
         if said
-        else (f"{when}, every {study.confidence} interval of a difference from JSAE's mean holds zero.")
+        else (f"{when}, every {study.confidence} interval of a difference from JSAE's mean contains zero.")
     )
 
 
@@ -134,7 +132,7 @@ def theory_line(verdicts: Sequence[Record]) -> str:
     fails = [one["aspect"] for one in facts if one["verdict"] == "contradicted"]
     if not facts:
         return ""
-    not_so = f" Not so: {'; '.join(fails)}." if fails else ""
+    not_so = f" These fail: {'; '.join(fails)}." if fails else ""
     holding = f"{len(facts) - len(fails)} of {len(facts)} statements hold"
     return f"**Theory**: {holding} on every problem that was tried.{not_so}"
 
@@ -150,12 +148,12 @@ def explained(study: Context) -> str:
     if not tested:
         return "**Causes**: none was tested."
     said = (
-        f"Every prediction came true of {wording.listed(true)}."
+        f"All predictions of {wording.listed(true)} came true."
         if true
         else "No cause had all its predictions come true."
     )
     return f"**Causes**: {len(tested)} were tested. {said}" + (
-        f" None came true of {wording.listed(false)}." if false else ""
+        f" No prediction of {wording.listed(false)} came true." if false else ""
     )
 
 
@@ -168,10 +166,10 @@ def no_verdicts(study: Context) -> Iterator[document.Block]:
 def limits(study: Context) -> Iterator[document.Block]:
     """What a sceptical reader should keep in mind."""
     said = [
-        "Seeds are few. A wide interval leaves room for a real difference. The supplement says how many seeds would "
-        "settle a claim.",
-        "RA, and every agent, is our own code, written from descriptions. The authors' may differ.",
-        "Hyper-parameters come from a search of ours over the paper's grid: {{search.ours}}"
+        "Seeds are few. A wide interval may hide a real difference. The supplement says how many seeds would settle a "
+        "claim.",
+        "RA and the agents are our own code, written from descriptions. The authors' code may differ.",
+        "Hyper-parameters come from our search over the paper's grid: {{search.ours}}"
         if study.values["scale"] == "paper"
         else "Hyper-parameters are those of params.yaml and of search/best.",
         "One reading changes one thing. Readings may interact, and no run shows how.",
@@ -180,12 +178,12 @@ def limits(study: Context) -> Iterator[document.Block]:
     if shop and shop["dynamics"]["bonus"]:
         said.append(
             "Figure 2e: our recommender adds {{environments.recommender.dynamics.bonus}} to the probability of the "
-            "recommended item. The paper's text does not mention this; the public re-implementation does it. Without "
-            "it no agent leaves the random policy. The reading no-bonus follows the text."
+            "recommended item. The paper's text does not mention this; the public re-implementation does it. In "
+            "exploratory runs without it, no agent left the random policy. The reading no-bonus follows the text."
         )
         said.append(
             "Purchases are those of the data set {{environments.recommender.purchases}}; the paper's are those of "
-            "kechinov. Returns cannot be compared with the paper's in money."
+            "kechinov. Prices differ, so returns cannot be compared with the paper's."
         )
     if study.missing:
         said.append("{{missing_cells}} cells have no run, or not with all seeds.")

@@ -33,8 +33,8 @@ def checks(study: Context) -> Iterator[document.Block]:
             )
             for row in ranges(study.checks, papers).rows(named=True)
         ],
-        "Every check of what the paper has: the range of what was measured over problems or seeds. Ablations and "
-        "transfers, which count above as well, are in theory.json. n: problems, or seeds × states.",
+        "Every check, with the embeddings that the paper compares: the range of the quantity over problems or seeds. "
+        "Ablations and transfers count for the verdicts too; theory.json has them. n: problems, or seeds × states.",
         numbers=["Smallest", "Largest", "n"],
         name="theory-checks",
     )
