@@ -59,8 +59,8 @@ rates: {a: 1.0e-8, b: 2.50, c: three}
 lists: {deep: [1, 2.0, x]}
 """
 WORK = '''
-"""Writes digests of what it reads. Files steer it: "hold" stops all but settings until it is gone, "seconds" makes
-it slow, "broken" names the output that fails, "jumps" makes its clock jump."""
+"""Writes digests of what it reads. Files steer it: "hold" stops the output that it names until it is gone, or all but
+settings, "seconds" makes it slow, "broken" names the output that fails, "jumps" makes its clock jump."""
 
 import hashlib, os, pathlib, sys, time
 
@@ -70,13 +70,13 @@ with open("ran", "a") as ran:
     ran.write(out + "\\n")
 files = sorted(p for p in pathlib.Path(read).rglob("*") if p.is_file()) or [pathlib.Path(read)]
 length = int(pathlib.Path("params.yaml").read_text().split("length: ")[1].split()[0])
-slow = pathlib.Path("seconds")
+slow, hold = pathlib.Path("seconds"), pathlib.Path("hold")
 with open(out, "w") as stream:
     for path in files:
         text = hashlib.sha256(b"" if path.suffix == ".py" else path.read_bytes()).hexdigest()
         stream.write(f"{path} {text[:length]}\\n")
         stream.flush()
-        while pathlib.Path("hold").exists() and out != "settings/work":
+        while out != "settings/work" and hold.exists() and hold.read_text() in ("", out):
             time.sleep(0.02)
         time.sleep(float(slow.read_text()) if slow.exists() else 0)
     stream.write(" ".join(more))

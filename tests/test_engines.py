@@ -157,6 +157,24 @@ def test_a_run_prints_a_line_for_each_stage_that_ends(toy: Study) -> None:
     assert len(lines) < 25, lines
 
 
+@pytest.mark.parametrize("killed", [False, True])
+def test_what_a_run_has_finished_survives_another_choice_of_what_runs(toy: Study, killed: bool) -> None:
+    """The list of stages changes under a run, or after one was killed, and changes back: nothing runs twice."""
+    toy.write("hold", "collected/c")
+    first = toy.start(*SNAKEMAKE)
+    wait_for(toy.root / ".snakemake/jsae/fingerprints/train@b.json")
+    toy.edit("params.yaml", "names: [a, b, c]", "names: [a]")
+    if killed:
+        first.kill_group()
+    (toy.root / "hold").unlink()
+    first.wait()
+    assert "finished stages are of another scale or panel" in first.text() + toy.snakemake()
+    toy.edit("params.yaml", "names: [a]", "names: [a, b, c]")
+    toy.snakemake()
+    assert toy.ran().count("trained/b") == 1
+    assert "up to date" in toy.run("dvc", "status")
+
+
 def test_two_runs_in_one_folder_and_an_edit_during_a_run(toy: Study) -> None:
     toy.write("hold", "")
     first = toy.start(*SNAKEMAKE)

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import random
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from ruamel.yaml import YAML
 from jsae.io import checkpoint
 from tests import killed_training
 from tests.forking import Forking, Program
-from tests.made_studies import ENVIRONMENT, EVERY, SNAKEMAKE, Study, wait_for
+from tests.made_studies import ENVIRONMENT, EVERY, ROOT, SNAKEMAKE, Study, wait_for
 from workflow import bridge, starter
 
 DVC = ("dvc", "repro")
@@ -147,6 +148,20 @@ def test_random_kills_of_a_training_change_no_bit(
         one, other = (checkpoint.load(killed_training.saved(tmp_path / name, seed))[0] for name in ("calm", "killed"))
         assert one.keys() == other.keys()
         assert all(torch.equal(one[key].nan_to_num(nan=-7.5), other[key].nan_to_num(nan=-7.5)) for key in one)
+
+
+def test_a_stage_whose_engine_has_just_died_does_not_start(tmp_path: Path) -> None:
+    """Killed between its fork and its start, an engine left a training that wrote over what the next run made."""
+    script = "import os, subprocess, sys, functools; from workflow.bridge import end_with\n" + (
+        "parent = os.getpid()\n"
+        "if os.fork(): os._exit(0)\n"  # the engine dies
+        "while os.getppid() == parent: pass\n"
+        "try: end_with(parent)\n"
+        "finally: open(sys.argv[1], 'w').close()"
+    )
+    subprocess.run([sys.executable, "-c", script, str(tmp_path / "ran on")], cwd=ROOT, check=True)
+    time.sleep(1.0)
+    assert not (tmp_path / "ran on").exists()
 
 
 def test_a_worker_writes_nothing_after_its_main_process_has_died(trainings: Forking, tmp_path: Path) -> None:

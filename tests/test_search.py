@@ -167,6 +167,21 @@ def test_agents_share_the_sizes_of_an_embedding() -> None:
     assert found.agents == {Cell("world", agent, "ra"): {"hidden_sizes": [64, 32]} for agent in ("vpg", "ppo")}
 
 
+def test_a_size_with_which_an_agent_diverged_is_not_chosen() -> None:
+    rows = [("vpg", 8, 9.0), ("vpg", 16, 2.0), ("sac", 8, None), ("sac", 16, 1.0)]
+    table = outcome(
+        *({"embedding": "ra", "agent": a, "action_embedding_size": n, "score": score} for a, n, score in rows)
+    )
+    assert search.choose(table).embeddings == {("world", "ra"): {"action_embedding_size": 16}}
+    nowhere = table.with_columns(
+        pl.when(agent="vpg", action_embedding_size=16).then(None).otherwise("score").alias("score")
+    )
+    with pytest.raises(
+        JsaeError, match=r"world-sac-ra, world-vpg-ra must share .*action_embedding_size, and with no value did all"
+    ):
+        search.choose(nowhere)
+
+
 def test_a_cell_without_a_setting_that_came_through_is_an_error() -> None:
     with pytest.raises(JsaeError, match="no setting of world-vpg-ra came to the end"):
         search.choose(outcome({"embedding": "ra", "score": None}))

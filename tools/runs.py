@@ -16,6 +16,7 @@ from jsae.config import hyper_parameters, layout, plan, schema
 from jsae.config.errors import JsaeError
 from jsae.config.yaml import read_yaml
 from jsae.io.files import write_atomically
+from workflow import bridge
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -34,6 +35,8 @@ def main(arguments: Sequence[str]) -> None:
     scale = given.scale or chosen_scale(layout.RUNS)
     wanted = wanted_text(scale, given.panel)
     if not layout.RUNS.is_file() or layout.RUNS.read_bytes() != wanted.encode():
+        if bridge.running():
+            raise JsaeError("a run is at work in this folder: wait for it, or stop it, before you choose what runs")
         with write_atomically(layout.RUNS) as temporary:
             temporary.write_text(wanted, encoding="utf-8")
         print(f"{layout.RUNS}: scale {scale}" + (f", panel {given.panel}" if given.panel else ""))

@@ -310,7 +310,10 @@ def _in_run_cache(stage: Any) -> bool:
 
 
 def _record(repo: Any) -> None:
-    """Put the stages whose fingerprints are still true into the cache and into dvc.lock; remove all fingerprints."""
+    """Put the stages whose fingerprints are still true into the cache and into dvc.lock; remove their fingerprints.
+
+    Those of stages that dvc.yaml does not list now, because another scale or panel was chosen, wait until it does.
+    """
     done = {}
     for stage in repo.index.stages:
         name = stage.name
@@ -324,8 +327,11 @@ def _record(repo: Any) -> None:
         else:
             say(f"not recorded: {name} (what it reads has changed since, or its outputs are gone)")
     _lock(repo, done)
-    shutil.rmtree(FINGERPRINTS, ignore_errors=True)
-    FINGERPRINTS.mkdir(parents=True)
+    for stage in repo.index.stages:
+        Path(fingerprint(stage.name)).unlink(missing_ok=True)
+    FINGERPRINTS.mkdir(parents=True, exist_ok=True)
+    if waiting := sum(path.is_file() for path in FINGERPRINTS.iterdir()):
+        say(f"{waiting} finished stages are of another scale or panel: they are recorded when it is chosen again")
     if done:
         say(f"recorded: {len(done)} stages")
 
@@ -427,9 +433,19 @@ def read_plan() -> Plan:
     return plan
 
 
-def run(stage: str) -> int:
-    """Run a stage of the plan as `dvc repro` would; returns the exit status. What it prints goes to its log."""
+def end_with(parent: int) -> None:
+    """End with the process that started this one, even if it has ended already; 0: it is not known."""
     end_with_parent()
+    if parent and os.getppid() != parent:
+        os._exit(1)
+
+
+def run(stage: str, parent: int = 0) -> int:
+    """Run a stage of the plan as `dvc repro` would; returns the exit status. What it prints goes to its log.
+
+    parent: the process that starts it; 0: it is not known.
+    """
+    end_with(parent)
     _use_this_python()
     start = time.monotonic()
     Path(log(stage)).parent.mkdir(exist_ok=True)
@@ -484,7 +500,12 @@ def _command(stage: str, command: str, stream: TextIO) -> None:
     if status is None:
         words[0] = sys.executable if words[0] == "python" else words[0]
         process = subprocess.Popen(
-            words, env=environment, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT
+            words,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            preexec_fn=functools.partial(end_with, os.getpid()),
         )
         while status is None:
             with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C reaches the stage too: wait for its end
@@ -582,4 +603,4 @@ def _ignore_patterns() -> list[tuple[re.Pattern[str], bool, bool]]:
 
 
 if __name__ == "__main__":
-    sys.exit(run(sys.argv[1]))
+    sys.exit(run(sys.argv[1], int(sys.argv[2])))

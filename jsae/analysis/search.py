@@ -213,16 +213,22 @@ def _grouped(rows: list[Values], keys: Sequence[str]) -> list[list[Values]]:
 
 
 def _with_best_shared(rows: list[Values], names: Sequence[str]) -> list[Values]:
-    """The rows with that value of `names` whose best scores have the highest mean over the cells."""
+    """The rows with that value of `names` whose best scores have the highest mean over the cells.
 
-    def worth(value: tuple[Any, ...]) -> float:
-        scores: dict[Cell, float] = {}
-        for row in rows:
-            if tuple(row[name] for name in names) == value:
-                scores[_cell(row)] = max(row["score"], scores.get(_cell(row), -math.inf))
-        return sum(scores.values()) / len(scores)
-
-    chosen = max(dict.fromkeys(tuple(row[name] for name in names) for row in rows), key=worth)
+    Raises JsaeError if every value is one with which some cell never came to the end.
+    """
+    scores: dict[tuple[Any, ...], dict[Cell, float]] = {}
+    for row in rows:
+        of_value = scores.setdefault(tuple(row[name] for name in names), {})
+        of_value[_cell(row)] = max(row["score"], of_value.get(_cell(row), -math.inf))
+    cells = {_cell(row) for row in rows}
+    worth = {value: sum(best.values()) for value, best in scores.items() if best.keys() == cells}
+    if not worth:
+        raise JsaeError(
+            f"search: {', '.join(sorted(map(str, cells)))} must share {' and '.join(names)}, and with no value did all "
+            "of them come to the end: look at their scores in results/search"
+        )
+    chosen = max(worth, key=lambda value: worth[value])
     return [row for row in rows if tuple(row[name] for name in names) == chosen]
 
 
