@@ -38,7 +38,8 @@ def main(declared: Declared) -> None:
         raise JsaeError(f"no run of the {scale} study exists yet: `dvc repro` makes them")
     curves = tables.compact(pl.concat(frames))
     cells = CELLS.frame({name: [cell[name] for cell in values["cells"]] for name in CELLS.columns})
-    final = tables.final(curves, reference_returns(declared, cells))
+    book = claims.load(declared.input("claims"))
+    final = tables.final(curves, reference_returns(declared, cells), book.success)
     aggregates, profiles = tables.aggregates(final, cells)
     for frame, table in (
         (cells, CELLS),
@@ -51,15 +52,16 @@ def main(declared: Declared) -> None:
     write_json(missing, outputs["tables"] / "missing.json")
     with write_atomically(outputs["summary"]) as temporary:
         tables.summary(final).write_csv(temporary)
-    book = claims.load(declared.input("claims"))
-    write_json(verdicts.judge(book, curves, final, read_json(declared.input("theory"))["facts"]), outputs["claims"])
+    lacking = {Cell(*(str(run[name]) for name in KEYS)) for run in missing}
+    facts = read_json(declared.input("theory"))["facts"]
+    write_json(verdicts.judge(book, curves, final, facts, lacking), outputs["claims"])
     keys = [Cell(*words) for words in cells.select(KEYS).iter_rows()]
     ran = {Cell(*words) for words in final.select(KEYS).unique().iter_rows()}
     worlds = {cell: world for cell, world in zip(keys, cells["world"], strict=True) if cell in ran}
     instead = [claims.under(book, reading, worlds) for reading in dict.fromkeys(c.reading for c in keys) if reading]
-    compared = [record for one in instead for record in verdicts.judge(one, curves, final, {})]
+    compared = [record for one in instead for record in verdicts.judge(one, curves, final, {}, lacking)]
     write_json(compared, outputs["tables"] / "readings.json")
-    write_json(verdicts.tested_causes(book, final), outputs["tables"] / "causes.json")
+    write_json(verdicts.tested_causes(book, final, lacking), outputs["tables"] / "causes.json")
     pairs = [
         (cell, Cell(cell.environment, cell.agent, other, cell.reading))
         for cell, other in zip(keys, cells["compared_with"], strict=True)

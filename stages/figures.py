@@ -62,11 +62,11 @@ def drawn(declared: Declared) -> Iterator[tuple[str, Figure]]:
     if panels:
         rows = plots.plots_of_figure_2(looks, book)
         behind = published_curves(declared.optional("published"))
-        yield "figure_2", plots.learning_curves(rows, curves, final, looks, book.success, missing, stamp, behind)
+        yield "figure_2", plots.learning_curves(rows, curves, final, looks, missing, stamp, behind)
     for reading in looks.readings:
         if any(cell in ran for cell in looks.cells_under(reading)):
             rows = plots.plots_of_reading(looks, reading)
-            drawing = plots.learning_curves(rows, curves, final, looks, book.success, missing, stamp)
+            drawing = plots.learning_curves(rows, curves, final, looks, missing, stamp)
             yield f"figure_reading_{reading}", drawing
     yield "figure_1", drawings.figure_1(stamp)
     yield "figure_3", drawings.figure_3(stamp)

@@ -8,6 +8,7 @@ besides  provenance.html, the page of what this machine did before this stage, w
 The pages hold no time, no path and no fact about this machine: the same inputs give the same bytes.
 """
 
+import itertools
 import json
 import shutil
 import tempfile
@@ -66,8 +67,8 @@ def main(declared: Declared) -> None:
     write_provenance(declared, study, stages)
 
 
-def trained_with(given: Mapping[str, Any]) -> dict[Cell, list[tuple[str, str, str]]]:
-    """What each cell is trained with: rows (name, value, where it comes from).
+def trained_with(given: Mapping[str, Any]) -> dict[Cell, pages.TrainedWith]:
+    """What each cell is trained with.
 
     given: the values of the settings file.
     """
@@ -75,8 +76,9 @@ def trained_with(given: Mapping[str, Any]) -> dict[Cell, list[tuple[str, str, st
     for entry in given["cells"]:
         cell = Cell(entry["environment"], entry["agent"], entry["embedding"], entry["reading"])
         changes = given["parameters"]["readings"][cell.reading] if cell.reading else {"agents": {}, "environment": {}}
-        changed = {**changes["environment"], **changes["agents"].get(cell.agent, {})}
-        found[cell] = [
+        of_agents = (changes["agents"].get(name, {}) for name in ("common", agent_of(cell, given)))
+        changed = [*changes["environment"], *itertools.chain.from_iterable(of_agents)]
+        rows = [
             (
                 name,
                 str(value),
@@ -85,12 +87,18 @@ def trained_with(given: Mapping[str, Any]) -> dict[Cell, list[tuple[str, str, st
             )
             for name, value in entry["hyper_parameters"].items()
         ]  # fmt: skip
+        found[cell] = pages.TrainedWith(agent_of(cell, given), rows)
     return found
 
 
+def agent_of(cell: Cell, given: Mapping[str, Any]) -> str:
+    """The agent that trains a cell: its own, or the one that its reading puts in its place."""
+    variants = given["parameters"]["readings"][cell.reading]["variants"] if cell.reading else {}
+    return str(variants.get(cell.agent, cell.agent))
+
+
 def print_paper(content: Mapping[str, Any], template: Path) -> bytes:
-    """A part of the printed paper as PDF. Its fonts are those that typst brings along, so it is the same on every "
-    "machine."""
+    """A part of the printed paper as PDF. Fonts are those that typst brings along: it is the same on every machine."""
     with tempfile.TemporaryDirectory() as folder:
         shutil.copy(template, folder)
         for node in content["nodes"]:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+import scipy.stats as st
 
 from jsae.analysis import claims, tables, verdicts
 from jsae.analysis.schema import CELLS
@@ -56,11 +57,11 @@ def book_of(*several: claims.Claim, margin: float = 0.05, window: int = 1, **mor
     return claims.Claims(margins=margins, level=0.025, power=0.8, window=window, **known)
 
 
-def judged(claim, first, second, reference=None, theory=None, **more):
+def judged(claim, first, second, reference=None, theory=None, lacking=(), **more):
     curves = pl.concat([first, second])
     book = book_of(*(claim if isinstance(claim, list) else [claim]), **more)
-    final = tables.final(curves, known() if reference is None else reference)
-    records = verdicts.judge(book, curves, final, theory or {})
+    final = tables.final(curves, known() if reference is None else reference, book.success)
+    records = verdicts.judge(book, curves, final, theory or {}, lacking)
     return records if isinstance(claim, list) else records[0]
 
 
@@ -101,6 +102,45 @@ def test_seeds_that_would_settle_a_claim_of_many_are_more_and_say_what_they_woul
     among = judged([one("better", name=str(i)) for i in range(10)], first, second)[0]
     assert alone["settles_as"] == among["settles_as"] == "contradicted"
     assert among["seeds_needed"] > 1.4 * alone["seeds_needed"]
+
+
+def test_seeds_that_would_show_equality_must_pass_both_bounds():
+    """With no difference, each of the two tests must pass with 0.9 for both to pass with 0.8."""
+    record = judged(one("comparable"), curves_of(FIRST, 0.5 + 10 * SPREAD), curves_of(SECOND, 0.5 + 10 * SPREAD))
+    assert (record["verdict"], record["settles_as"]) == ("inconclusive", "supported")
+    reach = st.norm.ppf(0.975) + st.norm.ppf(0.9)
+    assert record["seeds_needed"] == pytest.approx(2 * (reach * SPREAD.std(ddof=1) * 10 / 0.05) ** 2, rel=0.02)
+
+
+def test_a_cell_that_lacks_seeds_is_not_judged_and_counts_in_its_family():
+    first, second = curves_of(FIRST, 0.6 + 4 * SPREAD), curves_of(SECOND, 0.5 + 4 * SPREAD)
+    other = one("better", name="d").model_copy(update={"first": ("w", "vpg", "jsae"), "second": ("w", "vpg", "ra")})
+    whole = judged([one("better")], first, second)[0]
+    beside, absent = judged([one("better"), other], first, second)
+    assert absent["reason"] == "w-vpg-jsae has no run"
+    assert beside["p"] == pytest.approx(2 * whole["p"])  # one of two, though the other cannot be tested
+    lacking = judged(one("better"), first, second, lacking=[SECOND])
+    assert (lacking["verdict"], lacking["reason"]) == ("not tested", f"some seeds of {SECOND} have not run")
+    assert lacking["n"] is None
+
+
+def test_a_run_that_reaches_the_level_in_its_last_epoch_has_reached_it():
+    late, never = curves_of(FIRST, [1.0, 1.0], reach=10), curves_of(SECOND, [1.0, 0.0], reach=9)
+    record = judged(one("faster", "epochs", level=0.5), late, never)
+    assert record["never"] == [0, 1]
+    assert record["means"] == [-10.0, -9.5] or record["means"] == [10.0, 9.5]
+
+
+def test_success_lies_the_same_share_of_the_way_where_a_reading_changes_returns():
+    """Primary: success above 0.5 of 0 to 1. Under the reading returns go from 10 to 30: above 20."""
+    rich = Cell(FIRST.environment, FIRST.agent, FIRST.embedding, "rich")
+    curves = pl.concat([curves_of(FIRST, [0.4, 0.6]), curves_of(rich, [19.0, 21.0]), curves_of(SECOND, [0.5, 0.6])])
+    reference = {**known(), rich: ReferenceReturns(10.0, 30.0)}
+    found = tables.final(curves, reference, {FIRST.environment: 0.5})
+    assert found["success"].to_list() == [False, True, False, True, False, True]
+    assert tables.final(curves, reference)["success"].null_count() == 6
+    unknown = tables.final(curves, reference | {rich: ReferenceReturns(10.0, None)}, {FIRST.environment: 0.5})
+    assert unknown.filter(reading="rich")["success"].null_count() == 2
 
 
 def test_a_claim_is_judged_at_the_end_and_over_training():
@@ -240,6 +280,13 @@ def test_under_a_reading_a_cell_that_it_does_not_train_is_the_primary_one_of_the
     assert claims.under(book, "other", WORLDS).claims == []
 
 
+def test_a_claim_can_be_one_of_the_primary_reading_only():
+    (first, second) = (claim.model_copy(update={"under_readings": claim is AGAINST[0]}) for claim in AGAINST)
+    assert [claim.id for claim in claims.under(book_of(first, second), "deep", WORLDS).claims] == ["c-none-deep"]
+    whole = claims.load(ROOT / "report" / "claims.yaml")
+    assert {claim.figure for claim in whole.claims if not claim.under_readings} == {"2f"}
+
+
 def test_runs_under_a_reading_are_other_runs():
     reading, second = (Cell(*list(vars(cell).values())[:3], "four-steps") for cell in (FIRST, SECOND))
     ends = {FIRST: [0.5, 0.6], SECOND: [0.1, 0.2], reading: [0.9, 0.8], second: [0.2, 0.3]}
@@ -260,7 +307,8 @@ def caused(kind: str, *ends: list[float]) -> dict:
     prediction = claims.Prediction(aspect="a", kind=kind, cells=words)
     book = book_of(one("better"), success={"slot-machine": 0.5},
                    causes=[claims.Cause(id="C1", cause="x", predictions=[prediction])])  # fmt: skip
-    (record,) = verdicts.tested_causes(book, tables.final(curves, dict.fromkeys(cells, ReferenceReturns(0.0, 1.0))))
+    final = tables.final(curves, dict.fromkeys(cells, ReferenceReturns(0.0, 1.0)), book.success)
+    (record,) = verdicts.tested_causes(book, final, [])
     return record
 
 
@@ -288,7 +336,7 @@ def test_fewer_misses_by_fishers_exact_test():
 
 def test_a_cause_whose_cells_have_not_run_is_not_tested():
     book = claims.load(ROOT / "report" / "claims.yaml")
-    records = verdicts.tested_causes(book, tables.final(curves_of(FIRST, [1.0, 2.0]), {}))
+    records = verdicts.tested_causes(book, tables.final(curves_of(FIRST, [1.0, 2.0]), {}), [])
     assert {record["verdict"] for record in records} == {"not tested"}
     assert all("has no run" in record["reason"] for record in records)
     assert [record["id"] for record in records] == [cause.id for cause in book.causes for _ in cause.predictions]
@@ -318,6 +366,7 @@ def test_the_papers_claims_can_be_read_and_cover_every_panel():
         ("  measures: [end, speed]\n", "", "claim 2a-none-None needs measures"),
         ("  level: 0.25\n", "", "claim 2e-vpg-none-faster needs a level"),
         ("kind: smaller", "kind: fewer", "cells: the kind fewer compares 2"),
+        ("  gridworld-discrete: 0.0\n", "", "success.gridworld-discrete is missing: cause C4 needs it"),
         ("claims:\n", "claims: [\n", "cannot be read"),
         (
             "first: [gridworld-continuous, vpg, jsae]",

@@ -64,9 +64,9 @@ def cells_in(curves: pl.DataFrame) -> list[Cell]:
     return [Cell(*words) for words in curves.select(KEYS).unique(maintain_order=True).iter_rows()]
 
 
-def ends(curves: pl.DataFrame) -> pl.DataFrame:
+def ends(curves: pl.DataFrame, success=None) -> pl.DataFrame:
     """The table `final`, with the reference returns of the slot machine."""
-    return tables.final(curves, dict.fromkeys(cells_in(curves), ReferenceReturns(13.3, 480.0)))
+    return tables.final(curves, dict.fromkeys(cells_in(curves), ReferenceReturns(13.3, 480.0)), success)
 
 
 BOOK = claims.load(Path(__file__).parent.parent / "report" / "claims.yaml")
@@ -77,7 +77,7 @@ def drawn(curves: pl.DataFrame, missing=(), stamp: str = "", success=None, behin
     cells = [*cells_in(curves), *missing]
     places = dict.fromkeys((cell.environment, cell.agent) for cell in cells)
     row = [plots.Plot([c for c in cells if (c.environment, c.agent) == place], f"{place}") for place in places]
-    return plots.learning_curves([row], curves, ends(curves), LOOKS, success or {}, missing, stamp, behind)
+    return plots.learning_curves([row], curves, ends(curves, success), LOOKS, missing, stamp, behind)
 
 
 def words(figure) -> str:
@@ -94,7 +94,7 @@ def test_figure_2_has_every_panel_once_and_a_row_for_the_agents_of_2e():
     assert {cell.embedding for cell in rows[0][1].cells} == {"none", "ra", "jsae"}
     assert {cell.embedding for cell in rows[1][1].cells} == {"jsae", "jsae_transfer"}
     curves = pl.concat([made_runs.run(cell, (0, 1), 12, 200) for row in rows for plot in row for cell in plot.cells])
-    figure = plots.learning_curves(rows, curves.unique(maintain_order=True), ends(curves), looks, {})
+    figure = plots.learning_curves(rows, curves.unique(maintain_order=True), ends(curves), looks)
     legends = [axes.get_legend() for axes in figure.axes if axes.get_legend()]
     assert len(legends) + len(figure.legends) == 1, "one legend, in the free place"
     assert len([axes for axes in figure.axes if axes.axison]) == 8

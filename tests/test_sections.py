@@ -83,7 +83,9 @@ def study(given, looks, tmp_path) -> context.Context:
         book=context.claims.load(ROOT / "report" / "claims.yaml"),
         plan="0123456789ab",
         curves=curves,
-        final=pl.concat([names, pl.DataFrame(ends | returns)], how="horizontal"),
+        final=pl.concat(
+            [names, pl.DataFrame(ends | returns | {"success": [True, True, False, False]})], how="horizontal"
+        ),
         aggregates=nothing,
         missing=[],
         verdicts=[claim(), fact(verdict="not tested", effect=None)],
@@ -201,10 +203,12 @@ def test_the_headline_says_on_what_the_runs_agree():
     records = [claim(), claim(**other), claim(measure="speed"), claim(measure="speed", verdict="inconclusive", **other)]
     records += [claim(figure="2d", verdict="contradicted"), claim(figure="2d", measure="speed", verdict="not tested")]
     records.append(claim(figure="2e", first=[*NONE, ""], verdict="contradicted"))  # not on JSAE
+    records += [claim(figure="2a"), claim(figure="2a", verdict="not tested")]
     said = summary.headline([*records, fact()])
     assert said == (
         "Of the paper's claims on JSAE, these runs support those on the end in Figure 2c; they contradict those on the "
-        "end in Figure 2d; they are divided on those on the speed in Figure 2c."
+        "end in Figure 2d; they leave open those on the end in Figure 2a; they are divided on those on the speed in "
+        "Figure 2c."
     )
     assert summary.headline([claim(verdict="not tested")]) == "No claim was tested."
 
@@ -247,7 +251,7 @@ def test_the_caption_says_where_jsae_is_ahead_and_behind(study):
 
 def cause(name: str, verdict: str, **changes: object) -> context.Record:
     """A tested prediction."""
-    return claim(verdict=verdict, id=name, cause=f"Why {name}.", aspect="it rises", **changes)
+    return claim(verdict=verdict, id=name, cause=f"Why {name}.", aspect="it rises", **{"needs": "all", **changes})
 
 
 def test_causes_are_headings_of_their_predictions(study):
@@ -268,7 +272,10 @@ def test_the_summary_says_which_causes_the_runs_support(study):
     records = [cause("C1", "supported"), cause("C2", "supported"), cause("C2", "inconclusive")]
     records += [cause("C3", "contradicted"), cause("C4", "not tested")]
     said = summary.explained(dataclasses.replace(study, causes=records))
-    assert said == "**Causes**: 3 were tested. All predictions of C1 (Why C1) came true. No prediction of C3 came true."
+    assert said == "**Causes**: 3 were tested. The runs support C1 (Why C1). No prediction of C3 came true."
+    any_of_two = [cause("C5", "supported", needs="any"), cause("C5", "contradicted", needs="any")]
+    said = summary.explained(dataclasses.replace(study, causes=any_of_two))
+    assert said == "**Causes**: 1 was tested. The runs support C5 (Why C5)."
     assert summary.explained(study) == "**Causes**: none was tested."
 
 
@@ -329,7 +336,9 @@ def test_figure_2_says_in_words_what_it_shows_and_which_cells_are_divided(study)
     assert "Thin lines" not in figure["caption"], "every run of JSAE succeeds, none without embedding"
     assert figure["command"] == "make paper"
     returns = pl.when(pl.col("seed") == 0).then(0.0).otherwise(pl.col("final_return"))
-    (figure,) = results.figure_2(dataclasses.replace(study, final=study.final.with_columns(final_return=returns)))
+    (figure,) = results.figure_2(
+        dataclasses.replace(study, final=study.final.with_columns(final_return=returns, success=returns > 60))
+    )
     assert "of JSAE (Slot machine) some runs succeed" in figure["caption"]
     (preview,) = results.figure_2(at(study, "preview"))
     assert "light tone" in preview["caption"]

@@ -137,18 +137,27 @@ def test_holm_never_lowers_a_p_value_and_keeps_their_order(p):
 
 def test_seeds_needed_has_the_textbook_value():
     """A difference of one standard deviation at two-sided 5 % and power 80 % takes 17 a group (Cohen, 1988)."""
-    assert statistics.seeds_needed(1.0, (1.0, 1.0)) == 17
-    assert statistics.seeds_needed(0.5, (1.0, 1.0)) == 64
-    assert statistics.seeds_needed(0.0, (1.0, 1.0)) is None
-    assert statistics.seeds_needed(1e-6, (1.0, 1.0)) is None
+    assert statistics.seeds_needed([1.0], (1.0, 1.0)) == 17
+    assert statistics.seeds_needed([0.5], (1.0, 1.0)) == 64
+    assert statistics.seeds_needed([0.0], (1.0, 1.0)) is None
+    assert statistics.seeds_needed([1e-6], (1.0, 1.0)) is None
 
 
 def test_seeds_needed_give_the_promised_power():
-    n = statistics.seeds_needed(1.5, (2.0, 1.0))
+    n = statistics.seeds_needed([1.5], (2.0, 1.0))
     rng = np.random.default_rng(11)
     x, y = rng.normal(1.5, 2.0, (4_000, n)), rng.normal(0.0, 1.0, (4_000, n))
     shown = np.mean([statistics.welch(a, b).p_above(0) <= 0.025 for a, b in zip(x, y, strict=True)])
     assert 0.78 < shown < 0.86
+
+
+@pytest.mark.parametrize("effect", [0.0, 0.1, 0.25])
+def test_seeds_needed_give_the_promised_power_to_show_equality(effect):
+    n = statistics.seeds_needed([0.5 - effect, 0.5 + effect], (0.6, 0.4))
+    rng = np.random.default_rng(12)
+    x, y = rng.normal(effect, 0.6, (4_000, n)), rng.normal(0.0, 0.4, (4_000, n))
+    shown = np.mean([statistics.welch(a, b).p_within(0.5) <= 0.025 for a, b in zip(x, y, strict=True)])
+    assert 0.77 < shown < 0.87
 
 
 @pytest.mark.parametrize(
@@ -162,7 +171,7 @@ def test_seeds_needed_give_the_promised_power():
             np.reshape(bad, (-1, 1)), lambda z: z.mean(axis=(1, 2)), np.random.default_rng(0), 10
         ),
         lambda bad: statistics.holm(bad),
-        lambda bad: statistics.seeds_needed(1.0, tuple(bad[:2])),
+        lambda bad: statistics.seeds_needed([1.0], tuple(bad[:2])),
     ],
 )
 @pytest.mark.parametrize("bad", [[1.0, math.nan, 2.0], [math.inf, 1.0, 2.0]])

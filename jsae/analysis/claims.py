@@ -42,6 +42,8 @@ class Claim(_Strict):
     level: float | None = Field(default=None, gt=0, lt=1)
     first: CellNames | None = None
     second: CellNames | None = None
+    under_readings: bool = True
+    """Whether it is judged under other readings too."""
     reading: str = ""
     """The reading that sets this comparison apart from the paper's."""
 
@@ -74,6 +76,8 @@ class Cause(_Strict):
 
     id: str
     cause: str
+    needs: Literal["all", "any"] = "all"
+    """How many of its predictions come true if it is the cause."""
     predictions: list[Prediction] = Field(min_length=1)
 
 
@@ -134,6 +138,13 @@ def load(path: Path) -> Claims:
             raise JsaeError(f"{path}: claim {claim.id} needs a level")
         if (claim.unit or "") not in claims.margins.get(claim.kind, {}):
             raise JsaeError(f"{path}: margins.{claim.kind}.{claim.unit} is missing: claim {claim.id} needs it")
+    for cause in claims.causes:
+        for prediction in cause.predictions:
+            environment = prediction.cells[0][0]
+            if prediction.kind == "fewer" and environment not in claims.success:
+                raise JsaeError(f"{path}: success.{environment} is missing: cause {cause.id} needs it")
+            if prediction.kind != "fewer" and prediction.unit not in claims.margins.get("better", {}):
+                raise JsaeError(f"{path}: margins.better.{prediction.unit} is missing: cause {cause.id} needs it")
     return claims
 
 
@@ -145,7 +156,7 @@ def under(claims: Claims, reading: str, worlds: Mapping[Cell, str]) -> Claims:
     """
     found = []
     for claim in claims.claims:
-        if claim.kind == "fact":
+        if claim.kind == "fact" or not claim.under_readings:
             continue
         ours = [Cell(cell.environment, cell.agent, cell.embedding, reading) for cell in claim.cells]
         cells = [cell if cell in worlds else cell.primary for cell in ours]

@@ -21,8 +21,10 @@ FINAL = Table(
         "random_return": Column(pl.Float64, "return", "of the uniform random policy; NaN: not known"),
         "optimal_return": Column(pl.Float64, "return", "of the best policy; NaN: not known"),
         "normalized_return": Column(pl.Float64, "share", "final_return between random (0) and optimal (1)"),
+        "success": Column(pl.Boolean, "", "whether the run succeeds, where claims.yaml says from which return on"),
     },
     finite=("final_return", "mean_over_training"),
+    optional=("success",),
 )
 CELLS = Table(
     "cells",

@@ -219,20 +219,31 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def seeds_needed(
-    distance: float, deviations: tuple[float, float], level: float = 0.025, power: float = 0.8, most: int = 100_000
+    distances: Sequence[float],
+    deviations: tuple[float, float],
+    level: float = 0.025,
+    power: float = 0.8,
+    most: int = 100_000,
 ) -> int | None:
     """Seeds a cell that would show a difference with probability `power`, if it and the spreads are as observed.
 
-    distance: how far the true difference lies from the bound that it must pass (0, or a margin). deviations: standard
-    deviations of the two cells. level: of the one-sided test. Returns None where more than `most` are needed, as for a
-    distance of 0. From n ≥ (t(level) + t(1 − power))² (s₁² + s₂²) / distance², solved for n with its own freedom.
+    A test passes with probability T(d √n / s − t(level)), T Student's distribution with 2 n − 2 degrees of freedom and
+    s² = s₁² + s₂²; several must all pass, so what they fail adds up.
+
+    Args:
+        distances: how far inside each bound that it must pass (0, a margin) the true difference lies.
+        deviations: standard deviations of the two cells.
+        level: of each one-sided test.
+        most: None is returned where more seeds are needed, as for a distance of 0 or below.
     """
-    variance = float(np.square(scores(deviations)).sum())
+    spread = float(np.square(scores(deviations)).sum()) ** 0.5
 
     def enough(n: int) -> bool:
-        reach = float(stdtrit(2 * n - 2, 1 - level)) + float(stdtrit(2 * n - 2, power))
-        return n * distance**2 >= reach**2 * variance
+        if min(distances) <= 0 or spread == 0:
+            return min(distances) > 0
+        shifts = np.array(distances) * n**0.5 / spread - float(stdtrit(2 * n - 2, 1 - level))
+        return bool(1 - (1 - stdtr(2 * n - 2, shifts)).sum() >= power)
 
-    if distance == 0 or not enough(most):
+    if not enough(most):
         return None
     return bisect.bisect_left(range(2, most + 1), True, key=enough) + 2

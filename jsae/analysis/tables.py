@@ -82,8 +82,17 @@ def read_reference_returns(path: Path) -> ReferenceReturns:
     return ReferenceReturns(*(None if value is None else float(value) for value in values))
 
 
-def final(curves: pl.DataFrame, reference: Mapping[Cell, ReferenceReturns]) -> pl.DataFrame:
-    """The table `final`: one row per run, in the order of `curves`. reference: of each cell's environment."""
+def final(
+    curves: pl.DataFrame, reference: Mapping[Cell, ReferenceReturns], success: Mapping[str, float] | None = None
+) -> pl.DataFrame:
+    """The table `final`: one row per run, in the order of `curves`.
+
+    Args:
+        curves: of every run.
+        reference: returns of each cell's environment.
+        success: by environment, the return above which a run succeeds under the primary reading. Under a reading that
+            changes returns, it lies the same share of the way from random to optimal.
+    """
     tail = (pl.col("epoch").max() // FINAL_SHARE).clip(lower_bound=1)
     runs = curves.group_by([*KEYS, "seed"], maintain_order=True).agg(
         pl.col("mean_return").filter(pl.col("epoch") > pl.col("epoch").max() - tail).mean().alias("final_return"),
@@ -96,7 +105,22 @@ def final(curves: pl.DataFrame, reference: Mapping[Cell, ReferenceReturns]) -> p
         runs = runs.with_columns(pl.Series(f"{end}_return", numbers, dtype=pl.Float64))
     way = pl.col("optimal_return") - pl.col("random_return")
     normalized = ((pl.col("final_return") - pl.col("random_return")) / way).alias("normalized_return")
-    return runs.with_columns(normalized).select(list(FINAL.columns))
+    threshold = [_threshold(Cell(*words), reference, success or {}) for words in runs.select(KEYS).iter_rows()]
+    succeeds = (pl.col("final_return") > pl.Series(threshold, dtype=pl.Float64)).alias("success")
+    return runs.with_columns(normalized, succeeds).select(list(FINAL.columns))
+
+
+def _threshold(cell: Cell, reference: Mapping[Cell, ReferenceReturns], success: Mapping[str, float]) -> float | None:
+    """The return above which a run of this cell succeeds; None if there is none."""
+    above = success.get(cell.environment)
+    primary = next((one for c, one in reference.items() if c.environment == cell.environment and not c.reading), None)
+    here = reference.get(cell)
+    if above is None or primary is None or here is None or here == primary:
+        return above
+    if None in (primary.random, primary.optimal, here.random, here.optimal):
+        return None
+    share = (above - primary.random) / (primary.optimal - primary.random)  # type: ignore[operator]
+    return here.random + share * (here.optimal - here.random)  # type: ignore[operator]
 
 
 THRESHOLDS = np.linspace(-0.25, 1.0, 126)

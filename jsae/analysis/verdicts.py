@@ -1,7 +1,7 @@
 """What the runs say about each claim: effect, interval, tests, verdict (report/plan.md, sections 4 and 5)."""
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,11 @@ Record = dict[str, Any]
 
 
 def judge(
-    claims: Claims, curves: pl.DataFrame, final: pl.DataFrame, theory: Mapping[str, Mapping[str, Any]]
+    claims: Claims,
+    curves: pl.DataFrame,
+    final: pl.DataFrame,
+    theory: Mapping[str, Mapping[str, Any]],
+    lacking: Collection[Cell] = (),
 ) -> list[Record]:
     """One record a claim, in their order; `_record` has its fields.
 
@@ -26,6 +30,7 @@ def judge(
     Args:
         curves, final: the tables of the study.
         theory: facts by claim id, {"holds": bool, "measure", "value", "n"}.
+        lacking: cells of which some seeds have not run; what compares them is not tested.
     """
     records = [_record(claim) for claim in claims.claims]
     families: dict[str, list[tuple[Record, statistics.Difference]]] = defaultdict(list)
@@ -34,7 +39,7 @@ def judge(
             _judge_fact(record, theory.get(claim.id))
             continue
         try:
-            samples = _samples(claim, claims, curves, final)
+            samples, never = _samples(claim, claims, curves, final, lacking)
         except _NotTested as reason:
             record["reason"] = str(reason)
             continue
@@ -47,13 +52,13 @@ def judge(
             "means": [float(sample.mean()) for sample in samples],
             "deviations": [float(sample.std(ddof=1)) for sample in samples],
             "p_permutation": statistics.permutation_p(*samples),
-            "success": _successes(claims, [final.filter(_is(cell)) for cell in claim.cells]),
+            "success": _successes([final.filter(_is(cell)) for cell in claim.cells]),
+            "never": never,
         }
-        if claim.kind == "faster":
-            record["never"] = [int((sample >= budget).sum()) for sample in samples]
         families[claim.family].append((record, difference))
-    for family in families.values():
-        _decide(family, claims)
+    sizes = Counter(claim.family for claim in claims.claims)
+    for name, family in families.items():
+        _decide(family, sizes[name], claims)
     return records
 
 
@@ -96,27 +101,32 @@ def _judge_fact(record: Record, fact: Mapping[str, Any] | None) -> None:
 
 
 def _samples(
-    claim: Claim, claims: Claims, curves: pl.DataFrame, final: pl.DataFrame
-) -> tuple[statistics.Scores, statistics.Scores]:
-    """The two cells' values of the measure, one a seed. Raises _NotTested."""
-    runs = [_runs(final, cell) for cell in claim.cells]
+    claim: Claim, claims: Claims, curves: pl.DataFrame, final: pl.DataFrame, lacking: Collection[Cell]
+) -> tuple[tuple[statistics.Scores, statistics.Scores], list[int] | None]:
+    """The two cells' values of the measure, one a seed; of `faster`, how many runs never reach the level.
+
+    Raises _NotTested.
+    """
+    runs = [_runs(final, cell, lacking) for cell in claim.cells]
     if claim.unit != "return" and not all(found["normalized_return"].is_finite().all() for found in runs):
         raise _NotTested(f"the optimal or the random return of {claim.cells[0].environment} is not known")
     if claim.measure in ("end", "speed"):
         first, second = (_values(found, claim.measure, claim.unit or "normalized") for found in runs)
-        return first, second
+        return (first, second), None
     random, optimal = (runs[1][name].to_list()[0] for name in ("random_return", "optimal_return"))
     level, budget = random + (claim.level or 0.0) * (optimal - random), _budget(curves, claim)
-    first, second = (
-        np.minimum(epochs_to_reach(curves.filter(_is(cell)), level, claims.window), budget) for cell in claim.cells
-    )
-    if all((sample == budget).all() for sample in (first, second)):
+    reached = [epochs_to_reach(curves.filter(_is(cell)), level, claims.window) for cell in claim.cells]
+    never = [int((epochs > budget).sum()) for epochs in reached]
+    if never == [len(epochs) for epochs in reached]:
         raise _NotTested(f"no run of either cell reaches the level {level:.3g}")
-    return first, second
+    first, second = (np.minimum(epochs, budget) for epochs in reached)
+    return (first, second), never
 
 
-def _runs(final: pl.DataFrame, cell: Cell) -> pl.DataFrame:
+def _runs(final: pl.DataFrame, cell: Cell, lacking: Collection[Cell]) -> pl.DataFrame:
     runs = final.filter(_is(cell)).sort("seed")
+    if cell in lacking and len(runs):
+        raise _NotTested(f"some seeds of {cell} have not run")
     if len(runs) < 2:
         raise _NotTested(f"{cell} has {'one seed only' if len(runs) else 'no run'}")
     return runs
@@ -158,21 +168,20 @@ def _interval(difference: statistics.Difference, claims: Claims) -> dict[str, fl
     return {"effect": interval.estimate, "low": interval.low, "high": interval.high}
 
 
-def _successes(claims: Claims, runs: Sequence[pl.DataFrame]) -> list[dict[str, float]] | None:
-    """Of each cell: runs that end above the return of success, runs, and the exact 95 % interval of their share."""
+def _successes(runs: Sequence[pl.DataFrame]) -> list[dict[str, float]] | None:
+    """Of each cell: runs that succeed, runs, and the exact 95 % interval of their share; None where none can."""
     found = []
     for cell in runs:
-        above = claims.success.get(cell["environment"].to_list()[0])
-        if above is None:
+        if cell["success"].null_count():
             return None
-        count = int((cell["final_return"].to_numpy() > above).sum())
+        count = int(cell["success"].sum())
         interval = statistics.exact_share(count, len(cell))
         found.append({"runs": count, "of": len(cell), "low": interval.low, "high": interval.high})
     return found
 
 
-def _decide(family: Sequence[tuple[Record, statistics.Difference]], claims: Claims) -> None:
-    """Give the records of one family their verdicts, adjusted for how many they are."""
+def _decide(family: Sequence[tuple[Record, statistics.Difference]], size: int, claims: Claims) -> None:
+    """Give the records of one family their verdicts, adjusted for its size: a claim that is not tested counts too."""
     for_claim, against = [], []
     for record, difference in family:
         margin = record["margin"]
@@ -182,8 +191,9 @@ def _decide(family: Sequence[tuple[Record, statistics.Difference]], claims: Clai
         else:
             for_claim.append(difference.p_above(0))
             against.append(difference.p_below(margin))
-    adjusted = zip(family, statistics.holm(for_claim), statistics.holm(against), strict=True)
-    level = claims.level / len(family)  # the strictest that Holm asks of one of them
+    others = [1.0] * (size - len(family))
+    adjusted = zip(family, statistics.holm(for_claim + others), statistics.holm(against + others), strict=False)
+    level = claims.level / size  # the strictest that Holm asks of one of them
     for (record, _), supports, contradicts in adjusted:
         record |= {"p": supports, "p_against": contradicts}
         if supports <= claims.level:
@@ -198,10 +208,13 @@ def _decide(family: Sequence[tuple[Record, statistics.Difference]], claims: Clai
 def _settling(record: Record, level: float, power: float) -> Record:
     """Seeds a cell that would settle an inconclusive claim, and as what: whichever takes fewer."""
     effect, margin = record["effect"], record["margin"]
-    if record["kind"] == "comparable":
-        distances = {"supported" if abs(effect) < margin else "contradicted": abs(margin - abs(effect))}
+    distances: dict[str, tuple[float, ...]]
+    if record["kind"] != "comparable":
+        distances = {"supported": (effect,), "contradicted": (margin - effect,)}
+    elif abs(effect) < margin:  # both bounds must be passed
+        distances = {"supported": (margin - effect, margin + effect)}
     else:
-        distances = {"supported": max(effect, 0.0), "contradicted": max(margin - effect, 0.0)}
+        distances = {"contradicted": (abs(effect) - margin,)}
     spread = (record["deviations"][0], record["deviations"][1])
     needed = {turned: statistics.seeds_needed(d, spread, level, power) for turned, d in distances.items()}
     found = {turned: seeds for turned, seeds in needed.items() if seeds is not None}
@@ -230,25 +243,32 @@ def beside(final: pl.DataFrame, pairs: Sequence[tuple[Cell, Cell]], level: float
     return records
 
 
-def tested_causes(claims: Claims, final: pl.DataFrame) -> list[Record]:
+def tested_causes(claims: Claims, final: pl.DataFrame, lacking: Collection[Cell]) -> list[Record]:
     """One record a prediction of a cause (report/plan.md, section 8), each tested at `level`, unadjusted.
 
     | field | what |
     |---|---|
-    | id, cause, aspect, kind, cells | of claims.yaml |
+    | id, cause, needs, aspect, kind, cells | of claims.yaml |
     | effect, low, high | difference at the end, or of shares of runs that fail; no interval of these |
     | n | seeds of each cell |
     | p | one-sided |
     | verdict | supported, contradicted (significantly below the margin), inconclusive, not tested |
     """
-    return [_tested(claims, final, cause, prediction) for cause in claims.causes for prediction in cause.predictions]
+    return [
+        _tested(claims, final, lacking, cause, prediction)
+        for cause in claims.causes
+        for prediction in cause.predictions
+    ]
 
 
-def _tested(claims: Claims, final: pl.DataFrame, cause: Cause, prediction: Prediction) -> Record:
+def _tested(
+    claims: Claims, final: pl.DataFrame, lacking: Collection[Cell], cause: Cause, prediction: Prediction
+) -> Record:
     cells = [Cell(*words) for words in prediction.cells]
     record: Record = {
         "id": cause.id,
         "cause": cause.cause,
+        "needs": cause.needs,
         "aspect": prediction.aspect,
         "kind": prediction.kind,
         "unit": "share" if prediction.kind == "fewer" else prediction.unit,
@@ -258,23 +278,21 @@ def _tested(claims: Claims, final: pl.DataFrame, cause: Cause, prediction: Predi
         "reason": "",
     }
     try:
-        runs = [_runs(final, cell) for cell in cells]
+        runs = [_runs(final, cell, lacking) for cell in cells]
     except _NotTested as reason:
         return record | {"reason": str(reason)}
     record["n"] = [len(cell) for cell in runs]
     if prediction.kind == "fewer":
-        above = claims.success[cells[0].environment]
-        missed = [int((cell["final_return"].to_numpy() <= above).sum()) for cell in runs]
+        missed = [int((~cell["success"]).sum()) for cell in runs]
         shares = [count / len(cell) for count, cell in zip(missed, runs, strict=True)]
         p = statistics.fewer_p(missed, record["n"])
         record |= {"effect": shares[1] - shares[0], "p": p}
         return record | {"verdict": "supported" if p <= claims.level else "inconclusive"}
     values = [_values(cell, "end", prediction.unit) for cell in runs]
     difference = statistics.welch(*values[:2])
-    margin = claims.margins["better"][prediction.unit]
     if prediction.kind == "smaller":  # (c − d) − (a − b)
-        difference, margin = statistics.welch(*values[2:]).minus(difference), 0.0
-    supports, contradicts = difference.p_above(0), difference.p_below(margin)
+        difference = statistics.welch(*values[2:]).minus(difference)
+    supports, contradicts = difference.p_above(0), difference.p_below(claims.margins["better"][prediction.unit])
     record |= {**_interval(difference, claims), "p": supports, "p_against": contradicts}
     for verdict, p in (("supported", supports), ("contradicted", contradicts)):
         if p <= claims.level:

@@ -5,7 +5,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import nbformat
 import polars as pl
@@ -108,12 +108,19 @@ def to_print(notebook: Notebook, stamp: str = "") -> tuple[dict[str, Any], dict[
     )
 
 
+class TrainedWith(NamedTuple):
+    """The agent that trains a cell (a reading may replace it), and rows (name, value, where it comes from)."""
+
+    agent: str
+    rows: list[tuple[str, str, str]]
+
+
 def runs_html(
     looks: Looks,
     curves: pl.DataFrame,
     final: pl.DataFrame,
     stages: Mapping[str, Cell],
-    settings: Mapping[Cell, Sequence[tuple[str, str, str]]],
+    settings: Mapping[Cell, TrainedWith],
     parameters: Sequence[Sequence[str]],
     browser: Path,
     style: Path,
@@ -123,7 +130,7 @@ def runs_html(
 
     Args:
         stages: the cell of each stage `train`, by name.
-        settings: rows (name, value, where it comes from) of what each cell is trained with.
+        settings: what each cell is trained with.
         parameters: rows (name, value, meaning, source).
         browser, style: report/runs.html and report/style.css.
     """
@@ -141,8 +148,9 @@ def runs_html(
                 "optimal": _known(runs[0]["optimal_return"]) if runs else None,
                 "epochs": points["epoch"].unique().sort().to_list(),
                 "commands": [f"dvc repro train@{name}" for name, trained in stages.items() if trained == cell],
-                "settings": settings[cell],
-                "prefixes": [f"environments.{cell.environment}.", f"agents.{cell.agent}.", "embeddings."]
+                "settings": settings[cell].rows,
+                "prefixes": [f"environments.{cell.environment}.", f"agents.{settings[cell].agent}.", "agents.common."]
+                + ["embeddings."]
                 + [f"readings.{cell.reading}."] * bool(cell.reading),
                 "runs": [
                     {

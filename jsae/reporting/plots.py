@@ -112,7 +112,6 @@ def learning_curves(
     curves: pl.DataFrame,
     final: pl.DataFrame,
     looks: Looks,
-    success: Mapping[str, float],
     missing: Sequence[Cell] = (),
     stamp: str = "",
     behind: pl.DataFrame | None = None,
@@ -126,7 +125,6 @@ def learning_curves(
 
     Args:
         curves, final: the tables of the study.
-        success: the return above which a run succeeds, by environment.
         missing: cells without a run; their plot says so.
         stamp: printed across each plot.
         behind: curves of another study, drawn light behind these, as far as these go.
@@ -140,7 +138,7 @@ def learning_curves(
         grid = figure.subplots(len(rows), columns, squeeze=False)
         for line, row in zip(grid, rows, strict=True):
             for axes, plot in zip(line, row, strict=False):
-                _curves_of(axes, plot, _runs_of(curves, plot.cells), _runs_of(final, plot.cells), looks, success)
+                _curves_of(axes, plot, _runs_of(curves, plot.cells), _runs_of(final, plot.cells), looks)
                 if behind is not None:
                     _light(axes, _runs_of(behind, plot.cells), looks)
                 _reference_returns(axes, _runs_of(final, plot.cells))
@@ -170,9 +168,7 @@ def _runs_of(table: pl.DataFrame, cells: Sequence[Cell]) -> pl.DataFrame:
     return table.join(keys, on=KEYS, how="semi", maintain_order="left")
 
 
-def _curves_of(
-    axes: Axes, plot: Plot, rows: pl.DataFrame, ends: pl.DataFrame, looks: Looks, success: Mapping[str, float]
-) -> None:
+def _curves_of(axes: Axes, plot: Plot, rows: pl.DataFrame, ends: pl.DataFrame, looks: Looks) -> None:
     """Draw every embedding's curve: the mean with its interval, or the seeds."""
     for embedding in looks.in_order(rows["embedding"].unique()):
         points = blocks(rows.filter(pl.col("embedding") == embedding)).pivot(
@@ -180,7 +176,7 @@ def _curves_of(
         )
         epochs, returns = points["epoch"].to_numpy(), points.drop("epoch").to_numpy()
         look, n = looks.style(embedding), returns.shape[1]
-        if n == 1 or divided(ends.filter(pl.col("embedding") == embedding), success):
+        if n == 1 or divided(ends.filter(pl.col("embedding") == embedding)):
             axes.plot(epochs, returns, **look, linewidth=0.7, alpha=0.8)
             continue
         mean = returns.mean(axis=1)
@@ -200,14 +196,9 @@ def _curves_of(
     axes.set_xlim(left=0)
 
 
-def divided(ends: pl.DataFrame, success: Mapping[str, float]) -> bool:
+def divided(ends: pl.DataFrame) -> bool:
     """Whether some runs of a cell succeed and some do not. ends: its rows of the table `final`."""
-    above = [
-        row["final_return"] > success[row["environment"]]
-        for row in ends.rows(named=True)
-        if row["environment"] in success
-    ]
-    return any(above) and not all(above)
+    return ends["success"].drop_nulls().n_unique() > 1
 
 
 def _light(axes: Axes, rows: pl.DataFrame, looks: Looks) -> None:

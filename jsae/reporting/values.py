@@ -89,10 +89,11 @@ def _of_search(study: Context) -> dict[str, str]:
     kept = ", ".join(said.lower() for name, said in SEARCHED.items() if name not in names)
     return {
         "same": "Hyper-parameters are the best that a search over the same grid has found for each.",
-        "ours": f"{own['settings']} settings a cell, {own['seeds_per_setting']} runs each (seeds {own['seeds']}), of "
-        f"the grids of {varied}; where settings are compared before the end, one in {own['factor']} goes on. "
-        f"{len(best)} cells were searched. Ablations and transfers take what was found for the embedding that they "
-        f"vary. Not searched: {kept}.",
+        "ours": f"{own['settings'] * own['seeds_per_setting']} runs a cell: {own['settings']} settings with "
+        f"{own['seeds_per_setting']} seeds each, or fewer with more seeds where a hyper-parameter does not apply "
+        f"(seeds {own['seeds']}), of the grids of {varied}; where settings are compared before the end, one in "
+        f"{own['factor']} goes on. {len(best)} cells were searched. Ablations and transfers take what was found for "
+        f"the embedding that they vary. Not searched: {kept}.",
         "effect": "The section on the search shows what each hyper-parameter does.",
         "used": used,
     }
@@ -137,7 +138,7 @@ def _of_runs(study: Context) -> dict[str, object]:
         "cells": study.final.select(KEYS).n_unique(),
         "expected_cells": len(study.looks.cells),
         "seeds": wording.spans(study.final["seed"].unique().sort().to_list()),
-        "missing_cells": len(study.missing),
+        "missing_cells": len({tuple(run[name] for name in KEYS) for run in study.missing}),
         "share": " to ".join(dict.fromkeys(f"{number(100 * share, 2)} %" for share in (min(shares), max(shares)))),
         "searching_seeds": study.parameters["search"]["seeds"],
         "samples": pretraining(study, {name: one for name, one in study.environments.items() if name in panels}),

@@ -52,6 +52,6 @@ def deviations(study: Context) -> Iterator[document.Block]:
             (f"{row['topic']} ({row['section']})", row["paper"], row["ours"], row["why"], row["effect"])
             for row in study.deviations
         ],
-        "Where the paper is silent, or where this study differs from it.",
+        "Where the paper is silent, or where this study differs from it or from its own plan.",
         prose=["This study", "Effect"],
     )

@@ -50,7 +50,7 @@ def divided(study: Context, cells: Sequence[Cell]) -> list[str]:
     found = []
     for words, runs in study.final.group_by(KEYS, maintain_order=True):
         cell = Cell(*map(str, words))
-        if cell in cells and plots.divided(runs, study.book.success):
+        if cell in cells and plots.divided(runs):
             environment, _, embedding = wording.cell(study.looks, vars(cell).values())
             found.append(f"{embedding} ({environment})")
     return found

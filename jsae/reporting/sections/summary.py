@@ -59,8 +59,12 @@ def headline(verdicts: Sequence[Record]) -> str:
         panels: dict[str, list[str]] = {group: [] for group in groups}
         compared = [one for one in verdicts if one["measure"] == measure and one["first"][2].startswith("jsae")]
         for panel in dict.fromkeys(one["figure"] for one in compared):
-            kinds = {one["verdict"] for one in compared if one["figure"] == panel and one["verdict"] in words}
-            if kinds:
+            kinds = {one["verdict"] for one in compared if one["figure"] == panel}
+            if kinds == {"not tested"}:
+                continue
+            if "not tested" in kinds:
+                panels["leave open"].append(panel)
+            else:
                 panels[words[kinds.pop()] if len(kinds) == 1 else "divide"].append(panel)
         for group, names in panels.items():
             if names:
@@ -139,20 +143,22 @@ def theory_line(verdicts: Sequence[Record]) -> str:
 
 def explained(study: Context) -> str:
     """Which causes the runs support."""
-    of: dict[str, list[str]] = {}
+    of: dict[str, list[Record]] = {}
     for record in study.causes:
-        of.setdefault(f"{record['id']} ({record['cause'].rstrip('.')})", []).append(record["verdict"])
-    tested = {name: verdicts for name, verdicts in of.items() if set(verdicts) != {"not tested"}}
-    true = [name for name, verdicts in tested.items() if set(verdicts) == {"supported"}]
-    false = [name.split(" ")[0] for name, verdicts in tested.items() if "supported" not in verdicts]
+        of.setdefault(record["id"], []).append(record)
+    true, false, tested = [], [], 0
+    for name, records in of.items():
+        verdicts = [record["verdict"] for record in records]
+        tested += set(verdicts) != {"not tested"}
+        came_true = [verdict == "supported" for verdict in verdicts]
+        if (all if records[0]["needs"] == "all" else any)(came_true):
+            true.append(f"{name} ({records[0]['cause'].rstrip('.')})")
+        elif not any(came_true) and set(verdicts) != {"not tested"}:
+            false.append(name)
     if not tested:
         return "**Causes**: none was tested."
-    said = (
-        f"All predictions of {wording.listed(true)} came true."
-        if true
-        else "No cause had all its predictions come true."
-    )
-    return f"**Causes**: {len(tested)} were tested. {said}" + (
+    said = f"The runs support {wording.listed(true)}." if true else "The runs support none."
+    return f"**Causes**: {tested} {'was' if tested == 1 else 'were'} tested. {said}" + (
         f" No prediction of {wording.listed(false)} came true." if false else ""
     )
 
