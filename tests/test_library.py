@@ -536,6 +536,12 @@ def test_a_file_that_is_none_gets_one_error(tmp_path: Path, reels: jsae.StateAct
         jsae.load(path)
 
 
+def test_numbers_of_numpy_are_saved_as_those_of_python(tmp_path: Path) -> None:
+    for whole in (int, np.int64):
+        jsae.fit(log(), state_size=whole(4), action_size=whole(2), seed=whole(3), **SMALL).save(tmp_path / str(whole))
+    assert (tmp_path / str(int)).read_bytes() == (tmp_path / str(np.int64)).read_bytes()
+
+
 def test_the_same_embedding_gives_the_same_bytes(tmp_path: Path, reels: jsae.StateActionEmbedding) -> None:
     reels.save(tmp_path / "a")
     jsae.load(str(tmp_path / "a")).save(tmp_path / "b")
@@ -615,6 +621,25 @@ def test_learning_on_lowers_the_loss_and_moves_f() -> None:
     assert loss == learning.losses[-1]
     assert embedding.loss(state, action, following) < loss < before
     assert embedding.to_action(embedding.action_vectors).tolist() == list(range(9))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"learning_rate": -0.01}, r"learning_rate = -0\.01: give a number of 1e-12 to 1"),
+        ({"learning_rate": math.nan}, r"learning_rate = nan: give a number of 1e-12 to 1"),
+        ({"weight_decay": -1.0}, r"weight_decay = -1\.0: give a number of 0 to 1"),
+        ({"seed": -1}, r"seed = -1: give a whole number of 0 to 9\.22337e\+18"),
+        ({"every": math.nan}, r"every = nan: give a whole number at least 1"),
+        ({"epochs": 1.5}, r"epochs = 1\.5: give a whole number at least 1"),
+        ({"batch_size": 0}, r"batch_size = 0: give a whole number at least 1"),
+    ],
+)
+def test_learning_on_has_the_limits_of_fit(
+    reels: jsae.StateActionEmbedding, arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(jsae.JsaeError, match=message):
+        jsae.ContinualLearning(reels, **arguments)
 
 
 def test_a_callback_learns_from_every_so_many_transitions(reels: jsae.StateActionEmbedding) -> None:

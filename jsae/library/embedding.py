@@ -322,7 +322,7 @@ class StateActionEmbedding:
             "chance_loss": self.chance_loss.hex(),
             "unit": self.unit,
         }
-        checkpoint.save(Path(path), tensors, {"format": FORMAT, "embedding": json.dumps(facts)})
+        checkpoint.save(Path(path), tensors, {"format": FORMAT, "embedding": json.dumps(facts, default=int)})
 
 
 def _short(space: Space) -> str:

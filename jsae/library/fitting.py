@@ -18,6 +18,7 @@ from jsae.embeddings.learner import Learner
 from jsae.experience.trajectories import Transitions
 from jsae.library import compiling, logs
 from jsae.library.embedding import StateActionEmbedding, encoded, loss_table, new_model
+from jsae.library.limits import check_numbers
 from jsae.library.logs import Log
 from jsae.library.spaces import Actions, Space, States
 from jsae.library.threads import one_thread
@@ -85,22 +86,9 @@ def fit(
     Raises JsaeError, which names the argument: for spaces that cannot be embedded, fewer transitions than actions,
     NaN or infinities, values outside a space, wrong shapes, a number outside its limits, a loss that diverges.
     """
-    _check_numbers(
-        samples=(samples, 1, math.inf),
-        state_size=(state_size, 1, 4096),
-        action_size=(action_size, 1, 4096),
-        seed=(seed, 0, 2**63 - 1),
-        epochs=(epochs, 1, math.inf),
-        batch_size=(batch_size, 1, math.inf),
-        window=(window, 1, math.inf),
-    )
-    _check_numbers(
-        whole=False,
-        learning_rate=(learning_rate, 1e-12, 1),
-        weight_decay=(weight_decay, 0, 1),
-        validation_share=(validation_share, 0.01, 0.9),
-        minimum_improvement=(minimum_improvement, 0, 0.5),
-    )
+    check_numbers(samples=samples, state_size=state_size, action_size=action_size, seed=seed)
+    check_numbers(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, weight_decay=weight_decay)
+    check_numbers(validation_share=validation_share, window=window, minimum_improvement=minimum_improvement)
     compiling.prepare()
     env, log = _opened(source)
     try:
@@ -159,15 +147,6 @@ def fit(
         _actions=actions,
         model=made,
     )
-
-
-def _check_numbers(whole: bool = True, **limits: tuple[float, float, float]) -> None:
-    """Raise JsaeError for the first argument that is no number, or outside its limits: value, least, most."""
-    for name, (value, least, most) in limits.items():
-        kinds = (int, np.integer) if whole else (int, float, np.integer, np.floating)
-        if isinstance(value, bool) or not isinstance(value, kinds) or not least <= value <= most:
-            span = f"at least {least:g}" if most in (math.inf, 2**63 - 1) else f"of {least:g} to {most:g}"
-            raise JsaeError(f"{name} = {value!r}: give a {'whole ' if whole else ''}number {span}")
 
 
 def _opened(source: Any) -> tuple[gymnasium.Env[Any, Any] | None, Log | None]:
