@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 import torch
 from gymnasium import spaces
+from gymnasium.envs.registration import EnvSpec
 from numpy.typing import ArrayLike
 
 import jsae
@@ -318,13 +319,33 @@ def test_arguments_that_cannot_be_used(arguments: dict[str, Any], message: str) 
         (Counter(), "give a function that makes it"),
         (lambda: 3, "the function gives 3, not a gymnasium.Env"),
         (3, "environment = 3: give an id"),
+        ("no_such_module:X-v0", "environment = 'no_such_module:X-v0': .*No module named 'no_such_module'"),
+        ("jsae/Needy-v0", "environment = 'jsae/Needy-v0': .*pip install it"),
         (lambda: Counter(action_space=spaces.Text(3)), "action space"),
     ],
-    ids=["misspelt id", "made environment", "function of no environment", "number", "function of unfit spaces"],
+    ids=[
+        "misspelt",
+        "made",
+        "function of no environment",
+        "number",
+        "module",
+        "dependency",
+        "function of unfit spaces",
+    ],
 )
-def test_environments_that_cannot_be_used(environment: Any, message: str) -> None:
+def test_environments_that_cannot_be_used(environment: Any, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def needy() -> None:
+        raise gymnasium.error.DependencyNotInstalled("physics is missing: pip install it")
+
+    monkeypatch.setitem(gymnasium.registry, "jsae/Needy-v0", EnvSpec("jsae/Needy-v0", needy))
     with pytest.raises(JsaeError, match=message):
         quick(environment)
+
+
+def test_an_id_may_name_the_module_that_registers_it() -> None:
+    module = "jsae.environments.gymnasium_api"
+    table = quick(f"{module}:{SLOTS}", episode_length=None, steps_per_epoch=None)
+    assert table["environment"].unique().to_list() == [f"{module}:{SLOTS}"]
 
 
 def test_ra_needs_discrete_actions() -> None:

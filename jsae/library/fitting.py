@@ -25,7 +25,7 @@ from jsae.library.threads import one_thread
 from jsae.nn.randomness import Streams
 from jsae.training.pretraining import evaluate, pretrain
 
-__all__ = ["chance_loss", "check_count", "fit", "unit_of_loss", "warn_of_unseen"]
+__all__ = ["chance_loss", "check_count", "fit", "made", "unit_of_loss", "warn_of_unseen"]
 
 
 def fit(
@@ -149,6 +149,25 @@ def fit(
     )
 
 
+def made(name: str, argument: str, otherwise: str, **options: Any) -> gymnasium.Env[Any, Any]:
+    """The environment of a Gymnasium id, which may name its module: `module:Name-v0`.
+
+    Args:
+        name: the id.
+        argument: what an error calls it.
+        otherwise: what an error says can be given instead.
+        options: of `gymnasium.make`.
+
+    Raises JsaeError if there is none of this name, or if its module or a package that it needs is missing.
+    """
+    try:
+        return gymnasium.make(name, **options)
+    except (gymnasium.error.Error, ImportError, ValueError) as error:  # ValueError: of an id with two colons
+        raise JsaeError(
+            f"{argument} = {name!r}: Gymnasium cannot make it ({error}); give another id, {otherwise}"
+        ) from error
+
+
 def _opened(source: Any) -> tuple[gymnasium.Env[Any, Any] | None, Log | None]:
     """The environment or the log that a source is. Raises JsaeError."""
     match source:
@@ -161,13 +180,7 @@ def _opened(source: Any) -> tuple[gymnasium.Env[Any, Any] | None, Log | None]:
         case str() if source.endswith(".parquet"):
             return None, logs.read_parquet(Path(source))
         case str():
-            try:
-                return gymnasium.make(source), None
-            except gymnasium.error.Error as error:
-                raise JsaeError(
-                    f"source = {source!r}: Gymnasium cannot make it ({error}); give another id, an environment, "
-                    "or a file whose name ends in .parquet"
-                ) from error
+            return made(source, "source", "an environment, or a file whose name ends in .parquet"), None
     return None, logs.from_arrays(source)
 
 

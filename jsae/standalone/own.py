@@ -27,7 +27,7 @@ from jsae.embeddings.learner import Learner
 from jsae.experience.rollout import collect
 from jsae.experience.trajectories import Experience, Trajectories, Transitions, transitions
 from jsae.library import compiling
-from jsae.library.fitting import check_count, warn_of_unseen
+from jsae.library.fitting import check_count, made, warn_of_unseen
 from jsae.library.limits import check_numbers, checked_list
 from jsae.library.threads import one_thread
 from jsae.nn.randomness import Streams
@@ -236,14 +236,11 @@ class OwnTrainer(Trainer):
 def maker(environment: Any) -> tuple[Make, str]:
     """What makes a new copy of an environment, and its name.
 
-    Raises JsaeError if there is none of this name, or no way to make a second one.
+    Raises JsaeError if there is no way to make a second one. What it makes of an id raises JsaeError if that is wrong.
     """
     if isinstance(environment, str):
-        try:
-            spec = gymnasium.spec(environment)
-        except (gymnasium.error.Error, ImportError) as error:
-            raise JsaeError(f"environment = {environment!r}: {error}") from None
-        return lambda: gymnasium.make(spec, disable_env_checker=True), environment
+        function = "or a function that makes the environment"
+        return lambda: made(environment, "environment", function, disable_env_checker=True), environment
     if isinstance(environment, gymnasium.Env):
         known = environment.spec
         if known is None:
