@@ -472,6 +472,11 @@ def test_a_loss_that_diverges_names_the_learning_rate() -> None:
         (lambda e: e.embed_action(-1), r"action, row 0: -1 is not in 0 \.\.\. 8"),
         (lambda e: e.loss([1], [1], [1, 2]), r"state, action, next_state have 1, 1, 2 rows"),
         (lambda e: e.loss(1, [1], [1]), r"state: give a batch, with one axis more in front"),
+        (lambda e: e.represent([]), r"observation: has no rows; give at least one"),
+        (lambda e: e.to_action(np.zeros((0, 2))), r"point: has no rows"),
+        (lambda e: e.embed_action([]), r"action: has no rows"),
+        (lambda e: e.loss([], [], []), r"state: has no rows"),
+        (lambda e: jsae.ContinualLearning(e).learn([], [], []), r"state: has no rows"),
         (
             lambda e: jsae.EmbeddedEnv(gymnasium.make("CartPole-v1"), e),
             r"the environment has observation_space = Box.*fit it",
