@@ -25,7 +25,7 @@ from jsae.embeddings.base import embed
 from jsae.environments.gymnasium_api import GRIDWORLD, SLOT_MACHINE
 from jsae.experience.environment import build, save_environment
 from jsae.experience.samples import random_transitions, save_samples
-from jsae.library import compiling
+from jsae.library import compiling, logs
 from jsae.library import spaces as reading
 from jsae.library.embedding import kinds
 from jsae.library.factored import FactoredTransition
@@ -365,6 +365,31 @@ def test_spaces_of_a_log_are_the_smallest_that_hold_it() -> None:
     assert found.chance_loss is not None
 
 
+@pytest.mark.parametrize(
+    ("state", "next_state"), [(np.uint64, np.int64), (np.uint8, np.int8), (np.int64, np.bool_), (np.uint64, np.uint64)]
+)
+@pytest.mark.parametrize("shape", [(40,), (20, 2)])
+def test_integers_are_ids_whatever_their_types(state: Any, next_state: Any, shape: Any) -> None:
+    ids = np.arange(40) % 2
+    columns = ids.astype(state).reshape(shape), ids[: shape[0]], ids[::-1].astype(next_state).reshape(shape)
+    expected = spaces.Discrete(2) if shape == (40,) else spaces.MultiDiscrete([2, 2])
+    assert jsae.fit(columns, **SMALL).observation_space == expected
+
+
+def test_the_largest_number_of_a_narrow_type_is_an_id() -> None:
+    """255 in eight bits: its space has 256 values, which eight bits do not hold."""
+    pixels = logs.from_arrays([np.array([[0], [255]], np.uint8)] * 3)
+    assert logs.observation_space(pixels) == logs.action_space(pixels) == spaces.MultiDiscrete([256])
+
+
+def test_one_column_of_numbers_with_fractions_is_a_box() -> None:
+    found = jsae.fit(log(next_state=np.arange(40) / 2), **SMALL)  # that those before have none is chance
+    assert found.observation_space == spaces.Box(-np.inf, np.inf, (), np.float32)
+    whole = {"state": np.arange(40.0), "next_state": np.arange(40.0)}
+    sizes = jsae.fit(log(**whole), observation_space=spaces.Box(0, 40, ()), **SMALL)
+    assert sizes.unit == "squared error"
+
+
 def log(**changes: Any) -> dict[str, Any]:
     """A log of 40 transitions with 4 states and 2 actions."""
     ids = np.arange(40)
@@ -387,7 +412,21 @@ ERRORS: list[tuple[Callable[[], Any], dict[str, Any], str]] = [
     (lambda: log(action=["a"] * 40), {}, r"action: holds <U1, not numbers; convert it \(names to ids"),
     (lambda: log(state=[[0], [1, 2]] * 20), {}, r"state: its rows have different lengths"),
     (lambda: log(action=np.arange(40) % 2 - 1), {}, r"action: -1 is negative; number ids from 0, or give action_space"),
-    (lambda: log(action=np.arange(40) % 2.0), {}, r"action: holds whole numbers as floats; convert them to integers"),
+    (lambda: log(next_state=np.arange(40) - 1), {}, r"next_state: -1 is negative; .* or give observation_space"),
+    (lambda: log(action=np.arange(40) % 2.0), {}, r"action: whole numbers as floats; convert them to integers if"),
+    (
+        lambda: log(state=np.arange(40.0), next_state=np.arange(40.0)),
+        {},
+        r"state: whole numbers as floats; convert them to integers if they are ids, or give observation_space=.*Box\(",
+    ),
+    (lambda: log(next_state=np.arange(40.0)), {}, r"next_state: whole numbers as floats; convert them to integers"),
+    (
+        lambda: log(state=np.zeros((40, 2), int), next_state=np.ones((40, 2))),
+        {},
+        r"next_state: whole numbers as floats; .* or give observation_space=gymnasium\.spaces\.Box\(low, high, \(2,\)",
+    ),
+    (lambda: log(action=np.full(40, 2**64 - 1)), {}, r"action: 18446744073709551615 is too large for an id; at most"),
+    (lambda: log(state=np.full(40, 2**40)), {}, r"state: 1099511627776 is too large for an id; at most 1,048,576"),
     (lambda: log(action=with_nan((40,))), {}, r"action, row 17: nan is not finite; drop or fill in such rows"),
     (
         lambda: log(state=with_nan((40, 1)), next_state=np.zeros((40, 1))),

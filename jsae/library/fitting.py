@@ -67,7 +67,8 @@ def fit(
         action_size: d, dimensions of e = g(a) (the study's gridworlds: 2; slot machine: 4, recommender: 8).
         seed: of first parameters, minibatches and random policy.
         kind: jsae (the paper), ra (Chandak et al. 2019), or an ablation: separate, state_only, action_only.
-        observation_space, action_space: of a log, whose spaces are else the smallest that hold it.
+        observation_space, action_space: of a log; left out: the smallest that hold it. Integers are ids from 0, floats
+            are sizes; whole numbers as floats in a column of one number a row are an error that asks which they are.
         standardize: learn from Box observations less their mean, divided by their standard deviation. The study does
             not, since its observations are of about unit size.
         epochs: passes over the transitions at most (the study's, at paper scale).
