@@ -186,13 +186,21 @@ def test_a_run_goes_on_where_it_was_stopped(grid: RunSettings, tmp_path: Path) -
     assert (tmp_path / "parts" / run.CHECKPOINT).read_bytes() == before
 
 
-def test_a_run_takes_one_thread_and_gives_the_others_back(grid: RunSettings, tmp_path: Path) -> None:
-    threads: set[int] = set()
+def test_a_run_takes_one_thread_and_gives_the_others_back(
+    grid: RunSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def seen(*_: Any) -> None:
+        threads.append(torch.get_num_threads())
+
+    threads: list[int] = []
+    monkeypatch.setattr(policy, "collect", seen)
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        run.train(replace(grid, epochs=1), tmp_path, report=lambda line: threads.add(torch.get_num_threads()))
-        assert (threads, torch.get_num_threads()) == ({1}, 2)
+        run.train(replace(grid, epochs=1), tmp_path, report=seen)
+        assert (set(threads), torch.get_num_threads()) == ({1}, 2)
+        policy.play(run.trained(tmp_path)[1], 1, 0)
+        assert (threads[-1], torch.get_num_threads()) == (1, 2)
     finally:
         torch.set_num_threads(before)
 
