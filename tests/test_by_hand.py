@@ -95,12 +95,7 @@ def test_a_run_by_hand_is_the_run_of_the_study(
     declared: dict[str, Declared], parameters: Parameters, cell: Cell, seed: int, tmp_path: Path
 ) -> None:
     """Bit for bit; seed 1 shares its batch there, seed 2 does not."""
-    threads = torch.get_num_threads()
-    run.one_thread()
-    try:
-        run.train(by_hand(parameters, cell, seed), tmp_path / "run", report=quiet)
-    finally:
-        torch.set_num_threads(threads)
+    run.train(by_hand(parameters, cell, seed), tmp_path / "run", report=quiet)
     study = pl.read_parquet(layout.curves(SCALE, f"{cell}-{SEEDS}")).filter(pl.col("seed") == seed)
     mine = pl.read_parquet(tmp_path / "run" / run.CURVE_TABLE)
     assert mine.equals(study, null_equal=True)
@@ -178,10 +173,36 @@ def test_a_run_goes_on_where_it_was_stopped(grid: RunSettings, tmp_path: Path) -
         "epoch 4/5",
         "epoch 5/5",
     ]
-    assert run.train(grid, tmp_path / "parts", report=quiet).equals(whole, null_equal=True)  # nothing is left to do
+    assert run.train(grid, tmp_path / "parts", report=lines.append).equals(whole, null_equal=True)
+    assert lines[-1] == f"{tmp_path / 'parts'} has all 5 epochs already: there is nothing to train"
     there, trainer = run.trained(tmp_path / "parts")
     assert there == grid
     assert trainer.epoch == 5
+    before = (tmp_path / "parts" / run.CHECKPOINT).read_bytes()
+    with pytest.raises(
+        JsaeError, match="has a run of 5 epochs, more than 3: ask for 5 or more, or name another folder"
+    ):
+        run.train(replace(grid, epochs=3), tmp_path / "parts", report=quiet)
+    assert (tmp_path / "parts" / run.CHECKPOINT).read_bytes() == before
+
+
+def test_a_run_takes_one_thread_and_gives_the_others_back(
+    grid: RunSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def seen(*_: Any) -> None:
+        threads.append(torch.get_num_threads())
+
+    threads: list[int] = []
+    monkeypatch.setattr(policy, "collect", seen)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        run.train(replace(grid, epochs=1), tmp_path, report=seen)
+        assert (set(threads), torch.get_num_threads()) == ({1}, 2)
+        policy.play(run.trained(tmp_path)[1], 1, 0)
+        assert (threads[-1], torch.get_num_threads()) == (1, 2)
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_a_line_an_epoch_has_steps_return_and_seconds(grid: RunSettings, tmp_path: Path) -> None:
@@ -212,13 +233,11 @@ def test_a_folder_keeps_one_run(grid: RunSettings, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder with a params.yaml, in which commands run; they leave the number of threads as it is."""
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a params.yaml, in which commands run."""
     made_parameters.written(tmp_path, CHANGES)
     monkeypatch.chdir(tmp_path)
-    threads = torch.get_num_threads()
-    yield tmp_path
-    torch.set_num_threads(threads)
+    return tmp_path
 
 
 def said(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
@@ -266,7 +285,8 @@ def test_a_wrong_name_is_one_line_and_status_2(
         ("train grid --set agents.vpg.train_pi_iters=x", "--set: agents.vpg.train_pi_iters = 'x': input should be a "
          "valid integer"),
         ("train grid --epochs 0", "--epochs 0: give 1 or more"),
-        ("train grid --seed -1", "--seed -1: give 0 or more"),
+        ("train grid --seed -1", "--seed -1: give 0 or more, below 2**63"),
+        ("train grid --seed 18446744073709551616", "--seed 18446744073709551616: give 0 or more, below 2**63"),
         ("train grid --embedding jsae_by_price", "params.yaml, cells: the embedding jsae_by_price is for recommenders; "
          "take it out elsewhere"),
         ("evaluate runs/nothing", "runs/nothing has no trained run: give the folder that `python -m jsae train` has "
@@ -295,6 +315,11 @@ def test_train_evaluate_and_watch(project: Path, capsys: pytest.CaptureFixture[s
     assert stdout.startswith("grid-vpg-jsae, seed 1, after 2 epochs, 5 episodes\nmean return ")
     assert " of 5 episodes (" in stdout.splitlines()[-1]
     assert said(capsys, "watch", "runs/grid-vpg-jsae-1", "--output", "films/x.gif")[0] == 0
+    assert said(capsys, "watch", "runs/grid-vpg-jsae-1", "--output", "films/x.gif", "--fps", "0")[0] == 1
+    for refused in ("evaluate runs/grid-vpg-jsae-1", "watch runs/grid-vpg-jsae-1 --output x.gif"):
+        assert said(capsys, *refused.split(), "--seed", "-1") == (1, "", "error: --seed -1: give 0 or more\n")
+    fewer = said(capsys, "train", "grid", "--seed", "1", "--epochs", "1", *words[-2:])
+    assert (fewer[0], "2 epochs, more than 1: ask for 2 or more" in fewer[2]) == (1, True)
     with Image.open("films/x.gif") as film:
         assert film.size == (400, 400)
 

@@ -25,7 +25,7 @@ from jsae.embeddings.base import embed
 from jsae.environments.gymnasium_api import GRIDWORLD, SLOT_MACHINE
 from jsae.experience.environment import build, save_environment
 from jsae.experience.samples import random_transitions, save_samples
-from jsae.library import compiling
+from jsae.library import compiling, logs
 from jsae.library import spaces as reading
 from jsae.library.embedding import kinds
 from jsae.library.factored import FactoredTransition
@@ -365,6 +365,31 @@ def test_spaces_of_a_log_are_the_smallest_that_hold_it() -> None:
     assert found.chance_loss is not None
 
 
+@pytest.mark.parametrize(
+    ("state", "next_state"), [(np.uint64, np.int64), (np.uint8, np.int8), (np.int64, np.bool_), (np.uint64, np.uint64)]
+)
+@pytest.mark.parametrize("shape", [(40,), (20, 2)])
+def test_integers_are_ids_whatever_their_types(state: Any, next_state: Any, shape: Any) -> None:
+    ids = np.arange(40) % 2
+    columns = ids.astype(state).reshape(shape), ids[: shape[0]], ids[::-1].astype(next_state).reshape(shape)
+    expected = spaces.Discrete(2) if shape == (40,) else spaces.MultiDiscrete([2, 2])
+    assert jsae.fit(columns, **SMALL).observation_space == expected
+
+
+def test_the_largest_number_of_a_narrow_type_is_an_id() -> None:
+    """255 in eight bits: its space has 256 values, which eight bits do not hold."""
+    pixels = logs.from_arrays([np.array([[0], [255]], np.uint8)] * 3)
+    assert logs.observation_space(pixels) == logs.action_space(pixels) == spaces.MultiDiscrete([256])
+
+
+def test_one_column_of_numbers_with_fractions_is_a_box() -> None:
+    found = jsae.fit(log(next_state=np.arange(40) / 2), **SMALL)  # that those before have none is chance
+    assert found.observation_space == spaces.Box(-np.inf, np.inf, (), np.float32)
+    whole = {"state": np.arange(40.0), "next_state": np.arange(40.0)}
+    sizes = jsae.fit(log(**whole), observation_space=spaces.Box(0, 40, ()), **SMALL)
+    assert sizes.unit == "squared error"
+
+
 def log(**changes: Any) -> dict[str, Any]:
     """A log of 40 transitions with 4 states and 2 actions."""
     ids = np.arange(40)
@@ -387,7 +412,21 @@ ERRORS: list[tuple[Callable[[], Any], dict[str, Any], str]] = [
     (lambda: log(action=["a"] * 40), {}, r"action: holds <U1, not numbers; convert it \(names to ids"),
     (lambda: log(state=[[0], [1, 2]] * 20), {}, r"state: its rows have different lengths"),
     (lambda: log(action=np.arange(40) % 2 - 1), {}, r"action: -1 is negative; number ids from 0, or give action_space"),
-    (lambda: log(action=np.arange(40) % 2.0), {}, r"action: holds whole numbers as floats; convert them to integers"),
+    (lambda: log(next_state=np.arange(40) - 1), {}, r"next_state: -1 is negative; .* or give observation_space"),
+    (lambda: log(action=np.arange(40) % 2.0), {}, r"action: whole numbers as floats; convert them to integers if"),
+    (
+        lambda: log(state=np.arange(40.0), next_state=np.arange(40.0)),
+        {},
+        r"state: whole numbers as floats; convert them to integers if they are ids, or give observation_space=.*Box\(",
+    ),
+    (lambda: log(next_state=np.arange(40.0)), {}, r"next_state: whole numbers as floats; convert them to integers"),
+    (
+        lambda: log(state=np.zeros((40, 2), int), next_state=np.ones((40, 2))),
+        {},
+        r"next_state: whole numbers as floats; .* or give observation_space=gymnasium\.spaces\.Box\(low, high, \(2,\)",
+    ),
+    (lambda: log(action=np.full(40, 2**64 - 1)), {}, r"action: 18446744073709551615 is too large for an id; at most"),
+    (lambda: log(state=np.full(40, 2**40)), {}, r"state: 1099511627776 is too large for an id; at most 1,048,576"),
     (lambda: log(action=with_nan((40,))), {}, r"action, row 17: nan is not finite; drop or fill in such rows"),
     (
         lambda: log(state=with_nan((40, 1)), next_state=np.zeros((40, 1))),
@@ -403,6 +442,9 @@ ERRORS: list[tuple[Callable[[], Any], dict[str, Any], str]] = [
     (lambda: "CartPole-v1", {"samples": 0}, r"samples = 0: give a whole number at least 1"),
     (lambda: "CartPole-v1", {"state_size": 2.5}, r"state_size = 2\.5: give a whole number of 1 to 4096"),
     (lambda: "CartPole-v1", {"learning_rate": 7}, r"learning_rate = 7: give a number of 1e-12 to 1"),
+    (lambda: "CartPole-v1", {"kind": 3}, r"kind: there is no 3 .there are"),
+    (lambda: "no_such_module:X-v0", {}, r"source = 'no_such_module:X-v0': .*No module named 'no_such_module'"),
+    (lambda: "a:b:c", {}, r"source = 'a:b:c': Gymnasium cannot make it"),
     (lambda: "CartPole-v1", {"kind": "jsea"}, r"kind: there is no 'jsea' .did you mean jsae"),
     (lambda: "CartPole-v1", {"kind": "none"}, r"kind = 'none' cannot be learnt from transitions alone; use .*jsae"),
     (lambda: "CartPole-v1", {"kind": "jsae_by_price"}, r"kind = 'jsae_by_price' cannot be learnt"),
@@ -469,6 +511,11 @@ def test_a_loss_that_diverges_names_the_learning_rate() -> None:
         (lambda e: e.embed_action(-1), r"action, row 0: -1 is not in 0 \.\.\. 8"),
         (lambda e: e.loss([1], [1], [1, 2]), r"state, action, next_state have 1, 1, 2 rows"),
         (lambda e: e.loss(1, [1], [1]), r"state: give a batch, with one axis more in front"),
+        (lambda e: e.represent([]), r"observation: has no rows; give at least one"),
+        (lambda e: e.to_action(np.zeros((0, 2))), r"point: has no rows"),
+        (lambda e: e.embed_action([]), r"action: has no rows"),
+        (lambda e: e.loss([], [], []), r"state: has no rows"),
+        (lambda e: jsae.ContinualLearning(e).learn([], [], []), r"state: has no rows"),
         (
             lambda e: jsae.EmbeddedEnv(gymnasium.make("CartPole-v1"), e),
             r"the environment has observation_space = Box.*fit it",
@@ -534,6 +581,12 @@ def test_a_file_that_is_none_gets_one_error(tmp_path: Path, reels: jsae.StateAct
     save_samples(path, random_transitions(build("slot_machine", SLOT_MACHINE | REELS), [0], 10))
     with pytest.raises(jsae.JsaeError, match=r"path: .*x\.safetensors holds no embedding"):
         jsae.load(path)
+
+
+def test_numbers_of_numpy_are_saved_as_those_of_python(tmp_path: Path) -> None:
+    for whole in (int, np.int64):
+        jsae.fit(log(), state_size=whole(4), action_size=whole(2), seed=whole(3), **SMALL).save(tmp_path / str(whole))
+    assert (tmp_path / str(int)).read_bytes() == (tmp_path / str(np.int64)).read_bytes()
 
 
 def test_the_same_embedding_gives_the_same_bytes(tmp_path: Path, reels: jsae.StateActionEmbedding) -> None:
@@ -615,6 +668,25 @@ def test_learning_on_lowers_the_loss_and_moves_f() -> None:
     assert loss == learning.losses[-1]
     assert embedding.loss(state, action, following) < loss < before
     assert embedding.to_action(embedding.action_vectors).tolist() == list(range(9))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"learning_rate": -0.01}, r"learning_rate = -0\.01: give a number of 1e-12 to 1"),
+        ({"learning_rate": math.nan}, r"learning_rate = nan: give a number of 1e-12 to 1"),
+        ({"weight_decay": -1.0}, r"weight_decay = -1\.0: give a number of 0 to 1"),
+        ({"seed": -1}, r"seed = -1: give a whole number of 0 to 9\.22337e\+18"),
+        ({"every": math.nan}, r"every = nan: give a whole number at least 1"),
+        ({"epochs": 1.5}, r"epochs = 1\.5: give a whole number at least 1"),
+        ({"batch_size": 0}, r"batch_size = 0: give a whole number at least 1"),
+    ],
+)
+def test_learning_on_has_the_limits_of_fit(
+    reels: jsae.StateActionEmbedding, arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(jsae.JsaeError, match=message):
+        jsae.ContinualLearning(reels, **arguments)
 
 
 def test_a_callback_learns_from_every_so_many_transitions(reels: jsae.StateActionEmbedding) -> None:

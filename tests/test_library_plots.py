@@ -106,6 +106,12 @@ def test_a_curve_is_the_mean_over_seeds() -> None:
     assert axes.get_ylabel() == "Average return, last 10 episodes"
 
 
+def test_any_column_of_numbers_can_be_the_horizontal_axis() -> None:
+    axes = jsae.plot_curves(curves(seconds=[0.5, 1.5, 2.5] * 2), x="seconds")
+    assert lines_of(axes)["n = 2"] == [[0.5, 2], [1.5, 3], [2.5, 4]]
+    assert axes.get_xlabel() == "seconds"
+
+
 def test_what_differs_gets_a_curve_each_by_its_name_and_colour() -> None:
     both = pl.concat([curves(embedding="jsae", agent="vpg"), curves(embedding="none", agent="vpg")], how="vertical")
     axes = jsae.plot_curves(both, x="epoch")
@@ -137,6 +143,8 @@ def test_long_curves_are_means_of_blocks_by_hand() -> None:
     [
         (curves().drop("mean_return"), {}, "table has no column mean_return; it has seed, epoch, env_steps"),
         (curves(), {"hue": "agent"}, "table has no column agent"),
+        (curves(agent="vpg"), {"y": "agent"}, "table, column agent: holds String, not numbers"),
+        (curves(agent="vpg"), {"x": "agent"}, "table, column agent: holds String, not numbers"),
         (curves().clear(), {}, "table has no rows"),
     ],
 )

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 import torch
 from gymnasium import spaces
+from gymnasium.envs.registration import EnvSpec
 from numpy.typing import ArrayLike
 
 import jsae
@@ -282,8 +283,25 @@ def test_an_embedding_that_was_learnt_before() -> None:
         ({"train_pi_iters": 0}, "vpg: train_pi_iters = 0"),
         ({"critic_learning_rate": -1.0}, "vpg: critic_learning_rate = -1.0"),
         ({"seeds": [1, 1]}, "seeds = .1, 1.: give at least one number"),
-        ({"seeds": "ab"}, "seeds = 'ab': give whole numbers"),
-        ({"epochs": 0}, "epochs = 0: give 1 or more"),
+        ({"seeds": "ab"}, "seeds = 'a': give a whole number of 0 to"),
+        ({"seeds": [1.7]}, "seeds = 1.7: give a whole number of 0 to"),
+        ({"seeds": [True]}, "seeds = True: give a whole number of 0 to"),
+        ({"seeds": [2**64]}, "seeds = 18446744073709551616: give a whole number of 0 to 9.22337e.18"),
+        ({"seeds": 3}, "seeds = 3: give several whole numbers, as range.5."),
+        ({"epochs": 0}, "epochs = 0: give a whole number at least 1"),
+        ({"epochs": 1.5}, "epochs = 1.5: give a whole number"),
+        ({"epochs": float("nan")}, "epochs = nan: give a whole number"),
+        ({"samples": 40.5}, "samples = 40.5: give a whole number"),
+        ({"pretraining_epochs": 1.5}, "pretraining_epochs = 1.5: give a whole number"),
+        ({"episode_length": 6.5, "steps_per_epoch": 13}, "episode_length = 6.5: give a whole number"),
+        ({"steps_per_epoch": 12.0}, "steps_per_epoch = 12.0: give a whole number"),
+        ({"state_size": 0}, "state_size = 0: give a whole number of 1 to 4096"),
+        ({"action_size": 0}, "action_size = 0: give a whole number of 1 to 4096"),
+        ({"hidden_sizes": 64}, "hidden_sizes = 64: give several whole numbers, as .64, 64."),
+        ({"hidden_sizes": [64, 0]}, "hidden_sizes = 0: give a whole number of 1 to 65536"),
+        ({"reward_scale": 0}, "reward_scale = 0: give a number of 1e-12 to 1e.12"),
+        ({"reward_scale": float("inf")}, "reward_scale = inf: give a number"),
+        ({"agent": 3}, "agent: there is no 3 .there are"),
         ({"steps_per_epoch": 20}, "steps_per_epoch = 20: give a multiple of episode_length .6., as 18"),
         ({"episode_length": None}, "episode_length: the environment has no time limit"),
     ],
@@ -301,13 +319,33 @@ def test_arguments_that_cannot_be_used(arguments: dict[str, Any], message: str) 
         (Counter(), "give a function that makes it"),
         (lambda: 3, "the function gives 3, not a gymnasium.Env"),
         (3, "environment = 3: give an id"),
+        ("no_such_module:X-v0", "environment = 'no_such_module:X-v0': .*No module named 'no_such_module'"),
+        ("jsae/Needy-v0", "environment = 'jsae/Needy-v0': .*pip install it"),
         (lambda: Counter(action_space=spaces.Text(3)), "action space"),
     ],
-    ids=["misspelt id", "made environment", "function of no environment", "number", "function of unfit spaces"],
+    ids=[
+        "misspelt",
+        "made",
+        "function of no environment",
+        "number",
+        "module",
+        "dependency",
+        "function of unfit spaces",
+    ],
 )
-def test_environments_that_cannot_be_used(environment: Any, message: str) -> None:
+def test_environments_that_cannot_be_used(environment: Any, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def needy() -> None:
+        raise gymnasium.error.DependencyNotInstalled("physics is missing: pip install it")
+
+    monkeypatch.setitem(gymnasium.registry, "jsae/Needy-v0", EnvSpec("jsae/Needy-v0", needy))
     with pytest.raises(JsaeError, match=message):
         quick(environment)
+
+
+def test_an_id_may_name_the_module_that_registers_it() -> None:
+    module = "jsae.environments.gymnasium_api"
+    table = quick(f"{module}:{SLOTS}", episode_length=None, steps_per_epoch=None)
+    assert table["environment"].unique().to_list() == [f"{module}:{SLOTS}"]
 
 
 def test_ra_needs_discrete_actions() -> None:

@@ -24,7 +24,7 @@ def _hint(name: str, known: Collection[str]) -> str:
 
 def nearest(name: str, known: Collection[str]) -> list[str]:
     """The one of the known names that looks most like `name`, if any does."""
-    return difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.5)
 
 
 class Mistakes(ValueError):

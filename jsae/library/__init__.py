@@ -6,6 +6,7 @@
 | logs.py | transitions: of the random policy, from arrays, from a file |
 | fitting.py | `fit`: from transitions to an embedding |
 | embedding.py | `StateActionEmbedding`: use it, save it, load it |
+| limits.py | limits of the numbers that the library takes |
 | wrappers.py | environments whose observations and actions are points |
 | continual.py | a callback of Stable-Baselines3 that goes on learning an embedding |
 | factored.py | T for states of several components |

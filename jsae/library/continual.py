@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from jsae.config.errors import JsaeError
 from jsae.embeddings.learner import Learner
 from jsae.library.embedding import StateActionEmbedding
+from jsae.library.limits import check_numbers
 from jsae.library.threads import one_thread
 from jsae.nn.randomness import Streams
 
@@ -52,9 +53,8 @@ class ContinualLearning:
         weight_decay: float = 1e-4,
         seed: int = 0,
     ):
-        for name, value in (("every", every), ("epochs", epochs), ("batch_size", batch_size)):
-            if value < 1:
-                raise JsaeError(f"{name} = {value}: give 1 or more")
+        check_numbers(every=every, epochs=epochs, batch_size=batch_size)
+        check_numbers(learning_rate=learning_rate, weight_decay=weight_decay, seed=seed)
         self.embedding, self.every, self.epochs, self.batch_size = embedding, every, epochs, batch_size
         self.losses: list[float] = []
         self._waiting: list[tuple[Any, Any, Any]] = []

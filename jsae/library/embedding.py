@@ -152,7 +152,8 @@ class StateActionEmbedding:
     | model | the embedding of jsae/embeddings, of P = 1 run: its parameters are tensors `[1, ...]` |
 
     The methods take one observation, action or point, or a batch of them with one axis more in front, and answer in
-    kind. They raise JsaeError, which names the argument, for shapes and values that do not belong to the spaces.
+    kind. They raise JsaeError, which names the argument, for a batch of none, and for shapes and values that do not
+    belong to the spaces.
 
         embedding = jsae.fit("CartPole-v1")
         embedding.represent([0.0, 0.1, 0.0, -0.1])      # x, [8] float32
@@ -322,7 +323,7 @@ class StateActionEmbedding:
             "chance_loss": self.chance_loss.hex(),
             "unit": self.unit,
         }
-        checkpoint.save(Path(path), tensors, {"format": FORMAT, "embedding": json.dumps(facts)})
+        checkpoint.save(Path(path), tensors, {"format": FORMAT, "embedding": json.dumps(facts, default=int)})
 
 
 def _short(space: Space) -> str:

@@ -18,13 +18,14 @@ from jsae.embeddings.learner import Learner
 from jsae.experience.trajectories import Transitions
 from jsae.library import compiling, logs
 from jsae.library.embedding import StateActionEmbedding, encoded, loss_table, new_model
+from jsae.library.limits import check_numbers
 from jsae.library.logs import Log
 from jsae.library.spaces import Actions, Space, States
 from jsae.library.threads import one_thread
 from jsae.nn.randomness import Streams
 from jsae.training.pretraining import evaluate, pretrain
 
-__all__ = ["chance_loss", "check_count", "fit", "unit_of_loss", "warn_of_unseen"]
+__all__ = ["chance_loss", "check_count", "fit", "made", "unit_of_loss", "warn_of_unseen"]
 
 
 def fit(
@@ -66,7 +67,8 @@ def fit(
         action_size: d, dimensions of e = g(a) (the study's gridworlds: 2; slot machine: 4, recommender: 8).
         seed: of first parameters, minibatches and random policy.
         kind: jsae (the paper), ra (Chandak et al. 2019), or an ablation: separate, state_only, action_only.
-        observation_space, action_space: of a log, whose spaces are else the smallest that hold it.
+        observation_space, action_space: of a log; left out: the smallest that hold it. Integers are ids from 0, floats
+            are sizes; whole numbers as floats in a column of one number a row are an error that asks which they are.
         standardize: learn from Box observations less their mean, divided by their standard deviation. The study does
             not, since its observations are of about unit size.
         epochs: passes over the transitions at most (the study's, at paper scale).
@@ -85,22 +87,9 @@ def fit(
     Raises JsaeError, which names the argument: for spaces that cannot be embedded, fewer transitions than actions,
     NaN or infinities, values outside a space, wrong shapes, a number outside its limits, a loss that diverges.
     """
-    _check_numbers(
-        samples=(samples, 1, math.inf),
-        state_size=(state_size, 1, 4096),
-        action_size=(action_size, 1, 4096),
-        seed=(seed, 0, 2**63 - 1),
-        epochs=(epochs, 1, math.inf),
-        batch_size=(batch_size, 1, math.inf),
-        window=(window, 1, math.inf),
-    )
-    _check_numbers(
-        whole=False,
-        learning_rate=(learning_rate, 1e-12, 1),
-        weight_decay=(weight_decay, 0, 1),
-        validation_share=(validation_share, 0.01, 0.9),
-        minimum_improvement=(minimum_improvement, 0, 0.5),
-    )
+    check_numbers(samples=samples, state_size=state_size, action_size=action_size, seed=seed)
+    check_numbers(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, weight_decay=weight_decay)
+    check_numbers(validation_share=validation_share, window=window, minimum_improvement=minimum_improvement)
     compiling.prepare()
     env, log = _opened(source)
     try:
@@ -161,13 +150,23 @@ def fit(
     )
 
 
-def _check_numbers(whole: bool = True, **limits: tuple[float, float, float]) -> None:
-    """Raise JsaeError for the first argument that is no number, or outside its limits: value, least, most."""
-    for name, (value, least, most) in limits.items():
-        kinds = (int, np.integer) if whole else (int, float, np.integer, np.floating)
-        if isinstance(value, bool) or not isinstance(value, kinds) or not least <= value <= most:
-            span = f"at least {least:g}" if most in (math.inf, 2**63 - 1) else f"of {least:g} to {most:g}"
-            raise JsaeError(f"{name} = {value!r}: give a {'whole ' if whole else ''}number {span}")
+def made(name: str, argument: str, otherwise: str, **options: Any) -> gymnasium.Env[Any, Any]:
+    """The environment of a Gymnasium id, which may name its module: `module:Name-v0`.
+
+    Args:
+        name: the id.
+        argument: what an error calls it.
+        otherwise: what an error says can be given instead.
+        options: of `gymnasium.make`.
+
+    Raises JsaeError if there is none of this name, or if its module or a package that it needs is missing.
+    """
+    try:
+        return gymnasium.make(name, **options)
+    except (gymnasium.error.Error, ImportError, ValueError) as error:  # ValueError: of an id with two colons
+        raise JsaeError(
+            f"{argument} = {name!r}: Gymnasium cannot make it ({error}); give another id, {otherwise}"
+        ) from error
 
 
 def _opened(source: Any) -> tuple[gymnasium.Env[Any, Any] | None, Log | None]:
@@ -182,13 +181,7 @@ def _opened(source: Any) -> tuple[gymnasium.Env[Any, Any] | None, Log | None]:
         case str() if source.endswith(".parquet"):
             return None, logs.read_parquet(Path(source))
         case str():
-            try:
-                return gymnasium.make(source), None
-            except gymnasium.error.Error as error:
-                raise JsaeError(
-                    f"source = {source!r}: Gymnasium cannot make it ({error}); give another id, an environment, "
-                    "or a file whose name ends in .parquet"
-                ) from error
+            return made(source, "source", "an environment, or a file whose name ends in .parquet"), None
     return None, logs.from_arrays(source)
 
 

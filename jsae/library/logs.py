@@ -12,7 +12,7 @@ from gymnasium import spaces
 from tqdm import tqdm
 
 from jsae.config.errors import JsaeError
-from jsae.library.spaces import Array, Space, check_finite
+from jsae.library.spaces import MOST_IDS, Array, Space, check_finite
 
 __all__ = ["COLUMNS", "Log", "action_space", "from_arrays", "hidden", "observation_space", "random_log", "read_parquet"]
 
@@ -132,35 +132,50 @@ def read_parquet(path: Path) -> Log:
 
 
 def observation_space(log: Log) -> Space:
-    """The smallest space of the log's observations: Discrete or MultiDiscrete of whole numbers, Box of others."""
-    both = np.concatenate([log.state, log.next_state])
-    return _counted(both, "state") or spaces.Box(-np.inf, np.inf, both.shape[1:], np.float32)
+    """The smallest space of the log's observations: Discrete or MultiDiscrete of integers, Box of floats.
+
+    Raises JsaeError for ids that are negative or too large, and for floats that could be ids (see `_counted`).
+    """
+    ids = _counted("observation_space", state=log.state, next_state=log.next_state)
+    return ids or spaces.Box(-np.inf, np.inf, log.state.shape[1:], np.float32)
 
 
 def action_space(log: Log) -> Space:
-    """The smallest space of the log's actions: Discrete or MultiDiscrete of whole numbers, Box of others."""
-    counted = _counted(log.action, "action")
-    if counted is not None:
-        return counted
-    check_finite(log.action, "action")
-    if log.action.ndim == 1 and (log.action == np.rint(log.action)).all():
-        raise JsaeError(
-            "action: holds whole numbers as floats; convert them to integers if they are ids of actions, "
-            "or give action_space=gymnasium.spaces.Box(low, high, ()) if they are sizes"
-        )
-    low, high = log.action.min(0), log.action.max(0)
-    return spaces.Box(low.astype(np.float32), high.astype(np.float32), log.action.shape[1:], np.float32)
+    """The smallest space of the log's actions, as `observation_space` finds it; a Box has their least and most."""
+    low, high = log.action.min(0).astype(np.float32), log.action.max(0).astype(np.float32)
+    return _counted("action_space", action=log.action) or spaces.Box(low, high, low.shape, np.float32)
 
 
-def _counted(values: Array, name: str) -> Space | None:
-    if not np.issubdtype(values.dtype, np.integer):
+def _counted(argument: str, **columns: Array) -> Space | None:
+    """The space of ids `[B, ...]`, of all columns together; None where they are vectors.
+
+    Integers of any type are ids. Floats are sizes. Whole numbers as floats could be either where there is one a row, or
+    where the other column has integers: many tools turn integers into floats unasked.
+
+    Args:
+        argument: what the user gives to say which they are.
+        columns: by name.
+
+    Raises JsaeError for those, for negative and too large ids, and for what is not finite.
+    """
+    floats = {name: column for name, column in columns.items() if not np.issubdtype(column.dtype, np.integer)}
+    for name, column in columns.items():
+        check_finite(column, name)
+        if not floats and column.min() < 0:
+            raise JsaeError(f"{name}: {column.min()} is negative; number ids from 0, or give {argument}")
+        if not floats and column.max() >= MOST_IDS:
+            raise JsaeError(
+                f"{name}: {column.max()} is too large for an id; at most {MOST_IDS:,} can be embedded: number them "
+                f"from 0, or give {argument}=gymnasium.spaces.Box if they are sizes"
+            )
+    row = next(iter(columns.values())).shape[1:]
+    if floats:
+        whole = all((column == np.rint(column)).all() for column in columns.values())
+        if whole and (row == () or len(floats) < len(columns)):
+            raise JsaeError(
+                f"{next(iter(floats))}: whole numbers as floats; convert them to integers if they are ids, "
+                f"or give {argument}=gymnasium.spaces.Box(low, high, {row}) if they are sizes"
+            )
         return None
-    if values.min() < 0:
-        raise JsaeError(f"{name}: {values.min()} is negative; number ids from 0, or give {_argument(name)}")
-    if values.ndim == 1:
-        return spaces.Discrete(int(values.max()) + 1)
-    return spaces.MultiDiscrete(values.max(0) + 1)
-
-
-def _argument(name: str) -> str:
-    return "observation_space" if name == "state" else "action_space"
+    count = 1 + np.max([column.max(0).astype(np.int64) for column in columns.values()], 0)
+    return spaces.MultiDiscrete(count) if row else spaces.Discrete(int(count))

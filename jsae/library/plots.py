@@ -110,7 +110,7 @@ def _named(axes: "Axes", points: NDArray[np.float64], labels: NDArray[np.str_], 
 def plot_curves(
     table: Any,
     *,
-    x: Literal["env_steps", "epoch"] | None = None,
+    x: str | None = None,
     y: str = "mean_return",
     hue: str | None = None,
     ax: "Axes | None" = None,
@@ -119,20 +119,21 @@ def plot_curves(
 
     A curve of more than 250 epochs is drawn by means of blocks of epochs, as in the study.
 
-        jsae.plot_curves(table)     # of jsae.train, or results/curves/*.parquet of the study
+        jsae.plot_curves(table)     # of jsae.train
+        jsae.plot_curves(polars.read_parquet("results/preview/runs/gridworld-discrete-*.parquet"))  # of the study
 
     Args:
-        table: a row for each seed and epoch, with the columns `x` and `y`; polars, or what pl.DataFrame can read.
-            `seed` is needed where there are several.
-        x: the horizontal axis; None: env_steps if the table has it, else epoch.
-        y: the vertical axis.
+        table: a row for each seed and epoch, with the columns `x` and `y`; a polars DataFrame, or what
+            pl.DataFrame can read. `seed` is needed where there are several.
+        x: the column of the horizontal axis, of numbers; None: env_steps if the table has it, else epoch.
+        y: the column of the vertical axis, of numbers.
         hue: the column whose values get a colour each; None: those of environment, agent, embedding and reading that
             differ within the table.
         ax: where to draw; None: a new figure.
 
     Returns: the Axes.
 
-    Raises JsaeError if seaborn is missing, or if the table lacks a column.
+    Raises JsaeError if seaborn is missing, or if the table lacks a column or has no numbers there.
     """
     pyplot, style = _pyplot()
     seaborn = _needed("seaborn")
@@ -141,6 +142,8 @@ def plot_curves(
     for column in filter(None, (across, y, hue)):
         if column not in frame.columns:
             raise JsaeError(f"table has no column {column}; it has {', '.join(frame.columns)}")
+        if column != hue and not frame[column].dtype.is_numeric():
+            raise JsaeError(f"table, column {column}: holds {frame[column].dtype}, not numbers; draw another one")
     if frame.is_empty():
         raise JsaeError("table has no rows; give a row for each seed and epoch")
     if "seed" not in frame.columns:
@@ -165,7 +168,7 @@ def plot_curves(
             name = f"{_label(curve)} (n = {n})" if curve else f"n = {n}"
             seaborn.lineplot(**same, **band, linewidth=1.5, zorder=3, label=name)
         axes.set(
-            xlabel={"env_steps": "Environment steps", "epoch": "Epoch"}[across],
+            xlabel={"env_steps": "Environment steps", "epoch": "Epoch"}.get(across, across),
             ylabel="Average return, last 10 episodes" if y == "mean_return" else y,
         )
         axes.margins(x=0)

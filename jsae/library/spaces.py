@@ -258,11 +258,16 @@ def check_finite(values: Array, name: str) -> None:
 
 
 def batched(values: ArrayLike, space: Space, name: str) -> tuple[Array, bool]:
-    """Elements of a space as a batch `[B, ...]`, and whether they came as one. Raises JsaeError for other shapes."""
+    """Elements of a space as a batch `[B, ...]`, and whether they came as one.
+
+    Raises JsaeError for other shapes, and for a batch of none.
+    """
     array, shape = np.asarray(values), tuple(space.shape or ())
     if array.shape == shape:
         return array[None], False
     if array.shape[1:] == shape and array.ndim == len(shape) + 1:
+        if not len(array):
+            raise JsaeError(f"{name}: has no rows; give at least one")
         return array, True
     raise JsaeError(f"{name}: shape {list(array.shape)}; give {list(shape)}, or {['B', *shape]} for B of them")
 

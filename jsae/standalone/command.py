@@ -5,7 +5,8 @@
     python -m jsae watch runs/gridworld-discrete-vpg-jsae-3 --output walk.gif
 
 `train` makes all that the run needs by itself and prints a line an epoch. Ctrl-C stops it after the epoch; the same
-command goes on. A wrong name ends with exit status 2, any other error with 1, a stopped training with 130.
+command goes on, and with more `--epochs` a finished run does. A wrong name ends with exit status 2, any other error
+with 1 (also fewer `--epochs` than the folder has), a stopped training with 130.
 """
 
 import argparse
@@ -104,7 +105,6 @@ def _train(parsed: argparse.Namespace, given: Sequence[str]) -> None:
     from jsae.standalone import run  # imports torch, which a wrong name need not wait for
 
     folder = parsed.folder or RUNS / settings.name
-    run.one_thread()
     try:
         with _stopping() as stop:
             curves = run.train(settings, folder, report=_say, stop=stop, tensorboard=parsed.tensorboard)
@@ -141,7 +141,6 @@ def _evaluate(parsed: argparse.Namespace, _: Sequence[str]) -> None:
     """Play episodes with a trained policy, which draws its actions as in training, and print their returns."""
     from jsae.standalone import policy, run
 
-    run.one_thread()
     settings, trainer = run.trained(parsed.folder)
     outcome = policy.evaluate(trainer, parsed.episodes, parsed.seed)
     print(f"{settings.cell}, seed {settings.seed}, after {settings.epochs} epochs, {parsed.episodes} episodes")
@@ -150,11 +149,11 @@ def _evaluate(parsed: argparse.Namespace, _: Sequence[str]) -> None:
 
 def _watch(parsed: argparse.Namespace, _: Sequence[str]) -> None:
     """Write episodes of a trained policy as a GIF or MP4."""
-    from jsae.standalone import animation, run
+    from jsae.standalone import animation
 
-    run.one_thread()
     animation.check(parsed.output)
     trainer = animation.loaded(parsed.folder)
     frames = animation.frames(trainer, parsed.episodes, parsed.seed)
-    count = animation.write(frames, parsed.output, parsed.fps or animation.pace(trainer.environment))
+    fps = animation.pace(trainer.environment) if parsed.fps is None else parsed.fps
+    count = animation.write(frames, parsed.output, fps)
     print(f"{parsed.output}: {count} pictures")

@@ -27,7 +27,8 @@ from jsae.embeddings.learner import Learner
 from jsae.experience.rollout import collect
 from jsae.experience.trajectories import Experience, Trajectories, Transitions, transitions
 from jsae.library import compiling
-from jsae.library.fitting import check_count, warn_of_unseen
+from jsae.library.fitting import check_count, made, warn_of_unseen
+from jsae.library.limits import check_numbers, checked_list
 from jsae.library.threads import one_thread
 from jsae.nn.randomness import Streams
 from jsae.standalone.curves import curves
@@ -152,13 +153,14 @@ def train(
 
     Source: Algorithm 1 of the paper.
     """
-    runs = _seeds(seeds)
+    check_numbers(epochs=epochs, state_size=state_size, action_size=action_size, samples=samples)
+    check_numbers(pretraining_epochs=pretraining_epochs, reward_scale=reward_scale)
+    given = {"steps_per_epoch": steps_per_epoch, "episode_length": episode_length}
+    check_numbers(**{name: value for name, value in given.items() if value is not None})
+    units, runs = checked_list("hidden_sizes", hidden_sizes, "(64, 64)"), _seeds(seeds)
     make, name = maker(environment)
     length = _episode_length(make, episode_length)
     num_envs = _num_envs(length, steps_per_epoch)
-    for argument, value in {"epochs": epochs, "pretraining_epochs": pretraining_epochs, "samples": samples}.items():
-        if value < 1:
-            raise JsaeError(f"{argument} = {value}: give 1 or more")
     chosen = agent_parameters(agent, parameters)
     compiling.prepare()
     worlds = Vectorised(make, runs, num_envs, length)
@@ -174,7 +176,7 @@ def train(
             rates = {name: chosen.pop(name) for name in list(COMMON) if name != "discount"}
             settings = Settings(
                 num_envs=num_envs,
-                hidden_sizes=tuple(hidden_sizes),
+                hidden_sizes=units,
                 initial_standard_deviations=(rates["initial_standard_deviation"],) * len(runs),
                 actor_learning_rates=(rates["actor_learning_rate"],) * len(runs),
                 critic_learning_rates=(rates["critic_learning_rate"],) * len(runs),
@@ -234,14 +236,11 @@ class OwnTrainer(Trainer):
 def maker(environment: Any) -> tuple[Make, str]:
     """What makes a new copy of an environment, and its name.
 
-    Raises JsaeError if there is none of this name, or no way to make a second one.
+    Raises JsaeError if there is no way to make a second one. What it makes of an id raises JsaeError if that is wrong.
     """
     if isinstance(environment, str):
-        try:
-            spec = gymnasium.spec(environment)
-        except (gymnasium.error.Error, ImportError) as error:
-            raise JsaeError(f"environment = {environment!r}: {error}") from None
-        return lambda: gymnasium.make(spec, disable_env_checker=True), environment
+        function = "or a function that makes the environment"
+        return lambda: made(environment, "environment", function, disable_env_checker=True), environment
     if isinstance(environment, gymnasium.Env):
         known = environment.spec
         if known is None:
@@ -268,8 +267,6 @@ def _episode_length(make: Make, wanted: int | None) -> int:
         copy.close()
     if limit is None:
         raise JsaeError("episode_length: the environment has no time limit; give the steps after which to cut episodes")
-    if limit < 1:
-        raise JsaeError(f"episode_length = {limit}: give 1 or more")
     return limit
 
 
@@ -289,7 +286,7 @@ def time_limit(environment: gymnasium.Env[Any, Any]) -> int | None:
 def _num_envs(episode_length: int, steps_per_epoch: int | None) -> int:
     if steps_per_epoch is None:
         return max(1, round(STEPS / episode_length))
-    if steps_per_epoch < 1 or steps_per_epoch % episode_length:
+    if steps_per_epoch % episode_length:
         nearest = max(1, round(steps_per_epoch / episode_length)) * episode_length
         raise JsaeError(
             f"steps_per_epoch = {steps_per_epoch}: give a multiple of episode_length ({episode_length}), as {nearest}"
@@ -298,12 +295,9 @@ def _num_envs(episode_length: int, steps_per_epoch: int | None) -> int:
 
 
 def _seeds(seeds: Iterable[int]) -> tuple[int, ...]:
-    try:
-        found = tuple(int(seed) for seed in seeds)
-    except (TypeError, ValueError):
-        raise JsaeError(f"seeds = {seeds!r}: give whole numbers, as range(5) or [7]") from None
-    if not found or min(found) < 0 or len(set(found)) < len(found):
-        raise JsaeError(f"seeds = {list(found)}: give at least one number, from 0 on, each once")
+    found = checked_list("seeds", seeds, "range(5) or [7]")
+    if not found or len(set(found)) < len(found):
+        raise JsaeError(f"seeds = {list(found)}: give at least one number, each once")
     return found
 
 

@@ -9,6 +9,7 @@ from jsae.agents.returns import first_episode_returns
 from jsae.config.errors import JsaeError
 from jsae.experience.rollout import collect
 from jsae.experience.trajectories import Trajectories
+from jsae.library.threads import one_thread
 from jsae.nn.randomness import Streams
 from jsae.training.trainer import Trainer
 
@@ -53,7 +54,7 @@ def evaluate(trainer: Trainer, episodes: int, seed: int = 0) -> Outcome:
         episodes: at least 1.
         seed: of the episodes; those of training have other numbers, whatever the seed.
 
-    Raises JsaeError if episodes is less than 1.
+    Raises JsaeError as `play` does.
     """
     played = play(trainer, episodes, seed)
     terminated = played.terminated[0].any(0)
@@ -64,13 +65,15 @@ def evaluate(trainer: Trainer, episodes: int, seed: int = 0) -> Outcome:
     return Outcome(returns.cpu(), terminated.cpu(), bool(terminated.any()) or seen or has_goal)
 
 
+@one_thread()
 def play(trainer: Trainer, episodes: int, seed: int) -> Trajectories:
     """The trajectories of so many episodes side by side, each with its successors up to the time limit.
 
-    Raises JsaeError if episodes is less than 1.
+    Raises JsaeError if episodes is less than 1, or the seed less than 0.
     """
-    if episodes < 1:
-        raise JsaeError(f"--episodes {episodes}: give 1 or more")
+    for name, value, least in (("episodes", episodes, 1), ("seed", seed, 0)):
+        if value < least:
+            raise JsaeError(f"--{name} {value}: give {least} or more")
     environment, embedding, agent = trainer.environment, trainer.embedding, trainer.agent
     policy, world = (Streams([seed], f"evaluation, {part}", environment.device) for part in ("policy", "environment"))
     noise = agent.draw(policy, environment.episode_length, episodes)

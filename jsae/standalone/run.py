@@ -24,7 +24,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import torch
 from torch import Tensor
 
 from jsae.config import registry
@@ -35,6 +34,7 @@ from jsae.experience.environment import load_environment, save_environment
 from jsae.experience.samples import random_transitions, save_samples
 from jsae.io import checkpoint, table
 from jsae.io.files import read_json, write_json
+from jsae.library.threads import one_thread
 from jsae.nn import devices
 from jsae.purchases import download, ngram, synthetic
 from jsae.purchases import filter as purchases
@@ -61,7 +61,6 @@ __all__ = [
     "curves_of",
     "losses_of",
     "made",
-    "one_thread",
     "prepare",
     "purchases_model",
     "train",
@@ -86,6 +85,7 @@ class Stopped(Exception):
     """The training was asked to stop, and has left a checkpoint."""
 
 
+@one_thread()
 def train(
     settings: RunSettings,
     folder: Path,
@@ -106,7 +106,10 @@ def train(
     Returns:
         The curves: a row an epoch, with the columns of `jsae.training.columns.CURVES`.
 
-    Raises JsaeError if the folder has a run with other settings, or if a number stops being finite, and Stopped.
+    It takes one thread of torch, as the study's workers do: sums over several may end in other last digits.
+
+    Raises JsaeError if the folder has a run with other settings or of more epochs, or if a number stops being finite,
+    and Stopped.
     """
     prepare(settings, folder, report)
     trainer = made(settings, folder)
@@ -118,8 +121,16 @@ def train(
             steps = trainer.epoch * settings.training["steps_per_epoch"]
             latest = _latest(trainer)
             if goes_on:
-                report(f"goes on after epoch {trainer.epoch} of {folder / CHECKPOINT}")
                 goes_on = False
+                if trainer.epoch > settings.epochs:
+                    raise JsaeError(
+                        f"{folder} has a run of {trainer.epoch} epochs, more than {settings.epochs}: ask for "
+                        f"{trainer.epoch} or more, or name another folder with --folder"
+                    )
+                if trainer.epoch == settings.epochs:
+                    report(f"{folder} has all {trainer.epoch} epochs already: there is nothing to train")
+                else:
+                    report(f"goes on after epoch {trainer.epoch} of {folder / CHECKPOINT}")
                 write(None)
                 return
             report(
@@ -331,6 +342,7 @@ def curves_of(settings: RunSettings, history: Mapping[str, Tensor]) -> pl.DataFr
     return curves(settings.cell, (settings.seed,), history, settings.training["steps_per_epoch"])
 
 
+@one_thread()
 def trained(folder: Path) -> tuple[RunSettings, Trainer]:
     """The run that a folder has, as far as it has been trained. Raises JsaeError if there is none."""
     if not (folder / SETTINGS).exists() or not (folder / CHECKPOINT).exists():
@@ -345,8 +357,3 @@ def _settings(content: Mapping[str, Any]) -> RunSettings:
     """What `RunSettings.content` gave."""
     source = None if content["source"] is None else _settings(content["source"])
     return RunSettings(**{"epochs": 0, **content, "cell": Cell(**content["cell"]), "source": source})
-
-
-def one_thread() -> None:
-    """Compute as the study's workers do: sums over several threads may end in other last digits."""
-    torch.set_num_threads(1)

@@ -133,8 +133,8 @@ def run_settings(
     check_names(parameters, cell, scale)
     if epochs is not None and epochs < 1:
         raise JsaeError(f"--epochs {epochs}: give 1 or more")
-    if seed < 0:
-        raise JsaeError(f"--seed {seed}: give 0 or more")
+    if not 0 <= seed < 2**63:
+        raise JsaeError(f"--seed {seed}: give 0 or more, below 2**63")
     section = parameters.environment(cell.environment, cell.reading)
     found = hyper_parameters.read_found(parameters) if found is None else found
     values, sizes = _values(parameters, cell, found, stated)
