@@ -125,6 +125,14 @@ def test_each_training_says_what_made_it_and_what_other_code_made_is_named(capsy
     assert f"{name} was made by other settings or code" in capsys.readouterr().err
 
 
+def test_curves_without_a_record_are_of_a_stage_that_has_not_ended() -> None:
+    name = "slot-machine-vpg-jsae-5-6"
+    finish(name)
+    layout.record(f"train@{name}", "paper").unlink()
+    keep.main([])
+    assert not (keep.FOLDER / "slot-machine.parquet").exists()
+
+
 def test_curves_of_other_code_are_not_kept_under_the_name_of_the_present(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -682,7 +682,9 @@ def test_files_that_differ_or_lack_are_named(tmp_path):
         (tmp_path / name / "same").write_text("1")
         (tmp_path / name / "other").write_text(name)
     (tmp_path / "a" / "more").touch()
-    assert render.differing(tmp_path / "a", tmp_path / "b") == ["more", "other"]
+    (tmp_path / "b" / "new").touch()
+    (tmp_path / "b" / "new.pdf").touch()  # for print only
+    assert render.differing(tmp_path / "a", tmp_path / "b") == ["more", "new", "other"]
     assert render.differing(tmp_path / "a" / "same", tmp_path / "b" / "same") == []
 
 

@@ -46,7 +46,8 @@ def main(arguments: Sequence[str]) -> None:
     settings = {path.stem: read_json(path) for path in sorted((layout.SETTINGS / "train").glob("*.json"))}
     if not settings:
         raise JsaeError(f"{layout.SETTINGS}/train has no settings files: run `make {given.scale}` first")
-    here = [name for name in settings if layout.curves(given.scale, name).exists()]
+    ends = (layout.curves, lambda scale, name: layout.record(f"train@{name}", scale))  # the second is written last
+    here = [name for name in settings if all(path(given.scale, name).exists() for path in ends)]
     made = read_json(given.folder / MADE) if (given.folder / MADE).exists() else {}
     if given.restore:
         restored = [name for name in made if name not in here and made[name]["settings"] == digest(settings.get(name))]

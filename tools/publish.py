@@ -19,7 +19,7 @@ from pathlib import Path
 from jsae.config import layout
 from jsae.config.errors import JsaeError
 from jsae.config.schema import SCALES
-from tools import published
+from tools import keep, published
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -40,6 +40,8 @@ def main(arguments: Sequence[str]) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     for name, path in chosen.items():
         published.copy(path, partial / name)
+    if (given.folder / keep.FOLDER.name).is_dir():  # curves of other machines
+        shutil.copytree(given.folder / keep.FOLDER.name, partial / keep.FOLDER.name)
     shutil.rmtree(given.folder, ignore_errors=True)
     partial.rename(given.folder)
 

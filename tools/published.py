@@ -13,6 +13,8 @@ from typing import Any
 from jsae.config import layout
 from jsae.config.errors import JsaeError
 
+PRINTED = ("*.pdf", "*.png")
+"""Figures that are for print only."""
 STAGES = ("figures", "report")
 """The stages that can be run again on what is published."""
 
@@ -65,6 +67,6 @@ def copy(path: Path, to: Path) -> None:
     """Copy a file, or a folder without the figures that are for print only."""
     to.parent.mkdir(parents=True, exist_ok=True)
     if path.is_dir():
-        shutil.copytree(path, to, ignore=shutil.ignore_patterns("*.pdf", "*.png"))
+        shutil.copytree(path, to, ignore=shutil.ignore_patterns(*PRINTED))
     else:
         shutil.copy(path, to)

@@ -94,10 +94,13 @@ def replace(old: Path, made: Path) -> None:
 
 
 def differing(old: Path, made: Path) -> list[str]:
-    """Names of the files under `old` that are not the same, or not there, under `made`."""
-    files = [path for path in sorted(old.rglob("*")) if path.is_file()] if old.is_dir() else [old]
-    pairs = [(path, made / path.relative_to(old)) for path in files]
-    return [path.name for path, twin in pairs if not twin.exists() or path.read_bytes() != twin.read_bytes()]
+    """Names of the files that are not the same under `old` and `made`, or in one of them only."""
+    if not old.is_dir():
+        return [old.name] if old.read_bytes() != made.read_bytes() else []
+    of = [{str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+          for root in (old, made)]  # fmt: skip
+    of[1] = {name: content for name, content in of[1].items() if not any(map(Path(name).match, published.PRINTED))}
+    return sorted(Path(name).name for name in of[0].keys() | of[1].keys() if of[0].get(name) != of[1].get(name))
 
 
 if __name__ == "__main__":
