@@ -1,6 +1,7 @@
 """What runs: a part that readings share is made once, one that they change is made for each; transfers name theirs."""
 
 import contextlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -253,6 +254,43 @@ def test_a_short_study_draws_published_curves_behind_its_own_where_there_are_som
     layout.PUBLISHED_CURVES.touch()
     assert planned({})["published"] == "published/tables/curves.parquet"
     assert planned({}, scale="paper")["published"] == unused, "what makes them does not read them"
+
+
+def test_a_change_that_the_search_overrules_is_named_until_the_next_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    best = layout.best("")
+    best.parent.mkdir(parents=True)
+    rates = "{actor_learning_rate: 0.5, initial_standard_deviation: 0.5}"
+    sizes = "embeddings: {slots: {jsae: {action_embedding_size: 3}}}"
+    best.write_text(f"{sizes}\nagents: {{slots: {{vpg: {{jsae: {rates}}}}}}}\n")
+    before = schema.table(made_parameters.loaded())
+    changes = {"agents.common.actor_learning_rate": 0.25, "environments.slots.action_embedding_size": 5}
+    changes |= {"agents.common.critic_learning_rate": 0.25, "environments.grid.action_embedding_size": 5}
+    made_parameters.written(tmp_path, changes)
+    runs.main(["smoke"])
+    assert capsys.readouterr().err == "", "no run came before"
+    layout.settings("report").parent.mkdir(parents=True)
+    both = (
+        "environments.slots.action_embedding_size (in all cells), agents.common.actor_learning_rate (in 1 of 8 cells)"
+    )
+    for rows, said in ((before, f"params.yaml: {both}."), (schema.table(made_parameters.loaded(changes)), "")):
+        layout.settings("report").write_text(json.dumps({"values": {"rows": rows}}))
+        for arguments in ([], ["--check"]):
+            runs.main(arguments)
+            shown = capsys.readouterr().err
+            assert said in shown
+            assert shown.count("\n") == bool(said)
+
+
+def test_a_softmax_has_no_standard_deviation_and_no_embedding_no_size() -> None:
+    parameters = made_parameters.loaded()
+    for embedding, used in (("jsae", True), ("none", False)):
+        cell = Cell("slots", "vpg", embedding)
+        for name in ("initial_standard_deviation", "action_embedding_size"):
+            assert runs.uses(parameters, cell, name) == used
+        assert runs.uses(parameters, cell, "actor_learning_rate")
 
 
 def test_a_check_writes_nothing_and_fails_on_any_mistake(

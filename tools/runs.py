@@ -5,17 +5,24 @@
     python -m tools.runs --check              # write nothing, end with status 2 if anything in params.yaml is wrong
 
 `make reproduce` does it, with SCALE and PANEL. With DVC alone: run this, then `dvc repro`.
+
+A change of params.yaml since the last run that some cells do not take, because what the search found stands in its
+place, is named in a warning; so `make status` and `make reproduce` name it.
 """
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any, get_args
 
-from jsae.config import hyper_parameters, layout, plan, schema
+from jsae.config import hyper_parameters, layout, plan, registry, schema
+from jsae.config.best import SIZES, Found
 from jsae.config.errors import JsaeError
+from jsae.config.schema import Parameters
+from jsae.config.study import Cell
 from jsae.config.yaml import read_yaml
-from jsae.io.files import write_atomically
+from jsae.io.files import read_json, write_atomically
 from workflow import bridge
 
 
@@ -27,25 +34,74 @@ def main(arguments: Sequence[str]) -> None:
     given = parser.parse_args(arguments)
     if given.check:
         try:
-            wanted_text(given.scale or chosen_scale(layout.RUNS), given.panel)
+            wanted(given.scale or chosen_scale(layout.RUNS), given.panel)
         except JsaeError as error:
             print(f"error: {error}", file=sys.stderr)
             sys.exit(2)
         return
     scale = given.scale or chosen_scale(layout.RUNS)
-    wanted = wanted_text(scale, given.panel)
-    if not layout.RUNS.is_file() or layout.RUNS.read_bytes() != wanted.encode():
+    text = plan.text(wanted(scale, given.panel))
+    if not layout.RUNS.is_file() or layout.RUNS.read_bytes() != text.encode():
         if bridge.running():
             raise JsaeError("a run is at work in this folder: wait for it, or stop it, before you choose what runs")
         with write_atomically(layout.RUNS) as temporary:
-            temporary.write_text(wanted, encoding="utf-8")
+            temporary.write_text(text, encoding="utf-8")
         print(f"{layout.RUNS}: scale {scale}" + (f", panel {given.panel}" if given.panel else ""))
 
 
-def wanted_text(scale: str, panel: str) -> str:
-    """What workflow/runs.yaml must hold for this params.yaml. Raises JsaeError."""
+def wanted(scale: str, panel: str) -> dict[str, Any]:
+    """What workflow/runs.yaml must hold for this params.yaml. Warns of changes that some cells do not take.
+
+    Raises JsaeError.
+    """
     parameters = schema.load(layout.PARAMETERS)
-    return plan.text(plan.plan(parameters, hyper_parameters.read_found(parameters), scale, panel))
+    found = hyper_parameters.read_found(parameters)
+    planned = plan.plan(parameters, found, scale, panel)
+    fields = ("environment", "agent", "embedding", "reading")
+    cells = list(dict.fromkeys(Cell(*(entry[name] for name in fields)) for entry in planned["train"].values()))
+    named = list(overruled(last_values(layout.settings("report")), parameters, found, cells))
+    if named:
+        print(
+            f"warning: what the search found wins over a change of {layout.PARAMETERS}: {', '.join(named)}. Edit "
+            f"{layout.BEST} instead, or set it in a reading (docs/changing.md)",
+            file=sys.stderr,
+        )
+    return planned
+
+
+def last_values(settings: Path) -> dict[str, str]:
+    """What params.yaml had in the last run, as text by name; nothing if there was none. settings: of the report."""
+    try:
+        return {name: value for name, value, *_ in read_json(settings)["values"]["rows"]}
+    except (JsaeError, KeyError, TypeError, ValueError):
+        return {}
+
+
+def overruled(before: Mapping[str, str], parameters: Parameters, found: Found, cells: Sequence[Cell]) -> Iterator[str]:
+    """Each changed hyper-parameter in whose place some cells take what the search found, with how many of them do."""
+    for key, value, *_ in schema.table(parameters):
+        section, _, name = key.rpartition(".")
+        if name not in get_args(schema.Searchable) or before.get(key, value) == value:
+            continue
+        users = [cell for cell in cells if section in sections_of(parameters, cell) and uses(parameters, cell, name)]
+        count = sum(name in hyper_parameters.chosen(parameters, cell, found) for cell in users)
+        if count:
+            yield f"{key} (in {f'{count} of {len(users)}' if count < len(users) else 'all'} cells)"
+
+
+def sections_of(parameters: Parameters, cell: Cell) -> tuple[str, ...]:
+    """The sections of params.yaml that hold the hyper-parameters of a cell."""
+    return "agents.common", f"agents.{parameters.agent_of(cell)}", f"environments.{cell.environment}"
+
+
+def uses(parameters: Parameters, cell: Cell, name: str) -> bool:
+    """Whether a hyper-parameter makes a difference to a cell."""
+    if name in SIZES:
+        return name in registry.load("embeddings", cell.embedding).searched
+    if name == "initial_standard_deviation" and cell.embedding == "none":
+        module = parameters.environments[cell.environment].module
+        return registry.load("environments", module).action_size > 0  # a softmax has none
+    return True
 
 
 def chosen_scale(path: Path) -> str:
