@@ -2,7 +2,7 @@
 
 inputs   tables of the study, verdicts, report/claims.yaml, probes, value maps, search/settings.csv; for a smoke test or
          a preview the published curves, where there are some
-outputs  FIGURE.{svg,pdf,png}; those of the smoke test and of the preview are stamped
+outputs  FIGURE.{svg,pdf,png}; results of the smoke test and of the preview are stamped
 
 A panel is drawn as soon as one of its cells has run; its other cells are named as missing.
 """
@@ -68,10 +68,10 @@ def drawn(declared: Declared) -> Iterator[tuple[str, Figure]]:
             rows = plots.plots_of_reading(looks, reading)
             drawing = plots.learning_curves(rows, curves, final, looks, missing, stamp)
             yield f"figure_reading_{reading}", drawing
-    yield "figure_1", drawings.figure_1(stamp)
-    yield "figure_3", drawings.figure_3(stamp)
+    yield "figure_1", drawings.figure_1()
+    yield "figure_3", drawings.figure_3()
     if values["pictured"]:
-        yield "figure_environments", drawings.figure_environments(values["pictured"], values["labels"], stamp)
+        yield "figure_environments", drawings.figure_environments(values["pictured"], values["labels"])
     yield from drawn_maps(read_table(declared.input("value_maps")), values["mapped"], looks, stamp)
     search = tried.read(declared.input("search"), tried.SETTINGS, looks.cells)
     if not search.is_empty():

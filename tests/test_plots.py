@@ -84,21 +84,23 @@ def words(figure) -> str:
     return " | ".join(text.get_text() for axes in figure.axes for text in axes.texts)
 
 
-def test_figure_2_has_every_panel_once_and_a_row_for_the_agents_of_2e():
+def test_figure_2_has_every_panel_in_order_and_a_plot_for_each_agent_of_2e():
     cells = [Cell(place, "vpg", name) for place in PLACES for name in (*EMBEDDINGS, "jsae_transfer")]
     looks = looks_of(*cells, *(Cell("recommender", agent, name) for agent in ("ppo", "sac") for name in EMBEDDINGS))
     rows = plots.plots_of_figure_2(looks, BOOK)
     titles = [[plot.title.split("  ")[0] for plot in row] for row in rows]
-    assert titles == [["2a", "2b", "2c"], ["2d", "2f"], ["2e", "2e", "2e"]]
-    assert [plot.title for plot in rows[2]] == [f"2e  Recommender system ({agent})" for agent in ("VPG", "PPO", "SAC")]
+    assert titles == [["2a", "2b", "2c"], ["2d", "2e", "2e"], ["2e", "2f"]]
+    shop = [*rows[1][1:], rows[2][0]]
+    assert [plot.title for plot in shop] == [f"2e  Recommender system ({agent})" for agent in ("VPG", "PPO", "SAC")]
     assert {cell.embedding for cell in rows[0][1].cells} == {"none", "ra", "jsae"}
-    assert {cell.embedding for cell in rows[1][1].cells} == {"jsae", "jsae_transfer"}
+    assert {cell.embedding for cell in rows[2][1].cells} == {"jsae", "jsae_transfer"}
     curves = pl.concat([made_runs.run(cell, (0, 1), 12, 200) for row in rows for plot in row for cell in plot.cells])
     figure = plots.learning_curves(rows, curves.unique(maintain_order=True), ends(curves), looks)
     legends = [axes.get_legend() for axes in figure.axes if axes.get_legend()]
     assert len(legends) + len(figure.legends) == 1, "one legend, in the free place"
     assert len([axes for axes in figure.axes if axes.axison]) == 8
-    assert len({axes.get_ylim() for axes in figure.axes[6:9]}) == 1, "the agents of 2e share an axis"
+    ranges = [axes.get_ylim() for axes in figure.axes]
+    assert len(set(ranges[4:7])) == 1, "the agents of 2e have one range"
 
 
 @pytest.mark.parametrize(
@@ -149,6 +151,10 @@ def test_a_published_study_lies_light_behind_as_far_as_this_one_goes():
     mean = behind.filter(pl.col("epoch") <= 6).group_by("epoch").agg(pl.col("mean_return").mean()).sort("epoch")
     np.testing.assert_allclose(light.get_ydata(), mean["mean_return"].to_numpy())
     assert axes.get_xlim() == (0, 6)
+    said = "light: means of the published study"
+    for figure, known in ((drawn(curves, behind=behind), True), (drawn(curves, behind=behind.clear()), False)):
+        (legend,) = figure.legends
+        assert (said in [text.get_text() for text in legend.get_texts()]) == known
 
 
 def test_a_panel_of_transfers_compares_them_with_what_they_vary_and_no_other():
@@ -219,6 +225,23 @@ def test_the_same_tables_give_the_same_bytes_without_a_date(tmp_path):
         assert sha256(one) == sha256(other)
         assert b"Date" not in one.read_bytes()
     assert b"<svg" in first[0].read_bytes()
+
+
+def test_nothing_is_cut_off_at_the_edge_of_a_figure_of_square_plots(tmp_path):
+    angle = np.linspace(-np.pi, np.pi, 32)
+    places = {"e1": 0.4 * np.cos(angle), "e2": 0.7 * np.sin(angle), "direction": angle, "length": 1.0}
+    names = ("jsae", "ra", "jsae_transfer", "jsae_transfer_tuned")
+    actions = pl.concat(
+        [pl.DataFrame({"environment": "gridworld-discrete", "embedding": name, **places}) for name in names]
+    )
+    ranks = actions.group_by("environment", "embedding").agg(rank_correlation=pl.lit(0.5))
+    figure = plots.figure_embeddings(actions, ranks, LOOKS, "PREVIEW")
+    plots.save(figure, tmp_path / "embeddings")
+    box = figure.bbox.extents
+    for axes in figure.axes:
+        inside = axes.get_tightbbox().extents
+        assert (inside[:2] > box[:2] - 1).all()  # a pixel
+        assert (inside[2:] < box[2:] + 1).all()
 
 
 WALLS, GOAL, START = [[0.0, 0.375, 0.5, 0.4], [0.5, 0.375, 0.525, 0.75]], [0.125, 0.625, 0.175, 0.675], [0.3, 0.1]

@@ -1,4 +1,7 @@
-"""Drawings of the paper's method and of its environments, from numbers of the settings alone."""
+"""Drawings of the paper's method and of its environments, from numbers of the settings alone.
+
+They show no results, so they have no stamp.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -9,18 +12,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
-from jsae.reporting.plots import stamped
 from jsae.reporting.style import STYLE
 
 
-def figure_1(stamp: str = "") -> Figure:
+def figure_1() -> Figure:
     """Figure 1: (a) the overall architecture; (b) the model of the environment that learns φ and g."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(7.2, 2.9), layout="constrained")
         left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
         for axes, title in ((left, "(a) Overall architecture"), (right, "(b) Embedding model")):
             _canvas(axes, title)
-            stamped(axes, stamp)
         for x, text in ((2.0, r"$\phi$"), (5.0, r"$\pi_i$"), (8.0, r"$f$")):
             _box(left, (x, 3.6), text, learnt=text != r"$\pi_i$")
         _box(left, (5.0, 0.9), "Environment", width=4.2)
@@ -43,13 +44,12 @@ def figure_1(stamp: str = "") -> Figure:
     return figure
 
 
-def figure_3(stamp: str = "") -> Figure:
+def figure_3() -> Figure:
     """Figure 3: the policy π′ᵢ, which takes a raw state and gives an embedded action."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(4.2, 2.6), layout="constrained")
         axes = figure.subplots()
         _canvas(axes, "")
-        stamped(axes, stamp)
         axes.add_patch(
             FancyBboxPatch(
                 (1.1, 2.7), 5.0, 1.9, boxstyle="round,pad=0.1", fill=False, edgecolor="#999999", linestyle="--"
@@ -70,7 +70,7 @@ def figure_3(stamp: str = "") -> Figure:
     return figure
 
 
-def figure_environments(worlds: Mapping[str, Mapping[str, Any]], labels: Mapping[str, str], stamp: str = "") -> Figure:
+def figure_environments(worlds: Mapping[str, Mapping[str, Any]], labels: Mapping[str, str]) -> Figure:
     """A picture of each environment that has one, in a row.
 
     worlds: the numbers of an environment, by its module; labels: what stands above its picture.
@@ -83,7 +83,6 @@ def figure_environments(worlds: Mapping[str, Mapping[str, Any]], labels: Mapping
             axes.axis("off")
             axes.set_title(labels[module], fontsize=8.5)
             PICTURES[module](axes, worlds[module])
-            stamped(axes, stamp)
     return figure
 
 

@@ -44,13 +44,12 @@ class Plot(NamedTuple):
 
 
 def plots_of_figure_2(looks: Looks, book: Claims) -> list[list[Plot]]:
-    """The rows of Figure 2: three panels a row; a panel with several agents has a row of its own, a plot an agent."""
-    single: list[Plot] = []
-    several: list[list[Plot]] = []
+    """The rows of Figure 2: three plots a row, in the order of the panels; a panel has a plot for each agent."""
+    plots: list[Plot] = []
     for panel, environment in looks.panels.items():
         cells = looks.cells_of(panel)
         agents = sorted({cell.agent for cell in cells}, key=lambda agent: looks.place(environment, agent))
-        plots = [
+        plots += [
             Plot(
                 [cell for cell in cells if cell.agent == agent],
                 f"{panel}  {looks.environment(environment)} ({looks.agent(agent)})",
@@ -58,11 +57,7 @@ def plots_of_figure_2(looks: Looks, book: Claims) -> list[list[Plot]]:
             )
             for agent in agents
         ]
-        if len(plots) > 1:
-            several += [plots[start : start + 3] for start in range(0, len(plots), 3)]
-        else:
-            single += plots
-    return [single[start : start + 3] for start in range(0, len(single), 3)] + several
+    return [plots[start : start + 3] for start in range(0, len(plots), 3)]
 
 
 def ordering(panel: str, agent: str, book: Claims, looks: Looks) -> str:
@@ -120,14 +115,13 @@ def learning_curves(
 
     A cell is drawn by the mean over its seeds with the 95 % interval of that mean (Student's t), or, where some of its
     runs succeed and some do not, by each seed: no run is near such a mean. A point is the mean of a block of epochs.
-    Plots of one environment in a row share an axis. Horizontal lines are the returns of the optimal and the random
-    policy.
+    Plots of one environment have the same range. Horizontal lines are the returns of the optimal and the random policy.
 
     Args:
         curves, final: the tables of the study.
         missing: cells without a run; their plot says so.
         stamp: printed across each plot.
-        behind: curves of another study, drawn light behind these, as far as these go.
+        behind: curves of the published study, drawn light behind these, as far as these go; the legend says so.
     """
     shown = [plot for row in rows for plot in row]
     columns = max(map(len, rows), default=1)
@@ -144,22 +138,35 @@ def learning_curves(
                 _reference_returns(axes, _runs_of(final, plot.cells))
                 _lacking(axes, [looks.embedding(cell.embedding) for cell in plot.cells if cell in missing])
                 stamped(axes, stamp, 1.22)
-            if len(row) > 1 and len({cell.environment for plot in row for cell in plot.cells}) == 1:
-                low, high = zip(*(axes.get_ylim() for axes in line[: len(row)]), strict=True)
-                for axes in line[: len(row)]:
-                    axes.set_ylim(min(low), max(high))
             line[0].set_ylabel("Return", fontsize=8)
+        _same_range(
+            [(axes, plot) for line, row in zip(grid, rows, strict=True) for axes, plot in zip(line, row, strict=False)]
+        )
         for axes in grid.flat:
             if not axes.get_title(loc="left"):
                 axes.axis("off")
         names = looks.in_order({cell.embedding for plot in shown for cell in plot.cells})
         handles = [Line2D([], [], linewidth=1.5, label=looks.embedding(name), **looks.style(name)) for name in names]
+        if any(line.get_gid() == BEHIND for axes in grid.flat for line in axes.lines):
+            label = "light: means of the published study"
+            handles.append(Line2D([], [], color=looks.style(names[0])["color"], linewidth=3, alpha=0.25, label=label))
         free = next((axes for axes in grid.flat if not axes.axison), None)
         if free is None:
             figure.legend(handles=handles, loc="outside lower center", ncols=2 if alone else 3)
         else:
             free.legend(handles=handles, loc="center left", fontsize=8.5, handlelength=3)
     return figure
+
+
+def _same_range(drawn: Sequence[tuple[Axes, Plot]]) -> None:
+    """Give plots of one environment the same range of returns."""
+    places: dict[frozenset[str], list[Axes]] = {}
+    for axes, plot in drawn:
+        places.setdefault(frozenset(cell.environment for cell in plot.cells), []).append(axes)
+    for same in places.values():
+        low, high = zip(*(axes.get_ylim() for axes in same), strict=True)
+        for axes in same:
+            axes.set_ylim(min(low), max(high))
 
 
 def _runs_of(table: pl.DataFrame, cells: Sequence[Cell]) -> pl.DataFrame:
@@ -201,15 +208,18 @@ def divided(ends: pl.DataFrame) -> bool:
     return ends["success"].drop_nulls().n_unique() > 1
 
 
+BEHIND = "published"
+"""What the lines of the published study are called in a figure."""
+
+
 def _light(axes: Axes, rows: pl.DataFrame, looks: Looks) -> None:
     """The means of another study's curves in a light tone, as far as the axis goes."""
     low, high = axes.get_xlim()
     for embedding in looks.in_order(rows["embedding"].unique()):
         points = blocks(rows.filter((pl.col("embedding") == embedding) & (pl.col("epoch") <= high)))
         mean = points.group_by("epoch", maintain_order=True).agg(pl.col("mean_return").mean()).sort("epoch")
-        axes.plot(
-            mean["epoch"], mean["mean_return"], color=looks.style(embedding)["color"], linewidth=3, alpha=0.25, zorder=1
-        )
+        look = {"color": looks.style(embedding)["color"], "linewidth": 3, "alpha": 0.25, "zorder": 1}
+        axes.plot(mean["epoch"], mean["mean_return"], gid=BEHIND, **look)
     axes.set_xlim(low, high)
 
 
@@ -626,8 +636,8 @@ def _label(row: Mapping[str, Any], looks: Looks) -> str:
 def save(figure: Figure, base: Path) -> list[Path]:
     """Write `base`.svg, .pdf and .png, without dates, so the same figure gives the same bytes. Returns the paths.
 
-    The layout is settled once, by the first drawing, and then the same in all three; rounded, as its solver's last
-    digits depend on where things lie in memory.
+    The layout is settled once and then the same in all three; rounded, as its solver's last digits depend on where
+    things lie in memory. It takes several drawings: after the first, labels around square plots are still cut off.
     """
     undated: dict[str, dict[str, Any]] = {
         "svg": {"Date": None},
@@ -635,7 +645,8 @@ def save(figure: Figure, base: Path) -> list[Path]:
         "png": {},
     }
     with mpl.rc_context(STYLE):
-        figure.draw_without_rendering()
+        for _ in range(4):
+            figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for axes in figure.axes:
         axes.set_position(np.round(axes.get_position(original=True).bounds, 6).tolist())
