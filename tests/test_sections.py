@@ -505,9 +505,11 @@ def test_successive_purchases_of_a_real_log_have_a_table(study):
 def test_parameters_stand_under_the_headings_of_their_sections():
     names = ("scale", "agents.vpg.a", "agents.vpg.b", "agents.sac.a", "search.grid", "study.x.y")
     rows = [(name, "{}" if name == "search.grid" else "1", "m", "s") for name in names]
+    rows.insert(3, ("agents.vpg.c", "2", "other", "s"))
     shown = list(appendix.in_sections(rows))
-    assert [row[0] for row in shown] == ["scale", "agents.vpg", "a", "b", "agents.sac", "a", "study", "x.y"]
+    assert [row[0] for row in shown] == ["scale", "agents.vpg", "a", "b", "c", "agents.sac", "a", "study", "x.y"]
     assert [row for row in shown if len(row) == 1] == [("agents.vpg",), ("agents.sac",), ("study",)]
+    assert shown[2:5] == [("a", "1", "m", "s"), ("b", "1", "", ""), ("c", "2", "other", "s")]
 
 
 def test_what_was_not_tested_or_has_not_run_is_listed(study):

@@ -83,6 +83,16 @@ class ByScale(Section):
         return int(getattr(self, scale))
 
 
+class PretrainingEpochs(ByScale):
+    paper: int = parameter("at the paper's scale, at most", "not stated: chosen; a rule stops earlier", ge=1, le=10**9)
+
+
+class RunsPerBatch(ByScale):
+    smoke: int = parameter("in the smoke test", "this project: changes no result", ge=1, le=10**9)
+    preview: int = parameter("in the preview", "this project: changes no result", ge=1, le=10**9)
+    paper: int = parameter("at the paper's scale", "this project: changes no result", ge=1, le=10**9)
+
+
 def _name(text: str) -> str:
     if not NAME.fullmatch(text):
         raise ValueError(f"{text!r} is no name: use small letters, digits and single hyphens")
@@ -205,7 +215,7 @@ class Environment(Section):
     pretraining_samples: int = parameter(
         "transitions of the random policy to pre-train on", "A.4.2", ge=10, le=100_000_000
     )
-    pretraining_epochs: ByScale
+    pretraining_epochs: PretrainingEpochs
     continual: bool = parameter("embeddings go on learning after pre-training", "A.4.2: the recommender's only")
 
     @property
@@ -307,7 +317,7 @@ class Training(Section):
         "the next, by rounding, which training magnifies; auto: cuda where there is one",
         "this project",
     )
-    runs_per_batch: ByScale
+    runs_per_batch: RunsPerBatch
 
 
 class Probes(Section):
@@ -419,8 +429,12 @@ class Search(Section):
 
 
 class Parameters(Section):
-    scales: dict[Scale, list[Group]] = parameter("which groups of cells each scale runs, with which seeds", "A.4.2")
-    cells: dict[Name, list[Product]] = parameter("what runs: groups of cells", "Figure 2")
+    scales: dict[Scale, list[Group]] = parameter(
+        "a group of cells that the scale runs, and its seeds", "this project (report/plan.md); A.4.2 has 5 runs a cell"
+    )
+    cells: dict[Name, list[Product]] = parameter(
+        "cells of the group: every combination of what is listed", "figure-2: Figure 2; other groups: this project"
+    )
     readings: dict[Name, Reading] = parameter("ways to fill in what the paper leaves open", "this project")
     data: Data
     environments: dict[Name, Environment]
@@ -698,7 +712,11 @@ def _rows(section: Any, prefix: str) -> Iterator[tuple[str, str, str, str]]:
                 yield from _rows(content, f"{prefix}{name}.{item}.")
         elif isinstance(value, dict) and not (isinstance(section, Environment) and name == "dynamics"):
             for item, content in value.items():
-                yield _row(f"{prefix}{name}.{item}", content, field)
+                if isinstance(content, list) and all(isinstance(one, BaseModel) for one in content):
+                    for place, one in enumerate(content):
+                        yield _row(f"{prefix}{name}.{item}.{place}", one, field)
+                else:
+                    yield _row(f"{prefix}{name}.{item}", content, field)
         elif isinstance(section, Environment) and name == "dynamics":
             kind = schema_of(registry.load("environments", section.module))
             yield from _rows(kind.model_validate(value), f"{prefix}{name}.")
@@ -714,10 +732,23 @@ def _row(key: str, value: Any, field: Any) -> tuple[str, str, str, str]:
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return ", ".join(map(_text, value)) if all(isinstance(item, BaseModel) for item in value) else str(value)
+    """A value as params.yaml has it; the outermost section without its braces."""
     if isinstance(value, BaseModel):
-        return str(value.model_dump(exclude_defaults=True))
+        value = value.model_dump(exclude_defaults=True)
+    if isinstance(value, dict) and value:
+        return ", ".join(f"{name}: {_inner(one)}" for name, one in value.items())
+    return _inner(value)
+
+
+def _inner(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_inner, value))}]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name}: {_inner(one)}" for name, one in value.items()) + "}"
     return (
         f"{value:g}" if isinstance(value, float) and math.isfinite(value) and value != round(value, 12) else str(value)
     )
@@ -735,7 +766,7 @@ def main(arguments: Sequence[str]) -> None:
     for row in table(load(path)):
         shown.add_row(*row)
     console = Console()
-    Console(width=console.width if console.is_terminal else 200).print(shown)
+    Console(width=console.width if console.is_terminal else 200, markup=False).print(shown)  # a list is no markup
 
 
 if __name__ == "__main__":

@@ -34,9 +34,10 @@ def all_parameters(study: Context) -> Iterator[document.Block]:
 def in_sections(rows: Iterable[Sequence[str]]) -> Iterator[tuple[str, ...]]:
     """Rows (name, value, meaning, source) with a heading before each section, and their names inside it.
 
-    A parameter that may hold changes and holds none is left out.
+    A parameter that may hold changes and holds none is left out. Rows of a section that follow one another and have the
+    same meaning and source say it once.
     """
-    last = ""
+    last, said = "", []
     for name, *rest in rows:
         if rest[0] == "{}":
             continue
@@ -44,9 +45,11 @@ def in_sections(rows: Iterable[Sequence[str]]) -> Iterator[tuple[str, ...]]:
         depth = min(2 if parts[0] in ("agents", "data", "environments", "readings") else 1, len(parts) - 1)
         section = ".".join(parts[:depth])
         if section != last:
-            last = section
+            last, said = section, []
             yield (section,)
-        yield ".".join(parts[depth:]), *rest
+        value, *about = rest
+        yield ".".join(parts[depth:]), value, *(about if about != said else [""] * len(about))
+        said = about
 
 
 def packages(study: Context) -> Iterator[document.Block]:
