@@ -38,15 +38,18 @@ show(summary.cautions(study))
 # The paper trains an embedding of states and an embedding of actions together, by predicting the next state, and lets a
 # policy-gradient agent act in the embedded spaces (JSAE). It says that this learns faster and better than the same
 # agent without embeddings, and than one with embeddings of actions alone (RA), where states and actions are many and
-# discrete. We test {{claims}} claims, made of {{sentences}} sentences of the paper: all of Figure 2, and the theory.
+# discrete. The study judges {{sentences}} sentences of the paper: all of Figure 2, and the theory. They make
+# {{comparisons}} comparisons of two learning curves and {{facts}} statements of the theory. A comparison has a test for
+# each measure: return at the end, speed, and epochs to a level where the paper speaks of convergence. So there are
+# {{claims}} tests in all, called claims below.
 #
 # ### Methodology
 #
-# We use no code of the authors. We wrote environments, embeddings and agents from the paper's text. Where it is
-# silent we took Spinning Up's defaults, then a public re-implementation. The study has {{runs}} runs in {{cells}} of
-# its {{expected_cells}} cells (environment × agent × embedding × reading), with the seeds {{seeds}}, at the scale
-# “{{scale}}”. Claims, measures, margins, seeds and tests were fixed in `report/plan.md` before the first run that
-# counts (its digest begins with `{{plan}}`).
+# We use no code of the authors. We wrote environments, embeddings and agents from the paper's text, which leaves much
+# open. A *reading* fills one gap in one way. The *primary reading* takes the paper's text; where it is silent, Spinning
+# Up's defaults; then a public re-implementation. A *cell* is one curve: environment × agent × embedding, under a
+# reading. A *run* is a cell with one seed. This study has {{runs}} runs in {{cells}} of its {{expected_cells}} cells,
+# with the seeds {{seeds}}, at the scale “{{scale}}”. {{standing}}
 #
 # ### Results
 
@@ -63,7 +66,7 @@ show(summary.found(study))
 #
 # The paper does not give the settings that won its search, the gradient steps of an epoch, the rewards and layout of
 # the gridworld, the reels of the slot machine, or the form of RA. Its data set needs a download that we could not
-# make. With the recommender as the text describes it no agent learns. The supplement lists all
+# make. In exploratory runs no agent learnt in the recommender as the text describes it. The supplement lists all
 # [deviations](#deviations-from-the-paper).
 
 # %% [markdown]
@@ -114,12 +117,14 @@ show(environments.idlers(study))
 # %% [markdown]
 # ## Learning curves
 #
-# `make {{scale}}` makes Figure 2. With `PANEL=` and the name of a panel it makes that panel alone. The
-# [page of runs](runs.html) shows every run with its parameters and its command.
+# Figure 2 shows every panel of the paper's figure of that number. {{reading_on}} `make {{scale}}` makes
+# it. With `PANEL=` and the name of a panel it makes that panel alone. The [page of runs](runs.html) shows every run
+# with its parameters and its command.
 
 # %%
 show(results.figure_2(study))
 show(results.so_far(study))
+show([document.left_out()])
 
 # %% [markdown]
 # ## Verdicts
@@ -133,10 +138,9 @@ show(summary.no_verdicts(study))
 # %% [markdown]
 # ## Other readings
 #
-# The paper leaves much open. A reading fills one gap in one way. The primary reading takes the paper's text; where it
-# is silent, Spinning Up; then the public re-implementation. Each other reading changes one thing and has the
-# hyper-parameters that the search found for the primary one, except those that it sets. No verdict above depends on
-# it.
+# Each reading other than the primary one changes one thing. It has the hyper-parameters that the search found for the
+# primary one, except those that it sets. A policy step is a gradient step of the actor. No verdict above depends on
+# these readings.
 
 # %%
 show(readings.specification(study))
@@ -168,6 +172,9 @@ show(appendix.references(study))
 # # Supplement
 #
 # Tables and figures that stand behind the report. Each section can be read alone.
+
+# %%
+show([document.left_out()])
 
 # %% [markdown]
 # ## All comparisons

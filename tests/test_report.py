@@ -246,7 +246,14 @@ def test_a_short_study_gives_no_verdict(name, scale, request):
     text = re.sub(r"<style>.*?</style>|<script>.*?</script>|src=\"data:[^\"]*\"", "", page, flags=re.DOTALL)
     for word in ("supported", "contradicted", 'id="verdicts-table"'):
         assert word not in re.sub(r'id="deviations.*', "", text, flags=re.DOTALL)
-    assert "No claim is judged at this scale" in section(page, "verdicts")
+    left = section(page, "learning-curves")
+    assert "Left out at this scale: Verdicts, Other readings and Causes (the runs are shorter" in left
+    main, supplement = page.split('<h1 id="supplement">')
+    assert re.findall(r'<h2 id="([^"]*)"', main) == [*MAIN[:4], "limits", "references"]
+    named = re.search(r"Left out at this scale: ([^<]*)", supplement)[1]
+    names = {"preview": "Comparisons under each reading and Claims that were not tested (the runs are shorter"}
+    assert named.startswith(names.get(scale, names["preview"]))
+    assert ("Curves under each reading (no reading other than the primary one has run)" in named) == (scale != "smoke")
     assert not list((request.getfixturevalue(name) / layout.figures(scale)).glob("figure_specification*"))
 
 
@@ -262,14 +269,15 @@ def test_a_preview_says_who_has_learnt_more_so_far(panel):
     curves = section((panel / layout.report("preview")).read_text(), "learning-curves")
     (table,) = re.findall(r'<table id="so-far">.*?<tbody>(.*?)</tbody>', curves, re.DOTALL)
     rows = [re.findall(r"<td[^>]*>([^<]*)</td>", row) for row in table.split("</tr>")][:-1]
-    assert [row[:2] for row in rows] == [
-        ["2c Slot machine (VPG)", "JSAE minus no embedding"],
-        ["2c Slot machine (VPG)", "JSAE minus RA"],
+    assert [row[:3] for row in rows] == [
+        ["2c Slot machine (VPG)", "JSAE minus no embedding", "better"],
+        ["2c Slot machine (VPG)", "JSAE minus RA", "better"],
     ]
     records = json.loads((panel / layout.claims("preview")).read_text())
     (over,) = (record for record in records if record["id"] == "2c-none-speed")
-    assert rows[0][2] == document.interval(over)
-    assert rows[0][4] == "JSAE"
+    assert rows[0][3] == document.interval(over)
+    assert rows[0][5] == "JSAE"
+    assert rows[0][6].endswith(" of 5")
     assert over["low"] > 0
 
 
@@ -282,7 +290,6 @@ def test_a_study_of_one_panel_shows_nothing_of_the_others(panel):
     assert "No environment of this study draws from a data set." in section(page, "data")
     assert "Panels of the paper's Figure 2 that have no run here: 2a, 2b, 2d, 2e, 2f." in html.unescape(page)
     assert "No ablation has run in this study." in page
-    assert "that have no run at the scale “preview”: four-steps (" in page
     assert "Figure 2e: our recommender" not in page
     assert "{{" not in re.sub(r'<style>.*?</style>|src="data:[^"]*"', "", page, flags=re.DOTALL)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from jsae.analysis import tables
 from jsae.analysis.schema import CELLS
 from jsae.analysis.search import OUTCOME
 from jsae.config.study import Cell
@@ -233,8 +234,8 @@ def test_a_short_study_says_what_is_there_and_what_is_not(study):
     assert "There are no verdicts" in smoke["text"]
     (preview,) = summary.found(at(study, "preview"))
     assert "[so far](#so-far)" in preview["text"]
-    assert "There are no verdicts, no other readings and no tested causes" in preview["text"]
-    assert [block["kind"] for block in summary.no_verdicts(at(study, "preview"))] == ["note"]
+    assert "Verdicts, other readings and causes need the paper's scale" in preview["text"]
+    assert [block["kind"] for block in summary.no_verdicts(at(study, "preview"))] == ["empty"]
     assert list(summary.no_verdicts(study)) == []
 
 
@@ -264,8 +265,8 @@ def test_causes_are_headings_of_their_predictions(study):
     assert table["notes"] == ["Not tested: no run."]
     (note,) = readings.causes(study)
     assert "No cause has been tested" in note["text"]
-    (note,) = readings.causes(at(study, "preview", causes=records))
-    assert "No cause has been tested" in note["text"]
+    (nothing,) = readings.causes(at(study, "preview", causes=records))
+    assert nothing["kind"] == "empty"
 
 
 def test_the_summary_says_which_causes_the_runs_support(study):
@@ -284,10 +285,14 @@ def test_the_summary_says_which_causes_the_runs_support(study):
 )
 def test_a_preview_has_a_row_a_comparison_and_says_who_is_ahead(study, low, high, ahead):
     over = {"effect": (low + high) / 2, "low": low, "high": high}
-    records = [claim(measure="speed", **over), claim(**over), fact()]
+    success = [{"runs": 4, "of": 5, "low": 0.3, "high": 1.0}, {"runs": 0, "of": 4, "low": 0.0, "high": 0.6}]
+    records = [claim(measure="speed", success=success, **over), claim(**over), fact()]
+    records.append(claim(figure="2d", kind="comparable", measure="speed", **over))
     (table,) = results.so_far(at(study, "preview", verdicts=records))
-    row = ["2c Slot machine (VPG)", "JSAE minus no embedding", wording.effect(records[0]), "5 / 4", ahead]
-    assert table["rows"] == [row]
+    names = ["2c Slot machine (VPG)", "JSAE minus no embedding", "better"]
+    row = [*names, wording.effect(records[0]), "5 / 4", ahead]
+    assert table["rows"][0] == [*row, "4 of 5 / 0 of 4"]
+    assert table["rows"][1][2::4] == ["comparable", ""], "there a run neither succeeds nor fails"
     assert list(results.so_far(study)) == []
     (note,) = results.so_far(at(study, "preview"))
     assert "No comparison of Figure 2 has two cells" in note["text"]
@@ -341,7 +346,9 @@ def test_figure_2_says_in_words_what_it_shows_and_which_cells_are_divided(study)
     )
     assert "of JSAE (Slot machine) some runs succeed" in figure["caption"]
     (preview,) = results.figure_2(at(study, "preview"))
-    assert "light tone" in preview["caption"]
+    assert "so far compares another measure" in preview["caption"]
+    assert "RA embeds discrete actions only" not in preview["caption"], "there is no panel without it"
+    assert "φ transferred" not in preview["caption"]
     (nothing,) = results.figure_2(dataclasses.replace(study, final=study.final.clear()))
     assert nothing["text"] == "No panel of Figure 2 has a run in this study."
 
@@ -370,7 +377,7 @@ def test_comparisons_stand_under_their_reading(study):
     (table,) = readings.compared(dataclasses.replace(study, readings=records))
     assert [row[0].split(":")[0] for row in table["rows"] if len(row) == 1] == list(names)
     assert table["rows"][1] == ["2c", "better", "end", "0.250 [0.125, 0.375]", "5 / 4", "supported"]
-    assert [block["kind"] for block in readings.compared(at(study, "preview", readings=records))] == ["note"]
+    assert [block["kind"] for block in readings.compared(at(study, "preview", readings=records))] == ["empty"]
 
 
 def test_a_reading_is_compared_with_the_primary_one_and_those_without_a_run_are_named(study):
@@ -383,10 +390,13 @@ def test_a_reading_is_compared_with_the_primary_one_and_those_without_a_run_are_
     assert [block["kind"] for block in shown] == ["figure", "table", "note"]
     words = ["Slot machine (four-steps)", "VPG", "JSAE", "the primary reading", "5 / 5"]
     assert shown[1]["rows"] == [[*words, "1.00 [0.500, 1.50]", "1.25 [0.500, 1.50]"]]
-    assert "frozen (embeddings stay" in shown[2]["text"]
+    assert "frozen" in shown[2]["text"]
     assert "four-steps" not in shown[2]["text"]
+    assert [block["kind"] for block in readings.specification(at(study, "preview"))] == ["empty"]
     short = list(readings.curves(at(study, "preview", differences=[other, pair])))
     assert "At the end" not in short[1]["columns"]
+    study.figure("figure_reading_four-steps").unlink()
+    assert [block["kind"] for block in readings.curves(study)] == ["empty"]
 
 
 def test_ablations_are_compared_with_what_they_vary(study):
@@ -514,8 +524,8 @@ def test_parameters_stand_under_the_headings_of_their_sections():
 
 def test_what_was_not_tested_or_has_not_run_is_listed(study):
     assert [block["kind"] for block in gaps.untested_claims(study)] == ["table"]
-    (note,) = gaps.untested_claims(at(study, "preview"))
-    assert "no claim is tested at this scale" in note["text"]
+    (nothing,) = gaps.untested_claims(at(study, "preview"))
+    assert nothing["kind"] == "empty"
     (note,) = gaps.untested_claims(dataclasses.replace(study, verdicts=[claim()]))
     assert note["text"] == "Every claim was tested."
     lost = [{"environment": "slot-machine", "agent": "vpg", "embedding": "ra", "reading": "frozen", "seeds": [0, 3]}]
@@ -525,10 +535,13 @@ def test_what_was_not_tested_or_has_not_run_is_listed(study):
     assert panels["text"].endswith(": 2a, 2b, 2d, 2e, 2f.")
 
 
-def test_values_of_prose_are_read_from_the_study(study):
+def test_values_of_prose_are_read_from_the_study(study, given):
     named = values.named(study)
     assert (named["runs"], named["cells"]) == (4, 2)
     assert (named["claims"], named["expected_cells"]) == (2, len(study.looks.cells))
+    assert (named["comparisons"], named["facts"]) == (1, 1)
+    assert named["standing"].endswith("before the first run that counts.")
+    assert "exploratory and count for nothing" in str(values.named(at(study, "preview"))["standing"])
     assert named["headline"] == summary.headline(study.verdicts)
     assert named["found"] == summary.leads(study)
     assert named["plan"] == "0123456789ab"
@@ -542,6 +555,12 @@ def test_values_of_prose_are_read_from_the_study(study):
     assert named["purchases.rows"] == "not known"
     assert named["search.effect"] == "Not measured under the primary reading."
     assert named["search.used"].startswith("0 of the ")
+    cells = [{**cell, "found": ["actor_learning_rate"] * (not number)} for number, cell in enumerate(given["cells"])]
+    some = values.named(dataclasses.replace(study, values={**given, "cells": cells}))
+    assert some["search.same"] == (
+        f"In 1 of the {len(cells)} cells, hyper-parameters are the best that a search over the same grid has found; "
+        "the others take those of `params.yaml`."
+    )
     assert named["readings.four-steps.agents.vpg.train_pi_iters"] == 4
     assert named["paper.title"] == "T"
     assert "paper.references" not in named
@@ -567,3 +586,32 @@ def test_pretraining_says_which_embeddings_learnt_nothing(looks: Looks) -> None:
         ("90", "4.25", "7.17", "yes"),
         ("50", "0.500", "", ""),
     ]
+
+
+def test_limits_name_embeddings_that_learnt_nothing_and_what_the_search_left(study):
+    chance = math.log(4096)
+    learnt = (("", "ra", 0.1), ("", "ra", -0.05), ("", "jsae", -1), ("frozen", "jsae", 0))
+    rows = [("slot-machine", reading, name, chance + above, chance) for reading, name, above in learnt]
+    losses = pl.DataFrame(rows, ["environment", "reading", "embedding", "held_out_loss", "chance_loss"], orient="row")
+    (prose,) = summary.limits(dataclasses.replace(study, pretraining=losses))
+    assert "RA's embedding predicts no better than chance in these environments: Slot machine." in prose["text"]
+    assert "JSAE's embedding" not in prose["text"]
+    assert "{{search.share}} have hyper-parameters that the search found" in prose["text"]
+    assert "In exploratory runs without it, no agent left the random policy" in prose["text"]
+    assert "how many seeds would settle a claim" in prose["text"]
+    cells = [{**cell, "found": ["actor_learning_rate"]} for cell in study.values["cells"]]
+    (prose,) = summary.limits(at(dataclasses.replace(study, values={**study.values, "cells": cells}), "preview"))
+    for said in ("predicts no better", "search", "no agent left the random policy", "would settle"):
+        assert said not in prose["text"]
+
+
+def test_aggregates_name_the_environments_that_count_and_why_one_does_not(study):
+    worlds = ("gridworld-discrete", "slot-machine", "half-cheetah")
+    cells = [Cell(world, "vpg", name) for world in worlds for name in ("none", "jsae")]
+    curves = pl.concat([made_runs.run(cell, (0, 1, 2), 8, 200) for cell in cells])
+    known = {cell: tables.ReferenceReturns(-2.0, 1.0 if cell.environment != "half-cheetah" else None) for cell in cells}
+    final = tables.final(curves, known)
+    named = dataclasses.replace(study, final=final, aggregates=tables.aggregates(final, study.looks.cells)[0])
+    (figure,) = comparisons.over_environments(named)
+    assert "VPG: 3 seeds in each of Gridworld, discrete state and Slot machine." in figure["caption"]
+    assert figure["caption"].endswith("Half-Cheetah does not count: its optimal return is not known.")

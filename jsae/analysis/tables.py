@@ -22,6 +22,7 @@ __all__ = [
     "ReferenceReturns",
     "aggregates",
     "compact",
+    "counted",
     "final",
     "metrics",
     "read_reference_returns",
@@ -137,14 +138,10 @@ def aggregates(runs: pl.DataFrame, cells: pl.DataFrame) -> tuple[pl.DataFrame, p
     """
     rows: list[dict[str, object]] = []
     profile: list[dict[str, object]] = []
-    of_paper = cells.filter((pl.col("role") == "paper") & (pl.col("panel") != ""))
-    known = runs.join(of_paper, on=KEYS, how="semi", maintain_order="left")
-    known = known.filter(pl.col("normalized_return").is_finite())
-    for (agent,), of_agent in known.group_by("agent", maintain_order=True):
-        embeddings = of_agent["embedding"].unique(maintain_order=True)
-        per = of_agent.group_by("environment", maintain_order=True).agg(pl.col("embedding").n_unique())
-        environments = per.filter(pl.col("embedding") == len(embeddings))["environment"]
-        here = of_agent.filter(pl.col("environment").is_in(environments.to_list()))
+    known = _known(runs, cells)
+    for agent, environments in counted(runs, cells).items():
+        here = known.filter((pl.col("agent") == agent) & pl.col("environment").is_in(environments))
+        embeddings = here["embedding"].unique(maintain_order=True)
         seeds = here.group_by("seed").len().filter(pl.col("len") == len(embeddings) * len(environments))["seed"]
         if min(len(seeds), len(environments)) < 2:
             continue
@@ -161,6 +158,22 @@ def aggregates(runs: pl.DataFrame, cells: pl.DataFrame) -> tuple[pl.DataFrame, p
             shares = statistics.performance_profile(wide, THRESHOLDS)
             profile += [{**key, "threshold": t, "share": s} for t, s in zip(THRESHOLDS, shares, strict=True)]
     return pl.DataFrame(rows, AGGREGATES.schema), pl.DataFrame(profile, PROFILES.schema)
+
+
+def counted(runs: pl.DataFrame, cells: pl.DataFrame) -> dict[str, list[str]]:
+    """By agent, the environments that `aggregates` looks at: those in which each of its embeddings has runs."""
+    found = {}
+    for (agent,), of_agent in _known(runs, cells).group_by("agent", maintain_order=True):
+        per = of_agent.group_by("environment", maintain_order=True).agg(pl.col("embedding").n_unique())
+        found[str(agent)] = per.filter(pl.col("embedding") == of_agent["embedding"].n_unique())["environment"].to_list()
+    return found
+
+
+def _known(runs: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFrame:
+    """The runs of the paper's representations in panels of Figure 2 whose normalized return is known."""
+    of_paper = cells.filter((pl.col("role") == "paper") & (pl.col("panel") != ""))
+    known = runs.join(of_paper, on=KEYS, how="semi", maintain_order="left")
+    return known.filter(pl.col("normalized_return").is_finite())
 
 
 def _iqm(values: statistics.Scores) -> statistics.Scores:

@@ -94,6 +94,16 @@ def flush() -> Block:
     return {"kind": "flush"}
 
 
+def empty(reason: str) -> Block:
+    """The section that this stands in has nothing to show: pages leave it out and name it with the reason, a clause."""
+    return {"kind": "empty", "reason": reason}
+
+
+def left_out() -> Block:
+    """The place of the line that names the empty sections."""
+    return {"kind": "left out"}
+
+
 def frame(target: str, fallback: str, title: str) -> Block:
     """Another page next to this one, shown inside it where it exists."""
     return {"kind": "frame", "target": target, "fallback": fallback, "title": title}

@@ -12,7 +12,7 @@ import polars as pl
 from nbconvert.exporters import HTMLExporter
 
 from jsae.config.study import Cell
-from jsae.reporting import document, plots
+from jsae.reporting import document, plots, wording
 from jsae.reporting.looks import Looks
 
 Notebook = nbformat.NotebookNode
@@ -45,7 +45,27 @@ def parts(notebook: Notebook) -> tuple[list[document.Block], list[document.Block
     """The blocks of the report, and those of its supplement, which begins with its heading; values are left out."""
     shown = [block for block in blocks(notebook) if block["kind"] != "values"]
     place = next((i for i, block in enumerate(shown) if block.get("text", "").startswith(SUPPLEMENT)), len(shown))
-    return shown[:place], shown[place:]
+    return filled(shown[:place]), filled(shown[place:])
+
+
+def filled(shown: Sequence[document.Block]) -> list[document.Block]:
+    """A part without its empty sections, which one line names, each with the reason."""
+    sections: list[list[document.Block]] = [[]]
+    for block in shown:
+        if block["kind"] == "prose" and block["text"].startswith("## "):
+            sections.append([])
+        sections[-1].append(block)
+    kept: list[document.Block] = []
+    names: dict[str, list[str]] = {}
+    for section in sections:
+        reason = next((block["reason"] for block in section if block["kind"] == "empty"), None)
+        if reason is None:
+            kept += section
+        else:
+            names.setdefault(reason, []).append(section[0]["text"].splitlines()[0].removeprefix("## "))
+    said = "; ".join(f"{wording.listed(of)} ({reason})" for reason, of in names.items())
+    line = [document.note(f"Left out at this scale: {said}.")] if said else []
+    return [one for block in kept for one in (line if block["kind"] == "left out" else [block])]
 
 
 def to_html(notebook: Notebook, style: Path, template: Path, stamp: tuple[str, str] = ("", "")) -> str:

@@ -74,7 +74,8 @@ def _of_search(study: Context) -> dict[str, str]:
     best, own = search.chosen_rows(study.tried), study.parameters["search"]
     trained_with = [cell for cell in study.values["cells"] if cell["found"]]
     readings = ", ".join(dict.fromkeys(cell["reading"] or "the primary one" for cell in trained_with))
-    used = f"{len(trained_with)} of the {len(study.values['cells'])} cells are trained with these settings."
+    share = f"{len(trained_with)} of the {len(study.values['cells'])} cells"
+    used = f"{share} are trained with these settings."
     if trained_with:
         used += f" Their readings: {readings}."
     if not any(not cell["reading"] for cell in trained_with):
@@ -83,12 +84,14 @@ def _of_search(study: Context) -> dict[str, str]:
             "ours": "One setting for every cell of the primary reading, the same for each embedding.",
             "effect": "Not measured under the primary reading.",
             "used": used,
+            "share": share,
         }
     names = [*own["combined"], *own["spread"]]
     varied = ", ".join(SEARCHED[name].lower() for name in names)
     kept = ", ".join(said.lower() for name, said in SEARCHED.items() if name not in names)
     return {
-        "same": "Hyper-parameters are the best that a search over the same grid has found for each.",
+        "same": f"In {share}, hyper-parameters are the best that a search over the same grid has found"
+        + ("." if len(trained_with) == len(study.values["cells"]) else "; the others take those of `params.yaml`."),
         "ours": f"{own['settings'] * own['seeds_per_setting']} runs a cell: {own['settings']} settings with "
         f"{own['seeds_per_setting']} seeds each, or fewer with more seeds where a hyper-parameter does not apply "
         f"(seeds {own['seeds']}), of the grids of {varied}; where settings are compared before the end, one in "
@@ -96,15 +99,24 @@ def _of_search(study: Context) -> dict[str, str]:
         f"the embedding that they vary. Not searched: {kept}.",
         "effect": "The section on the search shows what each hyper-parameter does.",
         "used": used,
+        "share": share,
     }
 
 
 def _of_verdicts(study: Context) -> dict[str, object]:
     """How claims were judged and what came out."""
+    pairs = {(tuple(one["first"]), tuple(one["second"])) for one in study.verdicts if one["kind"] != "fact"}
     on_jsae = [claim for claim in study.verdicts if claim["first"] and claim["first"][2].startswith("jsae")]
     return {
         "sentences": len({claim["sentence"] for claim in study.verdicts}),
+        "comparisons": len(pairs),
+        "facts": sum(claim["kind"] == "fact" for claim in study.verdicts),
         "claims": len(study.verdicts),
+        "standing": _standing(study),
+        "reading_on": {
+            "paper": "The tables after it compare other measures: means of its curves, at the end or over all epochs.",
+            "preview": "A table says which embedding is ahead [so far](#so-far).",
+        }.get(study.scale, ""),
         "counts": wording.listed(
             [f"{count} {verdict}" for verdict, count in wording.counted(on_jsae).items() if count]
         ),
@@ -118,6 +130,17 @@ def _of_verdicts(study: Context) -> dict[str, object]:
         "confidence": study.confidence,
         "usual": f"{100 * statistics.CONFIDENCE:g} %",
     }
+
+
+def _standing(study: Context) -> str:
+    """What was fixed when, and whether these runs count."""
+    fixed = f"in `report/plan.md` (its digest begins with `{study.plan}`)"
+    if study.judged:
+        return f"Claims, measures, margins, seeds and tests were fixed {fixed} before the first run that counts."
+    return (
+        "These runs are exploratory and count for nothing. Claims, measures, margins, seeds and tests of the runs that "
+        f"count, at the paper's scale, are fixed {fixed}."
+    )
 
 
 def _margins(book: claims.Claims) -> Iterator[str]:

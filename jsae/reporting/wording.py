@@ -8,6 +8,8 @@ from jsae.reporting.context import Record
 from jsae.reporting.document import interval, number
 from jsae.reporting.looks import Looks
 
+SHORT = "the runs are shorter than the paper's, so no claim is judged"
+"""Why a study of short runs lacks sections."""
 VERDICTS = ("supported", "inconclusive", "contradicted")
 """Verdicts of a claim that was tested."""
 MEASURES = {"end": "end", "speed": "speed", "epochs": "faster"}

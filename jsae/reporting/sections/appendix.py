@@ -37,7 +37,8 @@ def in_sections(rows: Iterable[Sequence[str]]) -> Iterator[tuple[str, ...]]:
     A parameter that may hold changes and holds none is left out. Rows of a section that follow one another and have the
     same meaning and source say it once.
     """
-    last, said = "", []
+    last = ""
+    said: list[str] = []
     for name, *rest in rows:
         if rest[0] == "{}":
             continue

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from jsae.analysis import tables
 from jsae.reporting import document, wording
 from jsae.reporting.context import Context
 from jsae.reporting.document import number
@@ -47,6 +48,7 @@ def over_environments(study: Context) -> Iterator[document.Block]:
     if study.aggregates.is_empty():
         return
     looks = study.looks
+    counted = tables.counted(study.final, looks.cells)
     yield document.figure(
         study.figure("figure_aggregates"),
         "Interquartile mean of the normalized return: "
@@ -57,12 +59,19 @@ def over_environments(study: Context) -> Iterator[document.Block]:
         )
         + ".",
         "**Over the paper's environments:** interquartile mean of the normalized return with its {{usual}} interval "
-        "(stratified bootstrap, too narrow for so few seeds), and performance profiles. "
-        + "; ".join(
-            f"{looks.agent(str(agent))}: {rows[0, 'environments']} environments, {rows[0, 'seeds']} seeds"
+        "(stratified bootstrap, too narrow for so few seeds), and performance profiles. Better embeddings lie further "
+        "right in both. "
+        + " ".join(
+            f"{looks.agent(str(agent))}: {rows[0, 'seeds']} seeds in each of "
+            f"{wording.listed([looks.environment(name) for name in counted[str(agent)]])}."
             for (agent,), rows in study.aggregates.group_by("agent", maintain_order=True)
         )
-        + ".",
+        + "".join(
+            f" {looks.environment(name)} does not count: its optimal return is not known."
+            for name in study.environments
+            if (rows := study.primary.filter(environment=name)).height
+            and not rows["normalized_return"].is_finite().any()
+        ),
     )
 
 
@@ -89,8 +98,8 @@ def final_returns(study: Context) -> Iterator[document.Block]:
         "Mean ± standard deviation over seeds; a reading other than the primary one is named after the environment. "
         "Final return: mean over the last tenth of the epochs, in the recommender system in the currency of the data "
         "set. Seeds: the lowest and the highest final return. Normalized: the final return, where the random policy is "
-        "zero and the optimal one is one. Policy steps: mean number of the actor's gradient steps in an epoch; KL "
-        "early stopping can end them.",
+        "zero and the optimal one is one. Policy steps: mean number of the actor's gradient steps in an epoch. They "
+        "end early once the policy is too far from that of the epoch's start (KL early stopping).",
         numbers=columns,
         name="final-returns-table",
     )

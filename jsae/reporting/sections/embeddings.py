@@ -44,6 +44,19 @@ def pretraining_rows(losses: pl.DataFrame, looks: Looks) -> Iterator[tuple[str, 
         )
 
 
+def no_better_than_chance(study: Context, embedding: str) -> list[str]:
+    """Environments in which the loss of a pre-trained embedding, mean over seeds, is not below the chance loss."""
+    if study.pretraining.is_empty():
+        return []
+    here = study.pretraining.filter(embedding=embedding, reading="")
+    found = []
+    for (environment,), rows in here.group_by("environment", maintain_order=True):
+        loss, chance = (float(rows[name].to_numpy().mean()) for name in ("held_out_loss", "chance_loss"))
+        if loss >= chance:
+            found.append(study.looks.environment(str(environment)))
+    return found
+
+
 def probes(study: Context) -> Iterator[document.Block]:
     """The drawn action embeddings, and what was measured of each pre-trained embedding."""
     if study.figure("figure_embeddings").exists():
@@ -51,7 +64,9 @@ def probes(study: Context) -> Iterator[document.Block]:
             study.figure("figure_embeddings"),
             "Action embeddings of a gridworld in the plane, a point an action, coloured by the direction of its "
             "motion, one plot an embedding.",
-            "**Action embeddings** of one seed after pre-training, coloured by the direction of each action's motion.",
+            "**Action embeddings** of one seed after pre-training, coloured by the direction of each action's motion. "
+            "A good embedding puts actions with like motions near one another: colours change smoothly, and ρ comes "
+            "near one.",
         )
     if study.probes.is_empty():
         yield document.note("The embeddings of this study have not been measured.")
@@ -61,7 +76,9 @@ def probes(study: Context) -> Iterator[document.Block]:
         ["Embedding", *measures],
         probe_rows(study.probes, study.looks),
         "Pre-trained embeddings on fresh transitions: mean ± standard deviation over the seeds {{seeds}}. The unit of "
-        "losses is given after each environment.",
+        "losses is given after each environment. Losses differ from those of the table above, which are of transitions "
+        "that pre-training held out. These here are the same for all seeds; in a gridworld of bins, bins that random "
+        "actions rarely visit are left out.",
         numbers=measures,
         name="probes",
     )
@@ -99,8 +116,9 @@ def maps(study: Context) -> Iterator[document.Block]:
         yield document.figure(
             study.figure(f"figure_maps_{environment}-{agent}"),
             f"Maps of the square, {looks.environment(str(environment))}. {'; '.join(said)}.",
-            f"**{looks.environment(str(environment))} ({looks.agent(str(agent))}):** values and visits. Walls "
-            "and bins that were never visited are white, goal and start red.",
+            f"**{looks.environment(str(environment))} ({looks.agent(str(agent))}):** values and visits. Of a good "
+            "agent, values rise towards the goal, and most steps lie on the way there. Walls and bins that were never "
+            "visited are white, goal and start red.",
         )
     if study.value_maps.is_empty():
         yield document.note("No agent of the gridworlds has been mapped in this study.")

@@ -13,7 +13,7 @@ PANELS = ("2a", "2b", "2c", "2d", "2e", "2f")
 def untested_claims(study: Context) -> Iterator[document.Block]:
     """Claims that the runs cannot judge, with the reason."""
     if not study.judged:
-        yield document.note("The runs are shorter than the paper's: no claim is tested at this scale.")
+        yield document.empty(wording.SHORT)
         return
     untested = [one for one in (*study.verdicts, *study.readings) if one["verdict"] == "not tested"]
     if not untested:

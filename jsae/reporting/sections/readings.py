@@ -12,6 +12,9 @@ from jsae.reporting.sections.results import described, titled
 def specification(study: Context) -> Iterator[document.Block]:
     """A specification curve for each panel that has other readings: the effect under every reading."""
     shown = [panel for panel in study.panels if study.figure(f"figure_specification_{panel}").exists()]
+    if not study.judged:
+        yield document.empty(wording.SHORT)
+        return
     if not shown:
         yield document.note("No other reading has verdicts in this study.")
         return
@@ -52,7 +55,10 @@ def tally(records: list[Record]) -> str:
 def causes(study: Context) -> Iterator[document.Block]:
     """A table of predictions that each cause makes, and what came out."""
     tested = [record for record in study.causes if record["verdict"] != "not tested"]
-    if not study.judged or not tested:
+    if not study.judged:
+        yield document.empty(wording.SHORT)
+        return
+    if not tested:
         yield document.note("No cause has been tested: the runs that would test one are not in this study.")
         return
     yield document.flush()
@@ -87,7 +93,10 @@ def causes(study: Context) -> Iterator[document.Block]:
 
 def compared(study: Context) -> Iterator[document.Block]:
     """Every comparison under every reading other than the primary one, in one table."""
-    if not study.judged or not study.readings:
+    if not study.judged:
+        yield document.empty(wording.SHORT)
+        return
+    if not study.readings:
         yield document.note("No other reading has verdicts in this study.")
         return
     rows: list[tuple[object, ...]] = []
@@ -117,7 +126,7 @@ def compared(study: Context) -> Iterator[document.Block]:
 
 
 def curves(study: Context) -> Iterator[document.Block]:
-    """Each reading that has a run: its curves and what it changes; and those without a run."""
+    """Each reading that has a run: its curves and what it changes; and the names of those without a run."""
     meanings = {name: str(one["meaning"]) for name, one in study.parameters["readings"].items()}
     shown = [name for name in study.looks.readings if study.figure(f"figure_reading_{name}").exists()]
     for name in shown:
@@ -136,9 +145,11 @@ def curves(study: Context) -> Iterator[document.Block]:
             "intervals (Welch), not adjusted.",
             "reading-differences",
         )
-    without = [f"{name} ({meaning})" for name, meaning in meanings.items() if name not in shown]
-    if without:
-        yield document.note(f"Readings that have no run at the scale “{study.scale}”: {'; '.join(without)}.")
+    without = [name for name in meanings if name not in shown]
+    if not (shown or against):
+        yield document.empty("no reading other than the primary one has run")
+    elif without:
+        yield document.note(f"Without a run at the scale “{study.scale}”: {wording.listed(without)}.")
 
 
 def pair_reading(record: Record) -> str:

@@ -8,6 +8,9 @@ from jsae.reporting.context import Context, Record
 from jsae.reporting.document import number
 from jsae.training.columns import KEYS
 
+SUCCEED = "gridworlds: the goal is found; slot machine: a tenth of the way to the optimum"
+"""What runs have to reach to succeed."""
+
 
 def figure_2(study: Context) -> Iterator[document.Block]:
     """All panels of Figure 2 in one figure."""
@@ -20,6 +23,7 @@ def figure_2(study: Context) -> Iterator[document.Block]:
         f"the mean of {' to '.join(map(str, sorted({widths[0], widths[-1]})))} epochs" if widths[-1] > 1 else "an epoch"
     )
     split = divided(study, cells)
+    tables = {"paper": "Tables compare", "preview": "The table on what is ahead so far compares"}.get(study.scale)
     yield document.figure(
         study.figure("figure_2"),
         described(study, cells),
@@ -34,15 +38,28 @@ def figure_2(study: Context) -> Iterator[document.Block]:
         + f"A point is {points}. Below each title stands the paper's own ordering (≈: comparable). Grey lines are the "
         "returns of the best and of the random policy, where they are known. "
         + "{{found}}"
-        + (
-            " If a study at the paper's scale is published, its means are drawn behind in a light tone, as far as "
-            "these axes go."
-            if not study.judged
-            else ""
-        ),
+        + (f" {tables} another measure: means of these curves over epochs." if tables else "")
+        + "".join(f" {said}" for said in (*_without_ra(study), *_transferred(study, cells))),
         name="figure-2",
         command=f"make {study.scale}",
     )
+
+
+def _without_ra(study: Context) -> Iterator[str]:
+    """Why panels of the paper's embeddings lack RA."""
+    without = [panel for panel in study.panels if study.looks.compared(panel) == ["jsae", "none"]]
+    if without:
+        yield f"RA embeds discrete actions only, so {wording.listed(without)} has none."
+
+
+def _transferred(study: Context, cells: Sequence[Cell]) -> Iterator[str]:
+    """What the transfers of a figure take over."""
+    if any(study.looks.roles[cell.embedding] == "transfer" for cell in cells):
+        old = study.parameters["environments"][study.parameters["transfer"]["environment"]]["label"]
+        yield (
+            f"φ transferred: JSAE takes over the state embedding φ from another environment ({old}); all transferred: "
+            "it takes over the transition model, the policy and the critic as well."
+        )
 
 
 def divided(study: Context, cells: Sequence[Cell]) -> list[str]:
@@ -138,8 +155,8 @@ def successes(study: Context) -> Iterator[document.Block]:
         yield document.table(
             ["Environment", "Embedding", "Runs that succeed", "Exact interval"],
             list(rows.values()),
-            "Runs that end above a fixed return (gridworlds: the goal is found; slot machine: a tenth of the way to "
-            "the optimum), with their {{usual}} intervals (Clopper and Pearson). They are reported, not judged.",
+            f"Runs that end above a fixed return ({SUCCEED}), with their {{{{usual}}}} intervals (Clopper and "
+            "Pearson). They are reported, not judged.",
             numbers=["Runs that succeed", "Exact interval"],
             name="successes",
         )
@@ -155,19 +172,23 @@ def so_far(study: Context) -> Iterator[document.Block]:
         yield document.note("No comparison of Figure 2 has two cells with at least two seeds in this study.")
         return
     yield document.table(
-        ["Panel", "Comparison", "Difference", "n", "Ahead so far"],
+        ["Panel", "Comparison", "Paper says", "Difference", "n", "Ahead so far", "Runs that succeed"],
         [
             (
                 f"{titled(study, claim['figure'])} ({looks.agent(claim['first'][1])})",
                 f"{looks.embedding(claim['first'][2])} minus {looks.embedding(claim['second'][2])}",
+                claim["kind"],
                 wording.effect(claim),
                 wording.seeds(claim),
                 wording.ahead(looks, claim),
+                " / ".join(f"{found['runs']} of {found['of']}" for found in claim["success"] or ()),
             )
             for claim in pairs
         ],
         f"Which embedding is ahead so far: differences of the mean return over training with their {study.confidence} "
-        f"intervals (Welch). {wording.NORMALIZED}",
+        f"intervals (Welch), not adjusted for their number. {wording.NORMALIZED} Runs that succeed, of each of the "
+        f"two: those that end above a fixed return, where there is one ({SUCCEED}). Where some succeed and some do "
+        "not, a mean over seeds says little.",
         numbers=["n"],
         name="so-far",
     )

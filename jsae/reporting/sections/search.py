@@ -28,9 +28,11 @@ def outcome(study: Context) -> Iterator[document.Block]:
         + "; ".join(f"{', '.join(wording.cell(study.looks, _cell(row)))} {number(row['score'])}" for row in best)
         + ".",
         "**Sensitivity.** A circle is a setting, open if it was stopped early; a line joins the best scores for "
-        "each value.",
+        "each value. Where a line is flat, the hyper-parameter matters little. Where it is highest at an edge, a wider "
+        "grid could hold a better value.",
     )
-    columns = ["Tried", "Minutes", "Epochs", "Score", "Study"]
+    studied = [after(trained(study, row), row["epochs"]) for row in best]
+    columns = ["Tried", "Minutes", "Epochs", "Score", *(["Study"] if any(studied) else [])]
     yield document.table(
         ["Environment", "Agent", "Embedding", *(SEARCHED[name] for name in varied), *columns],
         [
@@ -41,16 +43,20 @@ def outcome(study: Context) -> Iterator[document.Block]:
                 minutes(of_cell(study.took, row)),
                 f"{row['epochs']:,}",
                 number(row["score"]),
-                after(trained(study, row), row["epochs"]),
+                *([end] if any(studied) else []),
             )
-            for row in best
+            for row, end in zip(best, studied, strict=True)
         ],
         "The best setting of each searched cell, among those trained longest. {{search.used}} Tried: number of "
         "settings. A softmax policy has no standard deviation, so it has fewer. Minutes: of one worker, "
         f"all settings together; {minutes(study.took)} in all, of which "
         f"{minutes(study.took.filter(kernels='plain')) or 0} without compiled code. Sizes of embeddings are the same "
-        "for all agents of an environment. Study: final return of the study's runs "
-        "with that setting, had they ended at that epoch.",
+        "for all agents of an environment. "
+        + (
+            "Study: final return of the study's runs with that setting, had they ended at that epoch."
+            if any(studied)
+            else "The study's runs with these settings have fewer epochs, so their returns cannot be compared."
+        ),
         numbers=columns,
     )
 

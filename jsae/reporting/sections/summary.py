@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from jsae.reporting import document, wording
 from jsae.reporting.context import Context, Record
 from jsae.reporting.document import number
+from jsae.reporting.sections import embeddings
 from jsae.reporting.sections.results import titled
 
 
@@ -19,7 +20,8 @@ def cautions(study: Context) -> Iterator[document.Block]:
     if study.scale == "preview":
         yield document.note(
             "**Preview.** Each run was stopped after {{share}} of the paper's epochs. The curves are the first part of "
-            "those of Figure 2. They say nothing about final performance, so there is no verdict.",
+            "those of Figure 2. They say nothing about final performance, so there is no verdict on whether a claim of "
+            "the paper holds.",
             "warning",
         )
     if study.missing:
@@ -40,8 +42,7 @@ def found(study: Context) -> Iterator[document.Block]:
     elif not study.judged:
         yield document.prose(
             "There are the [curves](#learning-curves) of the first epochs and a table of which embedding is ahead "
-            "[so far](#so-far). There are no verdicts, no other readings and no tested causes: they need the paper's "
-            "scale (`make paper`). {{found}}"
+            "[so far](#so-far). Verdicts, other readings and causes need the paper's scale (`make paper`). {{found}}"
         )
     else:
         lines = [f"- {line}" for line in panel_lines(study)]
@@ -166,26 +167,27 @@ def explained(study: Context) -> str:
 def no_verdicts(study: Context) -> Iterator[document.Block]:
     """Why a study of short runs has none."""
     if not study.judged:
-        yield document.note("The runs are shorter than the paper's. No claim is judged at this scale.")
+        yield document.empty(wording.SHORT)
 
 
 def limits(study: Context) -> Iterator[document.Block]:
     """What a sceptical reader should keep in mind."""
+    settled = " The supplement says how many seeds would settle a claim." if study.judged else ""
     said = [
-        "Seeds are few. A wide interval may hide a real difference. The supplement says how many seeds would settle a "
-        "claim.",
+        f"Seeds are few. A wide interval may hide a real difference.{settled}",
         "RA and the agents are our own code, written from descriptions. The authors' code may differ.",
-        "Hyper-parameters come from our search over the paper's grid: {{search.ours}}"
-        if study.values["scale"] == "paper"
-        else "Hyper-parameters are those of params.yaml and of search/best.",
+        *_no_better_than_chance(study),
+        *_hyper_parameters(study),
         "One reading changes one thing. Readings may interact, and no run shows how.",
     ]
     shop = study.environments.get("recommender")
     if shop and shop["dynamics"]["bonus"]:
         said.append(
             "Figure 2e: our recommender adds {{environments.recommender.dynamics.bonus}} to the probability of the "
-            "recommended item. The paper's text does not mention this; the public re-implementation does it. In "
-            "exploratory runs without it, no agent left the random policy. The reading no-bonus follows the text."
+            "recommended item. The paper's text does not mention this; the public re-implementation does it. "
+            # the first epochs show no learning with it either
+            + ("In exploratory runs without it, no agent left the random policy. " if study.judged else "")
+            + "The reading no-bonus follows the text."
         )
         said.append(
             "Purchases are those of the data set {{environments.recommender.purchases}}; the paper's are those of "
@@ -194,3 +196,25 @@ def limits(study: Context) -> Iterator[document.Block]:
     if study.missing:
         said.append("{{missing_cells}} cells have no run, or not with all seeds.")
     yield document.prose("\n".join(f"- {line}" for line in said))
+
+
+def _no_better_than_chance(study: Context) -> Iterator[str]:
+    """Which of the paper's embeddings have learnt nothing in pre-training, under the primary reading."""
+    for name in ("ra", "jsae"):
+        places = embeddings.no_better_than_chance(study, name)
+        if places:
+            label = study.looks.embedding(name)
+            yield (
+                f"After pre-training, {label}'s embedding predicts no better than chance in these environments: "
+                f"{wording.listed(places)}. A comparison with {label} there is one with an embedding that has learnt "
+                "nothing."
+            )
+
+
+def _hyper_parameters(study: Context) -> Iterator[str]:
+    """Where hyper-parameters come from, and how many cells have no search of their own."""
+    cells = study.values["cells"]
+    if study.judged:
+        yield "Hyper-parameters come from our search over the paper's grid: {{search.ours}}"
+    if not all(cell["found"] for cell in cells):
+        yield "{{search.share}} have hyper-parameters that the search found; the others have those of `params.yaml`."
