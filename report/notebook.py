@@ -72,17 +72,13 @@ show(summary.found(study))
 # %% [markdown]
 # ## Method
 #
-# An environment model learns the state embedding $\phi$ and the action embedding $g$. An internal policy $\pi_i$ sees
-# $X_t = \phi(S_t)$ and draws $E_t \sim \pi_i(\cdot \mid X_t)$. The action is $A_t = f(E_t)$: for discrete actions the
-# one whose embedding is nearest to $E_t$, for continuous ones the output of a small network. So the overall policy is
+# An environment model learns the state embedding $\phi$ and the action embedding $g$ (Figure 1). An internal policy
+# $\pi_i$ sees $X_t = \phi(S_t)$ and draws $E_t \sim \pi_i(\cdot \mid X_t)$. The action is $A_t = f(E_t)$: for discrete
+# actions the one whose embedding is nearest to $E_t$, for continuous ones the output of a small network. So the overall
+# policy is
 # $$
 # \pi_o(a \mid s) = \int_{\{e\} = f^{-1}(a)} \pi_i(e \mid x = \phi(s))\, de . \tag{1}
 # $$
-
-# %%
-show(method.architecture(study))
-
-# %% [markdown]
 # The environment model estimates transition probabilities through the embeddings,
 # $$
 # \hat{P}(S_{t+1} \mid S_t, A_t) = \hat{T}(S_{t+1} \mid X_t, E_t)\, \hat{g}(E_t \mid A_t)\,
@@ -99,7 +95,11 @@ show(method.architecture(study))
 # Where states or actions are continuous, a mean squared error replaces both. Embeddings pass through a tanh. Then the
 # agent learns in the embedded spaces (Algorithm 1). In the recommender system every epoch's transitions train the
 # environment model further; elsewhere it stays as pre-training left it.
-#
+
+# %%
+show(method.architecture(study))
+
+# %% [markdown]
 # **RA**, the first baseline, embeds actions alone: a network predicts the action from two successive states, and the
 # policy acts on raw states. **Without embedding**, the second, the agent acts on raw states and actions; its policy
 # over discrete actions is a softmax. All three get the same environment steps and the same limit on gradient steps.
@@ -161,6 +161,7 @@ show(readings.causes(study))
 
 # %%
 show(summary.limits(study))
+show([document.flush()])
 
 # %% [markdown]
 # ## References
@@ -275,7 +276,7 @@ show(ablations.differences(study))
 #
 # The paper reports the best of a grid and lists no setting. Each setting that this study tried has a score, the mean
 # final return over seeds that no run above uses ({{searching_seeds}}). The best of many scores of few seeds is partly
-# luck. Next to it stands what the seeds of the study return after as many epochs with that setting.
+# luck.
 
 # %%
 show(search.outcome(study))
@@ -322,6 +323,7 @@ show(appendix.commands(study))
 # Everything that params.yaml holds, with where it came from.
 
 # %%
+show(appendix.what_runs(study))
 show(appendix.all_parameters(study))
 
 # %% [markdown]

@@ -257,6 +257,22 @@ def test_a_short_study_gives_no_verdict(name, scale, request):
     assert not list((request.getfixturevalue(name) / layout.figures(scale)).glob("figure_specification*"))
 
 
+def test_empty_sections_are_named_in_one_line_with_their_reasons():
+    texts = ["# Title", "## One\n\nIt is.", "", "## Two\n\nEmpty.", "", "## Three", "", "## Four", "", "## Five"]
+    blocks = [document.prose(text) if text else document.empty("no runs") for text in texts]
+    blocks[2] = document.left_out()
+    blocks[8] = document.empty("too short")
+    shown = pages.filled(blocks)
+    assert [block["text"] for block in shown] == [
+        "# Title",
+        "## One\n\nIt is.",
+        "Left out at this scale: Two and Three (no runs); Four (too short).",
+        "## Five",
+    ]
+    full = [block for block in blocks if block["kind"] != "empty"]
+    assert pages.filled(full) == [block for block in full if block["kind"] == "prose"]
+
+
 def test_a_smoke_test_says_first_that_nothing_is_a_result(smoke):
     page = (smoke / layout.report("smoke")).read_text()
     first = section(page, "summary")
@@ -268,10 +284,11 @@ def test_a_smoke_test_says_first_that_nothing_is_a_result(smoke):
 def test_a_preview_says_who_has_learnt_more_so_far(panel):
     curves = section((panel / layout.report("preview")).read_text(), "learning-curves")
     (table,) = re.findall(r'<table id="so-far">.*?<tbody>(.*?)</tbody>', curves, re.DOTALL)
-    rows = [re.findall(r"<td[^>]*>([^<]*)</td>", row) for row in table.split("</tr>")][:-1]
+    assert ">2c Slot machine</th>" in table
+    rows = [re.findall(r"<td[^>]*>([^<]*)</td>", row) for row in table.split("</tr>")][1:-1]
     assert [row[:3] for row in rows] == [
-        ["2c Slot machine (VPG)", "JSAE minus no embedding", "better"],
-        ["2c Slot machine (VPG)", "JSAE minus RA", "better"],
+        ["JSAE minus no embedding", "VPG", "better"],
+        ["JSAE minus RA", "VPG", "better"],
     ]
     records = json.loads((panel / layout.claims("preview")).read_text())
     (over,) = (record for record in records if record["id"] == "2c-none-speed")
@@ -442,7 +459,11 @@ def test_every_parameter_is_in_the_table(study, page):
     for heading, name in re.findall(r"<th [^>]*>([^<]*)</th>|<tr><td>([^<]*)</td>", shown):
         prefix = f"{heading}." if heading else prefix
         found += [prefix + name] if name else []
-    assert found == [name for name, value, *_ in rows if value != "{}"]
+    elsewhere = ("scales.", "cells.")
+    assert found == [name for name, value, *_ in rows if value != "{}" and not name.startswith(elsewhere)]
+    cells = re.search(r'<table id="cells-table">.*?<tbody>(.*?)</tbody>', page, re.DOTALL)[1]
+    assert "figure-2 (preview: 0-4; paper: 0-4)" in cells
+    assert cells.count("<tr><td>") == sum(name.startswith("cells.") for name, *_ in rows)
 
 
 def test_no_placeholder_and_no_code_is_left(page):

@@ -258,7 +258,7 @@ def cause(name: str, verdict: str, **changes: object) -> context.Record:
 def test_causes_are_headings_of_their_predictions(study):
     records = [cause("C1", "supported"), cause("C1", "inconclusive")]
     records.append(cause("C2", "not tested", reason="no run", effect=None, low=None, n=None, p=None))
-    _, table = readings.causes(dataclasses.replace(study, causes=records))
+    (table,) = readings.causes(dataclasses.replace(study, causes=records))
     assert [row[0] for row in table["rows"] if len(row) == 1] == ["C1. Why C1.", "C2. Why C2."]
     assert table["rows"][1] == ["it rises", "0.250 [0.125, 0.375]", "5 / 4", "0.010", "supported"]
     assert table["rows"][-1] == ["it rises", "", "", "", "not tested¹"]
@@ -289,10 +289,10 @@ def test_a_preview_has_a_row_a_comparison_and_says_who_is_ahead(study, low, high
     records = [claim(measure="speed", success=success, **over), claim(**over), fact()]
     records.append(claim(figure="2d", kind="comparable", measure="speed", **over))
     (table,) = results.so_far(at(study, "preview", verdicts=records))
-    names = ["2c Slot machine (VPG)", "JSAE minus no embedding", "better"]
-    row = [*names, wording.effect(records[0]), "5 / 4", ahead]
-    assert table["rows"][0] == [*row, "4 of 5 / 0 of 4"]
-    assert table["rows"][1][2::4] == ["comparable", ""], "there a run neither succeeds nor fails"
+    row = ["JSAE minus no embedding", "VPG", "better", wording.effect(records[0]), "5 / 4", ahead]
+    assert table["rows"][:2] == [["2c Slot machine"], [*row, "4 of 5 / 0 of 4"]]
+    assert table["rows"][2] == ["2d Half-Cheetah"]
+    assert table["rows"][3][2::4] == ["comparable", ""], "there a run neither succeeds nor fails"
     assert list(results.so_far(study)) == []
     (note,) = results.so_far(at(study, "preview"))
     assert "No comparison of Figure 2 has two cells" in note["text"]
@@ -338,15 +338,16 @@ def test_figure_2_says_in_words_what_it_shows_and_which_cells_are_divided(study)
     (figure,) = results.figure_2(study)
     ends = ("VPG with JSAE ends at 240 ± 170", "VPG with no embedding ends at 24.0 ± 33.9")
     assert figure["alt"] == f"Learning curves. Slot machine: {'; '.join(ends)}."
-    assert "Thin lines" not in figure["caption"], "every run of JSAE succeeds, none without embedding"
+    assert "single seeds" not in figure["caption"], "every run of JSAE succeeds, none without embedding"
     assert figure["command"] == "make paper"
     returns = pl.when(pl.col("seed") == 0).then(0.0).otherwise(pl.col("final_return"))
     (figure,) = results.figure_2(
         dataclasses.replace(study, final=study.final.with_columns(final_return=returns, success=returns > 60))
     )
-    assert "of JSAE (Slot machine) some runs succeed" in figure["caption"]
+    assert "thin lines are single seeds" in figure["caption"]
+    assert figure["alt"].endswith("Drawn by single seeds: JSAE (Slot machine).")
     (preview,) = results.figure_2(at(study, "preview"))
-    assert "so far compares another measure" in preview["caption"]
+    assert "The table compares another measure" in preview["caption"]
     assert "RA embeds discrete actions only" not in preview["caption"], "there is no panel without it"
     assert "φ transferred" not in preview["caption"]
     (nothing,) = results.figure_2(dataclasses.replace(study, final=study.final.clear()))
@@ -362,8 +363,10 @@ def test_how_verdicts_come_about_is_said_where_there_are_some(study):
 def test_a_specification_curve_is_shown_where_it_is_drawn_with_its_tally(study):
     study.figure("figure_specification_2c").touch()
     other = claim(first=[*JSAE, "four-steps"], reading="four-steps", verdict="contradicted")
-    flush, figure = readings.specification(dataclasses.replace(study, readings=[other, claim(measure="epochs")]))
-    assert flush["kind"] == "flush"
+    before, figure, after = readings.specification(
+        dataclasses.replace(study, readings=[other, claim(measure="epochs")])
+    )
+    assert before["kind"] == after["kind"] == "flush"
     assert figure["caption"].endswith("comparisons: end: 1 supported and 1 contradicted.")
     assert "four-steps, better, end: 0.250 [0.125, 0.375], contradicted." in figure["alt"]
     study.figure("figure_specification_2c").unlink()

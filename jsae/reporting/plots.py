@@ -127,7 +127,7 @@ def learning_curves(
     columns = max(map(len, rows), default=1)
     with mpl.rc_context(STYLE):
         alone = len(shown) == 1
-        width, height = (4.2, 3.2) if alone else (2.24 * columns, 2.25 * len(rows) + 0.3)
+        width, height = (4.2, 3.2) if alone else (2.24 * columns, 1.95 * len(rows) + 0.3)
         figure = Figure(figsize=(width, height), layout="constrained")
         grid = figure.subplots(len(rows), columns, squeeze=False)
         for line, row in zip(grid, rows, strict=True):
@@ -137,7 +137,7 @@ def learning_curves(
                     _light(axes, _runs_of(behind, plot.cells), looks)
                 _reference_returns(axes, _runs_of(final, plot.cells))
                 _lacking(axes, [looks.embedding(cell.embedding) for cell in plot.cells if cell in missing])
-                stamped(axes, stamp, 1.22)
+                stamped(axes, stamp, 1.26)
             line[0].set_ylabel("Return", fontsize=8)
         _same_range(
             [(axes, plot) for line, row in zip(grid, rows, strict=True) for axes, plot in zip(line, row, strict=False)]

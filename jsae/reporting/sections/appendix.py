@@ -21,12 +21,34 @@ def commands(study: Context) -> Iterator[document.Block]:
     )
 
 
+def what_runs(study: Context) -> Iterator[document.Block]:
+    """The sections `scales` and `cells` of params.yaml: a heading for each group, with its seeds at each scale."""
+    rows: list[Sequence[str]] = []
+    for group, products in study.parameters["cells"].items():
+        seeds = [
+            f"{scale}: {', '.join(one['seeds'])}"
+            for scale, groups in study.parameters["scales"].items()
+            for one in groups
+            if one["cells"] == group
+        ]
+        rows.append((f"{group} ({'; '.join(seeds) or 'no scale'})",))
+        lists = ("environments", "agents", "embeddings", "readings")
+        rows += [tuple(", ".join(name or "primary" for name in one[key]) for key in lists) for one in products]
+    yield document.table(
+        ["Environments", "Agents", "Embeddings", "Readings"],
+        rows,
+        "What runs: groups of cells, each with the seeds that it has at each scale. A row stands for every combination "
+        "of what it lists.",
+        name="cells-table",
+    )
+
+
 def all_parameters(study: Context) -> Iterator[document.Block]:
-    """Everything that params.yaml holds, with where it came from."""
+    """Everything else that params.yaml holds, with where it came from."""
     yield document.table(
         ["Name", "Value", "Meaning", "Source"],
-        in_sections(study.values["rows"]),
-        "All parameters of the study.",
+        in_sections(row for row in study.values["rows"] if row[0].partition(".")[0] not in ("scales", "cells")),
+        "All other parameters of the study.",
         name="parameters-table",
     )
 

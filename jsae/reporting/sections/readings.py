@@ -38,6 +38,7 @@ def specification(study: Context) -> Iterator[document.Block]:
             name=f"figure-specification-{panel}",
             command=f"make paper PANEL={panel}",
         )
+    yield document.flush()
 
 
 def tally(records: list[Record]) -> str:
@@ -61,7 +62,6 @@ def causes(study: Context) -> Iterator[document.Block]:
     if not tested:
         yield document.note("No cause has been tested: the runs that would test one are not in this study.")
         return
-    yield document.flush()
     notes: list[str] = []
     rows: list[tuple[object, ...]] = []
     last = ""

@@ -23,21 +23,20 @@ def figure_2(study: Context) -> Iterator[document.Block]:
         f"the mean of {' to '.join(map(str, sorted({widths[0], widths[-1]})))} epochs" if widths[-1] > 1 else "an epoch"
     )
     split = divided(study, cells)
-    tables = {"paper": "Tables compare", "preview": "The table on what is ahead so far compares"}.get(study.scale)
+    tables = {"paper": "Tables compare", "preview": "The table compares"}.get(study.scale)
     yield document.figure(
         study.figure("figure_2"),
-        described(study, cells),
+        described(study, cells) + (f" Drawn by single seeds: {wording.listed(split)}." if split else ""),
         "**Figure 2.** Average return over the last {{paper.episodes_of_the_measure}} episodes. A line is the mean "
         "over the n seeds of a cell, its band the {{usual}} interval of that mean (Student's t). "
         + (
-            f"Thin lines are single seeds, with neither mean nor band: of {wording.listed(split)} some runs succeed "
-            "and some do not, so no run is near their mean. "
+            "Where some runs of a cell succeed and some do not, thin lines are single seeds: no run is near the mean. "
             if split
             else ""
         )
         + f"A point is {points}. Below each title stands the paper's own ordering (≈: comparable). Grey lines are the "
-        "returns of the best and of the random policy, where they are known. "
-        + "{{found}}"
+        "returns of the best and of the random policy, where they are known."
+        + " {{found}}" * study.judged  # of short runs, the summary and the table say it
         + (f" {tables} another measure: means of these curves over epochs." if tables else "")
         + "".join(f" {said}" for said in (*_without_ra(study), *_transferred(study, cells))),
         name="figure-2",
@@ -171,12 +170,13 @@ def so_far(study: Context) -> Iterator[document.Block]:
     if not pairs:
         yield document.note("No comparison of Figure 2 has two cells with at least two seeds in this study.")
         return
-    yield document.table(
-        ["Panel", "Comparison", "Paper says", "Difference", "n", "Ahead so far", "Runs that succeed"],
-        [
+    rows: list[tuple[object, ...]] = []
+    for panel in dict.fromkeys(claim["figure"] for claim in pairs):
+        rows.append((titled(study, panel),))
+        rows += [
             (
-                f"{titled(study, claim['figure'])} ({looks.agent(claim['first'][1])})",
                 f"{looks.embedding(claim['first'][2])} minus {looks.embedding(claim['second'][2])}",
+                looks.agent(claim["first"][1]),
                 claim["kind"],
                 wording.effect(claim),
                 wording.seeds(claim),
@@ -184,12 +184,16 @@ def so_far(study: Context) -> Iterator[document.Block]:
                 " / ".join(f"{found['runs']} of {found['of']}" for found in claim["success"] or ()),
             )
             for claim in pairs
-        ],
+            if claim["figure"] == panel
+        ]
+    yield document.table(
+        ["Comparison", "Agent", "Paper says", "Difference", "n", "Ahead so far", "Succeed"],
+        rows,
         f"Which embedding is ahead so far: differences of the mean return over training with their {study.confidence} "
-        f"intervals (Welch), not adjusted for their number. {wording.NORMALIZED} Runs that succeed, of each of the "
-        f"two: those that end above a fixed return, where there is one ({SUCCEED}). Where some succeed and some do "
-        "not, a mean over seeds says little.",
-        numbers=["n"],
+        f"intervals (Welch), not adjusted for their number. {wording.NORMALIZED} Succeed: runs of each of the two that "
+        f"end above a fixed return, where there is one ({SUCCEED}). Where some do and some do not, a mean over seeds "
+        "says little.",
+        numbers=["Difference", "n"],
         name="so-far",
     )
 

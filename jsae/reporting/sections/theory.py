@@ -34,6 +34,7 @@ def checks(study: Context) -> Iterator[document.Block]:
             for row in ranges(study.checks, papers).rows(named=True)
         ],
         "Every check, with the embeddings that the paper compares: the range of the quantity over problems or seeds. "
+        "Injective φ: no two states share an embedding. "
         "Ablations and transfers count for the verdicts too; theory.json has them. n: problems, or seeds × states.",
         numbers=["Smallest", "Largest", "n"],
         name="theory-checks",
