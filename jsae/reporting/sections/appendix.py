@@ -38,7 +38,7 @@ def what_runs(study: Context) -> Iterator[document.Block]:
         ["Environments", "Agents", "Embeddings", "Readings"],
         rows,
         "What runs: groups of cells, each with the seeds that it has at each scale. A row stands for every combination "
-        "of what it lists.",
+        "of what it lists. Bimodal: runs of a cell end in two groups, such as goal found and not found.",
         name="cells-table",
     )
 
