@@ -117,9 +117,9 @@ show(environments.idlers(study))
 # %% [markdown]
 # ## Learning curves
 #
-# Figure 2 shows every panel of the paper's figure of that number. {{reading_on}} `make {{scale}}` makes
-# it. With `PANEL=` and the name of a panel it makes that panel alone. The [page of runs](runs.html) shows every run
-# with its parameters and its command.
+# Figure 2 repeats the panels of the paper's Figure 2. {{reading_on}} `make {{scale}}` makes it. With `PANEL=` and the
+# name of a panel it makes that panel alone. The [page of runs](runs.html) shows every run with its parameters and its
+# command.
 
 # %%
 show(results.figure_2(study))

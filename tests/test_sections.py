@@ -616,5 +616,5 @@ def test_aggregates_name_the_environments_that_count_and_why_one_does_not(study)
     final = tables.final(curves, known)
     named = dataclasses.replace(study, final=final, aggregates=tables.aggregates(final, study.looks.cells)[0])
     (figure,) = comparisons.over_environments(named)
-    assert "VPG: 3 seeds in each of Gridworld, discrete state and Slot machine." in figure["caption"]
+    assert "VPG: 3 seeds in each environment (Gridworld, discrete state; Slot machine)." in figure["caption"]
     assert figure["caption"].endswith("Half-Cheetah does not count: its optimal return is not known.")

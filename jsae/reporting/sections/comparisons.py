@@ -62,8 +62,8 @@ def over_environments(study: Context) -> Iterator[document.Block]:
         "(stratified bootstrap, too narrow for so few seeds), and performance profiles. Better embeddings lie further "
         "right in both. "
         + " ".join(
-            f"{looks.agent(str(agent))}: {rows[0, 'seeds']} seeds in each of "
-            f"{wording.listed([looks.environment(name) for name in counted[str(agent)]])}."
+            f"{looks.agent(str(agent))}: {rows[0, 'seeds']} seeds in each environment "
+            f"({'; '.join(looks.environment(name) for name in counted[str(agent)])})."
             for (agent,), rows in study.aggregates.group_by("agent", maintain_order=True)
         )
         + "".join(

@@ -206,7 +206,7 @@ def _no_better_than_chance(study: Context) -> Iterator[str]:
             label = study.looks.embedding(name)
             yield (
                 f"After pre-training, {label}'s embedding predicts no better than chance in these environments: "
-                f"{wording.listed(places)}. A comparison with {label} there is one with an embedding that has learnt "
+                f"{'; '.join(places)}. A comparison with {label} there is one with an embedding that has learnt "
                 "nothing."
             )
 
