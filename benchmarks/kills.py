@@ -95,7 +95,7 @@ def main(arguments: Sequence[str]) -> int:
             while status is None:
                 process = started(log)
                 try:
-                    status = process.wait(chance.uniform(0, longest) if kills < given.kills else None)
+                    status = process.wait(chance.uniform(0, longest / 2) if kills < given.kills else None)
                 except subprocess.TimeoutExpired:
                     kills += kill(process) > 0
             if status:
