@@ -8,7 +8,6 @@ besides  provenance.html, the page of what this machine did before this stage, w
 The pages hold no time, no path and no fact about this machine: the same inputs give the same bytes.
 """
 
-import itertools
 import json
 import shutil
 import tempfile
@@ -75,26 +74,13 @@ def trained_with(given: Mapping[str, Any]) -> dict[Cell, pages.TrainedWith]:
     found = {}
     for entry in given["cells"]:
         cell = Cell(entry["environment"], entry["agent"], entry["embedding"], entry["reading"])
-        changes = given["parameters"]["readings"][cell.reading] if cell.reading else {"agents": {}, "environment": {}}
-        of_agents = (changes["agents"].get(name, {}) for name in ("common", agent_of(cell, given)))
-        changed = [*changes["environment"], *itertools.chain.from_iterable(of_agents)]
+        source = dict.fromkeys(entry["set_by_reading"], f"the reading {cell.reading}")
+        source |= dict.fromkeys(entry["found"], "the search")
         rows = [
-            (
-                name,
-                str(value),
-                "the search" if name in entry["found"] else f"the reading {cell.reading}" if name in changed
-                else "params.yaml",
-            )
-            for name, value in entry["hyper_parameters"].items()
-        ]  # fmt: skip
-        found[cell] = pages.TrainedWith(agent_of(cell, given), rows)
+            (name, str(value), source.get(name, "params.yaml")) for name, value in entry["hyper_parameters"].items()
+        ]
+        found[cell] = pages.TrainedWith(entry["trained_by"], rows)
     return found
-
-
-def agent_of(cell: Cell, given: Mapping[str, Any]) -> str:
-    """The agent that trains a cell: its own, or the one that its reading puts in its place."""
-    variants = given["parameters"]["readings"][cell.reading]["variants"] if cell.reading else {}
-    return str(variants.get(cell.agent, cell.agent))
 
 
 def print_paper(content: Mapping[str, Any], template: Path) -> bytes:

@@ -461,6 +461,8 @@ class Study:
                         **vars(cell),
                         "hyper_parameters": hyper_parameters.values(self.parameters, cell, self.found),
                         "found": list(hyper_parameters.chosen(self.parameters, cell, self.found)),
+                        "set_by_reading": sorted(hyper_parameters.set_by_reading(self.parameters, cell)),
+                        "trained_by": self.parameters.agent_of(cell),
                     }
                     for cell in self.cells
                 ],

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.forking import Forking
 from tests.made_studies import Study
@@ -37,6 +38,15 @@ def new_toy(engines: Forking, tmp_path_factory: pytest.TempPathFactory) -> Calla
 @pytest.fixture
 def toy(new_toy: Callable[[], Study]) -> Study:
     return new_toy()
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    """torch has two threads during the test."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture

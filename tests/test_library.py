@@ -246,23 +246,18 @@ def test_the_seed_fixes_everything() -> None:
     assert first.action_vectors.tolist() != other.action_vectors.tolist()
 
 
-def test_learning_takes_one_thread_and_gives_the_others_back() -> None:
+def test_learning_takes_one_thread_and_gives_the_others_back(two_threads: None) -> None:
     class Watched(Toy):
         def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
             threads.add(torch.get_num_threads())
             return super().step(action)
 
     threads: set[int] = set()
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        jsae.fit(Watched(spaces.Discrete(2), spaces.Discrete(2)), samples=50, **SMALL)
-        assert threads == {2}  # the environment is the user's
-        assert torch.get_num_threads() == 2
-        with one_thread():
-            assert torch.get_num_threads() == 1
-    finally:
-        torch.set_num_threads(before)
+    jsae.fit(Watched(spaces.Discrete(2), spaces.Discrete(2)), samples=50, **SMALL)
+    assert threads == {2}  # the environment is the user's
+    assert torch.get_num_threads() == 2
+    with one_thread():
+        assert torch.get_num_threads() == 1
 
 
 def test_an_environment_keeps_its_own_random_actions_and_stays_open() -> None:

@@ -411,20 +411,15 @@ def test_a_name_and_fit_learn_the_same_from_the_same_transitions(parts: bool, ki
         assert torch.equal(plugged.to_action(points)[run], named.to_action(points)[run])
 
 
-def test_training_takes_one_thread_and_the_kernels_of_this_machine() -> None:
+def test_training_takes_one_thread_and_the_kernels_of_this_machine(two_threads: None) -> None:
     class Watched(Counter):
         def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
             threads.add(torch.get_num_threads())
             return super().step(action)
 
     threads: set[int] = set()
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        quick(Watched)
-        assert (threads, torch.get_num_threads()) == ({1}, 2)
-    finally:
-        torch.set_num_threads(before)
+    quick(Watched)
+    assert (threads, torch.get_num_threads()) == ({1}, 2)
 
 
 def test_numbers_that_are_not_finite_are_refused() -> None:

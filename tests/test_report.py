@@ -611,6 +611,10 @@ def test_the_page_of_runs_needs_nothing_from_outside_and_names_the_missing_cell(
     assert ["actor_learning_rate", "0.0003", "the search"] in jsae["settings"]
     (steps,) = (cell for cell in data["cells"] if cell["id"] == "slot-machine-vpg-jsae-four-steps")
     assert ["train_pi_iters", "4", "the reading four-steps"] in steps["settings"]
+    (rate,) = (cell for cell in data["cells"] if cell["id"] == "slot-machine-vpg-jsae-tenfold-rate")
+    assert "the reading tenfold-rate" in {where for name, _, where in rate["settings"] if name == "actor_learning_rate"}
+    (ppo,) = (cell for cell in data["cells"] if cell["id"] == "slot-machine-vpg-jsae-ppo")
+    assert {"agents.ppo.", "agents.common."} <= set(ppo["prefixes"])
 
 
 def test_the_page_of_results_is_made_from_a_published_study(study, tmp_path, monkeypatch):

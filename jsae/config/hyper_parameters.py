@@ -60,10 +60,10 @@ def chosen(parameters: Parameters, cell: Cell, found: Found) -> Values:
     values = best.embeddings.get((environment, embedding), {}) | best.agents.get(
         Cell(environment, cell.agent, embedding), {}
     )
-    return {name: value for name, value in values.items() if name not in _set_by_reading(parameters, cell)}
+    return {name: value for name, value in values.items() if name not in set_by_reading(parameters, cell)}
 
 
-def _set_by_reading(parameters: Parameters, cell: Cell) -> set[str]:
+def set_by_reading(parameters: Parameters, cell: Cell) -> set[str]:
     """Names of the hyper-parameters that a cell's reading sets."""
     if not cell.reading:
         return set()
@@ -76,7 +76,7 @@ def sizes(parameters: Parameters, environment: str, embedding: str, reading: str
     section = parameters.environment(environment, reading)
     best = found.get(reading, found.get("", NOTHING_FOUND))
     over = best.embeddings.get(_looked_at(parameters, environment, embedding), {})
-    stated = _set_by_reading(parameters, Cell(environment, "", embedding, reading))
+    stated = set_by_reading(parameters, Cell(environment, "", embedding, reading))
     state, action = (
         int(getattr(section, size) if size in stated else over.get(size, getattr(section, size))) for size in SIZES
     )
