@@ -65,7 +65,7 @@ def test_a_dead_client_loses_nothing(study: Study, cluster: TwoNodes, calm: dict
     client.kill()
     client.wait()
     (run,) = re.findall("SLURM run ID: (.+)", client.text())
-    cluster.call("scancel", "--name", run)  # as docs/cluster.md says
+    cluster.call("scancel", "--name", run)  # as docs/running.md says
     wait(lambda: not cluster.jobs("PENDING", "RUNNING", "COMPLETING"))
     (study.root / "hold").unlink()
     assert study.run(*CLIENT)
