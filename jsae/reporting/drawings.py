@@ -22,17 +22,7 @@ def figure_1() -> Figure:
         left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
         for axes, title in ((left, "(a) Overall architecture"), (right, "(b) Embedding model")):
             _canvas(axes, title)
-        for x, text in ((2.0, r"$\phi$"), (5.0, r"$\pi_i$"), (8.0, r"$f$")):
-            _box(left, (x, 3.6), text, learnt=text != r"$\pi_i$")
-        _box(left, (5.0, 0.9), "Environment", width=4.2)
-        _arrow(left, (2.7, 3.6), (4.3, 3.6), r"$X_t$")
-        _arrow(left, (5.7, 3.6), (7.3, 3.6), r"$E_t$")
-        _arrow(left, (8.7, 3.6), (9.6, 3.6), "", bare=True)
-        _arrow(left, (9.6, 3.6), (9.6, 0.9), "", bare=True)
-        _arrow(left, (9.6, 0.9), (7.1, 0.9), r"$A_t$")
-        _arrow(left, (2.9, 0.9), (0.4, 0.9), r"$S_{t+1},\, R_t$", bare=True)
-        _arrow(left, (0.4, 0.9), (0.4, 3.6), "", bare=True)
-        _arrow(left, (0.4, 3.6), (1.3, 3.6), r"$S_t$")
+        _loop(left, r"$S_{t+1},\, R_t$")
         left.text(5.0, 5.15, r"overall policy $\pi_o$", ha="center", fontsize=8, color="#666666")
         left.plot([1.1, 1.1, 8.9, 8.9], [4.6, 4.85, 4.85, 4.6], color="#999999", linewidth=0.8)
         for y, name, start, result in ((4.0, r"$\phi$", r"$S_t$", r"$X_t$"), (1.2, r"$g$", r"$A_t$", r"$E_t$")):
@@ -52,21 +42,11 @@ def figure_3() -> Figure:
         _canvas(axes, "")
         axes.add_patch(
             FancyBboxPatch(
-                (1.1, 2.7), 5.0, 1.9, boxstyle="round,pad=0.1", fill=False, edgecolor="#999999", linestyle="--"
+                (1.25, 2.7), 4.55, 1.9, boxstyle="round,pad=0.1", fill=False, edgecolor="#999999", linestyle="--"
             )
         )
         axes.text(3.6, 4.85, r"$\pi'_i$", ha="center", va="bottom", fontsize=10)
-        for x, text in ((2.0, r"$\phi$"), (5.1, r"$\pi_i$"), (8.2, r"$f$")):
-            _box(axes, (x, 3.6), text, learnt=text != r"$\pi_i$")
-        _box(axes, (5.0, 0.9), "Environment", width=4.2)
-        _arrow(axes, (2.7, 3.6), (4.4, 3.6), r"$X_t$")
-        _arrow(axes, (5.8, 3.6), (7.5, 3.6), r"$E_t$")
-        _arrow(axes, (8.9, 3.6), (9.6, 3.6), "", bare=True)
-        _arrow(axes, (9.6, 3.6), (9.6, 0.9), "", bare=True)
-        _arrow(axes, (9.6, 0.9), (7.1, 0.9), r"$A_t$")
-        _arrow(axes, (2.9, 0.9), (0.4, 0.9), r"$S_{t+1}$", bare=True)
-        _arrow(axes, (0.4, 0.9), (0.4, 3.6), "", bare=True)
-        _arrow(axes, (0.4, 3.6), (1.3, 3.6), r"$S_t$")
+        _loop(axes, r"$S_{t+1}$")
     return figure
 
 
@@ -162,6 +142,21 @@ PICTURES: Mapping[str, Callable[[Axes, Mapping[str, Any]], None]] = {
     "recommender": _recommender,
 }
 """How environments are drawn, by module, in the order of the panels."""
+
+
+def _loop(axes: Axes, seen: str) -> None:
+    """What agent and environment tell each other; `seen` is what the environment gives back."""
+    for x, text in ((2.0, r"$\phi$"), (5.0, r"$\pi_i$"), (8.0, r"$f$")):
+        _box(axes, (x, 3.6), text, learnt=text != r"$\pi_i$")
+    _box(axes, (5.0, 0.9), "Environment", width=4.2)
+    _arrow(axes, (2.7, 3.6), (4.3, 3.6), r"$X_t$")
+    _arrow(axes, (5.7, 3.6), (7.3, 3.6), r"$E_t$")
+    _arrow(axes, (8.7, 3.6), (9.6, 3.6), "", bare=True)
+    _arrow(axes, (9.6, 3.6), (9.6, 0.9), "", bare=True)
+    _arrow(axes, (9.6, 0.9), (7.1, 0.9), r"$A_t$")
+    _arrow(axes, (2.9, 0.9), (0.4, 0.9), seen, bare=True)
+    _arrow(axes, (0.4, 0.9), (0.4, 3.6), "", bare=True)
+    _arrow(axes, (0.4, 3.6), (1.3, 3.6), r"$S_t$")
 
 
 def _canvas(axes: Axes, title: str) -> None:
