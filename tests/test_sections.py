@@ -523,6 +523,8 @@ def test_parameters_stand_under_the_headings_of_their_sections():
     assert [row[0] for row in shown] == ["scale", "agents.vpg", "a", "b", "c", "agents.sac", "a", "study", "x.y"]
     assert [row for row in shown if len(row) == 1] == [("agents.vpg",), ("agents.sac",), ("study",)]
     assert shown[2:5] == [("a", "1", "m", "s"), ("b", "1", "", ""), ("c", "2", "other", "s")]
+    said = [("readings.x.meaning", "more steps", "what it changes", "s"), ("readings.x.agents.vpg", "4", "m", "s")]
+    assert list(appendix.in_sections(said)) == [("readings.x: more steps",), ("agents.vpg", "4", "m", "s")]
 
 
 def test_what_was_not_tested_or_has_not_run_is_listed(study):

@@ -57,7 +57,7 @@ def in_sections(rows: Iterable[Sequence[str]]) -> Iterator[tuple[str, ...]]:
     """Rows (name, value, meaning, source) with a heading before each section, and their names inside it.
 
     A parameter that may hold changes and holds none is left out. Rows of a section that follow one another and have the
-    same meaning and source say it once.
+    same meaning and source say it once. What a reading changes stands in its heading.
     """
     last = ""
     said: list[str] = []
@@ -67,10 +67,14 @@ def in_sections(rows: Iterable[Sequence[str]]) -> Iterator[tuple[str, ...]]:
         parts = name.split(".")
         depth = min(2 if parts[0] in ("agents", "data", "environments", "readings") else 1, len(parts) - 1)
         section = ".".join(parts[:depth])
+        value, *about = rest
+        if parts[0] == "readings" and parts[-1] == "meaning":
+            last = section
+            yield (f"{section}: {value}",)
+            continue
         if section != last:
             last, said = section, []
             yield (section,)
-        value, *about = rest
         yield ".".join(parts[depth:]), value, *(about if about != said else [""] * len(about))
         said = about
 
