@@ -116,8 +116,8 @@ def table(found: list[Reading], bounds: dict[Reading, ReferenceReturns], window:
         row: dict[str, Any] = {**reading._asdict(), "random": random, "optimal": optimal}
         for last in range(window, history.shape[1] + 1, window):
             row[f"epochs {last - window + 1}-{last}"] = float(history[:, last - window : last].mean())
-        row["fraction of the way"] = (float(history[:, -window:].mean()) - random) / (optimal - random)
-        row["seeds apart"] = float(history[:, -window:].mean(1).std())
+        row["normalized return"] = (float(history[:, -window:].mean()) - random) / (optimal - random)
+        row["standard deviation over seeds"] = float(history[:, -window:].mean(1).std())
         rows.append(row)
     return pl.DataFrame(rows, infer_schema_length=None)
 
