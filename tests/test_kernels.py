@@ -15,6 +15,7 @@ from jsae.agents.sac import SAC
 from jsae.agents.vpg import VPG
 from jsae.embeddings.action_map import NearestNeighbour
 from jsae.embeddings.ra import action_scores
+from jsae.library.threads import one_thread
 from jsae.nn import compiled, kernels
 from jsae.nn.mlp import MLP, Linear
 from jsae.nn.randomness import Streams
@@ -131,6 +132,21 @@ def test_policy_and_critic_steps(
     if target_kl is not None and kind is VPG:
         assert len(set(found[0]["pi_iters"].tolist())) > 1
     compare(agent.weights() | agent.tensors(), beside.weights() | beside.tensors())
+
+
+@pytest.mark.parametrize("path", [contextlib.nullcontext, kernels.plain])
+def test_denormal_moments_change_no_weight(path: Callable[[], contextlib.AbstractContextManager[None]]) -> None:
+    """The moments of states that are no longer visited shrink to them; learning takes them for 0 (library.threads)."""
+    agents = [on_policy(VPG, ActionSpec(0, 5), 9, None) for _ in range(2)]
+    x, returns = ids(9, P, 40, 1), drawn(P, 40)
+    for agent, context in zip(agents, (contextlib.nullcontext(), one_thread()), strict=True):
+        with path(), context:
+            for n in range(200):
+                agent._fit_critic(x if n == 0 else x.clamp(max=2), returns)
+    kept, flushed = (agent.tensors()["critic_adam.first.0"] for agent in agents)
+    assert ((kept != 0) & (kept.abs() < 1e-38)).any()
+    assert ((flushed == 0) | (flushed.abs() > 1e-38)).all()
+    assert torch.equal(*(agent.critic.flat for agent in agents))
 
 
 def soft_actor_critic(spec: ActionSpec, inputs: str) -> tuple[SAC, Batch, Tensor]:
