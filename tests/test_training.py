@@ -22,7 +22,6 @@ from jsae.environments.slot_machine import SlotMachine
 from jsae.experience.environment import Environment
 from jsae.experience.samples import random_transitions
 from jsae.io.workers import batches, run_batches, runner, workers
-from jsae.library.threads import flushes
 from jsae.nn.randomness import Streams
 from jsae.training import trainer as training
 from jsae.training.pretraining import pretrain
@@ -196,11 +195,6 @@ class Doubles:
         return 2 * self.number
 
 
-class Flushes:
-    def run(self, progress: Callable[[int], None]) -> bool:
-        return flushes()
-
-
 class Dies:
     def run(self, progress: Callable[[int], None]) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -226,11 +220,6 @@ def test_results_come_in_the_order_of_the_jobs(device: str) -> None:
 def test_the_error_of_a_worker_reaches_the_caller() -> None:
     with pytest.raises(JsaeError, match="number 1 is wrong"):
         run_batches([Doubles(i) for i in range(3)], total=3, label="test")
-
-
-def test_a_worker_takes_denormal_numbers_for_0() -> None:
-    assert run_batches([Flushes()], total=1, label="test") == [True]
-    assert not flushes()
 
 
 def test_a_killed_worker_is_named() -> None:

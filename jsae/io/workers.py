@@ -122,16 +122,12 @@ def _stop(pool: ProcessPoolExecutor) -> None:
 
 
 def _start(main_process: int, counts: Any) -> None:
-    """In a worker: one thread, denormal numbers are 0, and an end with the main process (kill -9 leaves orphans).
-
-    jsae.library.threads says why.
-    """
+    """In a worker: one thread, and an end with the main process (its kill -9 leaves orphans otherwise)."""
     import torch
 
     global _counts
     _counts = counts
     torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
     _keep_freed_memory()
     if sys.platform == "linux":  # at once: an orphan would write over what the next run has saved
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # 1: PR_SET_PDEATHSIG
