@@ -457,8 +457,9 @@ def test_every_parameter_is_in_the_table(study, page):
     shown = re.search(r'<table id="parameters-table">.*?<tbody>(.*?)</tbody>', page, re.DOTALL)[1]
     prefix, found = "", []
     for heading, name in re.findall(r"<th [^>]*>([^<]*)</th>|<tr><td>([^<]*)</td>", shown):
-        prefix = f"{heading}." if heading else prefix
-        found += [prefix + name] if name else []
+        section, _, meaning = heading.partition(": ")  # of a reading, it says what that changes
+        prefix = f"{section}." if heading else prefix
+        found += [prefix + name] if name else [f"{prefix}meaning"] if meaning else []
     elsewhere = ("scales.", "cells.")
     assert found == [name for name, value, *_ in rows if value != "{}" and not name.startswith(elsewhere)]
     cells = re.search(r'<table id="cells-table">.*?<tbody>(.*?)</tbody>', page, re.DOTALL)[1]
