@@ -187,22 +187,17 @@ def test_a_run_goes_on_where_it_was_stopped(grid: RunSettings, tmp_path: Path) -
 
 
 def test_a_run_takes_one_thread_and_gives_the_others_back(
-    grid: RunSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    grid: RunSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, two_threads: None
 ) -> None:
     def seen(*_: Any) -> None:
         threads.append(torch.get_num_threads())
 
     threads: list[int] = []
     monkeypatch.setattr(policy, "collect", seen)
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        run.train(replace(grid, epochs=1), tmp_path, report=seen)
-        assert (set(threads), torch.get_num_threads()) == ({1}, 2)
-        policy.play(run.trained(tmp_path)[1], 1, 0)
-        assert (threads[-1], torch.get_num_threads()) == (1, 2)
-    finally:
-        torch.set_num_threads(before)
+    run.train(replace(grid, epochs=1), tmp_path, report=seen)
+    assert (set(threads), torch.get_num_threads()) == ({1}, 2)
+    policy.play(run.trained(tmp_path)[1], 1, 0)
+    assert (threads[-1], torch.get_num_threads()) == (1, 2)
 
 
 def test_a_line_an_epoch_has_steps_return_and_seconds(grid: RunSettings, tmp_path: Path) -> None:

@@ -27,8 +27,8 @@ static const long TILE = 48;            // rows that go through a network togeth
 static const int LAYERS = 8;            // of a network, at most
 
 // Until its end, this thread takes numbers below 1.2e-38 (denormal ones) for 0. Adam's first moments of a state that is
-// no longer visited shrink to them, and Intel's processors take a hundred times as long to compute with them. A step
-// that small changes no weight.
+// no longer visited shrink to them, and Intel's processors are slow with them: an epoch of RA in the discrete gridworld
+// took 160 ms in place of 70. A step that small changes no weight.
 class NoDenormals {
 #if defined(__x86_64__)
     unsigned before = __builtin_ia32_stmxcsr();

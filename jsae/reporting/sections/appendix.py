@@ -69,7 +69,7 @@ def in_sections(rows: Iterable[Sequence[str]]) -> Iterator[tuple[str, ...]]:
         section = ".".join(parts[:depth])
         value, *about = rest
         if parts[0] == "readings" and parts[-1] == "meaning":
-            last = section
+            last, said = section, []
             yield (f"{section}: {value}",)
             continue
         if section != last:
