@@ -23,7 +23,7 @@ from jsae.analysis.search import Trial
 from jsae.config.study import Cell
 from jsae.io import checkpoint
 from jsae.io.declared import Declared
-from jsae.io.files import write_atomically
+from jsae.io.files import read_json, write_atomically, write_json
 from jsae.io.workers import batches, runner
 from jsae.nn import compiled, devices
 from jsae.training.jobs import PretrainingJob, TrainingJob
@@ -66,6 +66,7 @@ class Search:
         for other in declared.scratch.glob("*"):
             if other != self.folder:
                 shutil.rmtree(other)
+        self.seconds_before = seconds_before(self.folder)
 
     def values(self, trial: Trial) -> dict[str, Any]:
         """All hyper-parameters of a setting."""
@@ -169,6 +170,17 @@ class Search:
         return found
 
 
+def seconds_before(folder: Path) -> float:
+    """What this search took until it was stopped, the last time as far as its last checkpoint; 0 if it never was."""
+    note = folder / "begun.json"
+    before = 0.0
+    if note.exists():
+        last = max(path.stat().st_mtime for path in folder.rglob("*"))
+        before = read_json(note)["seconds_before"] + last - note.stat().st_mtime
+    write_json({"seconds_before": before}, note)
+    return before
+
+
 def _states(places: Sequence[tuple[Path, int]]) -> list[dict[str, Tensor]]:
     """The state of a run each, by file and row; every file is read once, and no two are in memory at a time."""
     states: dict[int, dict[str, Tensor]] = {}
@@ -194,7 +206,8 @@ def main(declared: Declared) -> dict[str, Any]:
     with write_atomically(declared.outputs["table"]) as temporary:
         table.write_parquet(temporary)
     shutil.rmtree(searched.folder)
-    return {"device": devices.name(searched.device), "kernels": compiled.kind()}
+    before = round(searched.seconds_before, 3)
+    return {"device": devices.name(searched.device), "kernels": compiled.kind(), "seconds_before": before}
 
 
 def row(searched: Search, trial: Trial, epochs: int, score: float) -> dict[str, Any]:

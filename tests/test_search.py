@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import os
 from collections import Counter
 from pathlib import Path
 from typing import Any, get_args
@@ -320,6 +321,18 @@ def test_a_small_search_halves_scores_and_chooses(study: dict[str, Declared]) ->
     assert trained.values["agent_parameters"]["train_pi_iters"] == chosen["train_pi_iters"]
 
 
+def test_a_search_that_was_stopped_counts_what_it_took_as_far_as_its_last_checkpoint(tmp_path: Path) -> None:
+    """Begun at 100, last checkpoint at 130; again at 200, nothing saved; again at 300, last checkpoint at 305."""
+    note, saved = tmp_path / "begun.json", tmp_path / "rung-0" / "batch-0.safetensors"
+    assert stage.seconds_before(tmp_path) == 0
+    saved.parent.mkdir()
+    saved.touch()
+    for begun, last, before in ((100, 130, 30), (200, 130, 30), (300, 305, 35)):
+        for path, at in ((note, begun), (saved, last), (saved.parent, last)):
+            os.utime(path, (at, at))
+        assert stage.seconds_before(tmp_path) == before
+
+
 def test_nothing_is_chosen_for_an_environment_until_all_of_its_cells_have_been_searched(
     study: dict[str, Declared], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -334,7 +347,9 @@ def test_nothing_is_chosen_for_an_environment_until_all_of_its_cells_have_been_s
         layout.searched(str(cell)).parent.mkdir(parents=True, exist_ok=True)
         pl.DataFrame([blank | names | new], schema=search.OUTCOME).write_parquet(layout.searched(str(cell)))
         layout.record(f"search@{cell}", "search").parent.mkdir(parents=True, exist_ok=True)
-        layout.record(f"search@{cell}", "search").write_text('{"wall_seconds": 3.5, "kernels": "plain"}')
+        layout.record(f"search@{cell}", "search").write_text(
+            '{"wall_seconds": 3.5, "seconds_before": 4, "kernels": "plain"}'
+        )
 
     write(Cell("grid", "ppo", "none"))
     write(Cell("grid", "vpg", "none"))
@@ -347,7 +362,8 @@ def test_nothing_is_chosen_for_an_environment_until_all_of_its_cells_have_been_s
     assert said.out.startswith("3 of 4 cells: ")
     rows = pl.read_csv(layout.SEARCH, schema=search.OUTCOME).select("agent", "embedding", "score").rows()
     assert rows == [("vpg", "none", 2.0), ("vpg", "ra", 1.5), ("ppo", "none", 2.0)]
-    assert len(pl.read_csv(layout.SEARCH_TIMES, schema=choose.TIMES)) == 2
+    times = pl.read_csv(layout.SEARCH_TIMES, schema=choose.TIMES)
+    assert times["seconds"].to_list() == [7.5, 7.5]
     assert hyper_parameters.read_best(layout.best("")).agents == {}
     write(CELL)
     choose.main()
@@ -376,7 +392,7 @@ def test_damage_is_named_and_nothing_is_chosen(tmp_path: Path, monkeypatch: Any,
     table.write_parquet(layout.searched(str(CELL)))
     record = layout.record(f"search@{CELL}", "search")
     record.parent.mkdir(parents=True)
-    record.write_text('{"wall_seconds": 3.5, "kernels": "plain"}')
+    record.write_text('{"wall_seconds": 3.5, "seconds_before": 4, "kernels": "plain"}')
     damage()
     with pytest.raises(JsaeError) as caught:
         choose.main()

@@ -5,7 +5,7 @@
 inputs   results/search/CELL.parquet of each cell that has been searched, and its record;
          search/settings.csv and search/times.csv
 outputs  search/settings.csv, every setting with its score; search/best/primary.yaml, the best of each cell; and
-         search/times.csv, the seconds that a cell's search took (one worker; the run that finished it)
+         search/times.csv, the seconds that a cell's search took, with what it took before it was stopped
 
 A cell that has not been searched here keeps its rows in search/*.csv. The best settings of an environment are chosen
 once all of its cells have rows, since agents share the sizes of embeddings; until then a message says what is lacking.
@@ -82,7 +82,8 @@ def time_of(cell: Cell) -> pl.DataFrame:
     path = layout.record(f"search@{cell}", "search")
     record = read_json(path)
     try:
-        row = (cell.environment, cell.agent, cell.embedding, record["wall_seconds"], record["kernels"])
+        seconds = round(record["seconds_before"] + record["wall_seconds"], 3)
+        row = (cell.environment, cell.agent, cell.embedding, seconds, record["kernels"])
     except (KeyError, TypeError):
         raise JsaeError(DAMAGED.format(path, "no record of a search")) from None
     return pl.DataFrame([row], schema=TIMES, orient="row")
