@@ -226,15 +226,8 @@ def _light(axes: Axes, rows: pl.DataFrame, looks: Looks) -> None:
 def _lacking(axes: Axes, names: Sequence[str]) -> None:
     """Say in a plot which of its cells have no run."""
     if names:
-        axes.text(
-            0.98,
-            0.04,
-            f"{', '.join(names)}: missing",
-            transform=axes.transAxes,
-            ha="right",
-            fontsize=7,
-            color="#b00020",
-        )
+        text = "\n".join(("missing:", *names))
+        axes.text(0.98, 0.5, text, transform=axes.transAxes, ha="right", va="center", fontsize=7, color="#b00020")
 
 
 POINTS = 100
@@ -261,15 +254,18 @@ def blocks(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _reference_returns(axes: Axes, runs: pl.DataFrame) -> None:
-    """Lines for the optimal and the random policy, named inside the plot at its right edge."""
-    for column, name, below in (("optimal_return", "optimal", True), ("random_return", "random", False)):
+    """Lines for the optimal and the random policy, named where curves seldom are: they rise from left to right."""
+    for column, name, x, toward, ha, va in (
+        ("optimal_return", "optimal", 0, (2, -2), "left", "top"),
+        ("random_return", "random", 1, (-2, 2), "right", "bottom"),
+    ):
         known = runs[column].drop_nans().unique()
         if len(known) == 1:
             axes.axhline(known[0], color="#999999", linewidth=0.7, zorder=1)
             axes.annotate(
-                f"{name} {known[0]:.3g}".replace("-", "−"), (1, known[0]), (-2, -2 if below else 2),
+                f"{name} {known[0]:.3g}".replace("-", "−"), (x, known[0]), toward,
                 xycoords=("axes fraction", "data"), textcoords="offset points", fontsize=6.5, color="#555555",
-                ha="right", va="top" if below else "bottom", zorder=4,
+                ha=ha, va=va, zorder=4,
                 bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "alpha": 0.75, "linewidth": 0},
             )  # fmt: skip
 
