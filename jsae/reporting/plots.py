@@ -115,7 +115,8 @@ def learning_curves(
 
     A cell is drawn by the mean over its seeds with the 95 % interval of that mean (Student's t), or, where some of its
     runs succeed and some do not, by each seed: no run is near such a mean. A point is the mean of a block of epochs.
-    Plots of one environment have the same range. Horizontal lines are the returns of the optimal and the random policy.
+    Plots of one environment with the same embeddings have the same range. Horizontal lines are the returns of the
+    optimal and the random policy.
 
     Args:
         curves, final: the tables of the study.
@@ -159,10 +160,10 @@ def learning_curves(
 
 
 def _same_range(drawn: Sequence[tuple[Axes, Plot]]) -> None:
-    """Give plots of one environment the same range of returns."""
-    places: dict[frozenset[str], list[Axes]] = {}
+    """Give plots of one environment with the same embeddings the same range of returns."""
+    places: dict[frozenset[tuple[str, str]], list[Axes]] = {}
     for axes, plot in drawn:
-        places.setdefault(frozenset(cell.environment for cell in plot.cells), []).append(axes)
+        places.setdefault(frozenset((cell.environment, cell.embedding) for cell in plot.cells), []).append(axes)
     for same in places.values():
         low, high = zip(*(axes.get_ylim() for axes in same), strict=True)
         for axes in same:
@@ -199,7 +200,7 @@ def _curves_of(axes: Axes, plot: Plot, rows: pl.DataFrame, ends: pl.DataFrame, l
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(6))
     axes.tick_params(labelsize=7.5, length=2.5)
-    axes.margins(x=0)
+    axes.margins(x=0, y=0.11)  # room for the names of reference returns
     axes.set_xlim(left=0)
 
 
@@ -254,18 +255,15 @@ def blocks(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _reference_returns(axes: Axes, runs: pl.DataFrame) -> None:
-    """Lines for the optimal and the random policy, named where curves seldom are: they rise from left to right."""
-    for column, name, x, toward, ha, va in (
-        ("optimal_return", "optimal", 0, (2, -2), "left", "top"),
-        ("random_return", "random", 1, (-2, 2), "right", "bottom"),
-    ):
+    """Lines for the optimal and the random policy, named at their right ends: above the one, below the other."""
+    for column, name, above in (("optimal_return", "optimal", True), ("random_return", "random", False)):
         known = runs[column].drop_nans().unique()
         if len(known) == 1:
             axes.axhline(known[0], color="#999999", linewidth=0.7, zorder=1)
             axes.annotate(
-                f"{name} {known[0]:.3g}".replace("-", "−"), (x, known[0]), toward,
+                f"{name} {known[0]:.3g}".replace("-", "−"), (1, known[0]), (-2, 1 if above else -2),
                 xycoords=("axes fraction", "data"), textcoords="offset points", fontsize=6.5, color="#555555",
-                ha=ha, va=va, zorder=4,
+                ha="right", va="bottom" if above else "top", zorder=4,
                 bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "alpha": 0.75, "linewidth": 0},
             )  # fmt: skip
 
