@@ -199,19 +199,23 @@ def test_runs_that_succeed_are_counted_once_a_cell(study):
     assert list(results.successes(study)) == []
 
 
-def test_the_headline_says_on_what_the_runs_agree():
+def test_the_headline_counts_verdicts_and_says_for_each_pair_where_they_are(study):
     other = {"second": ["slot-machine", "vpg", "ra", ""]}
     records = [claim(), claim(**other), claim(measure="speed"), claim(measure="speed", verdict="inconclusive", **other)]
     records += [claim(figure="2d", verdict="contradicted"), claim(figure="2d", measure="speed", verdict="not tested")]
+    records += [claim(figure="2a", kind="comparable", verdict="contradicted", measure="speed")]
+    records += [claim(figure="2e", measure="epochs"), claim(figure="2e", measure="epochs", verdict="contradicted")]
+    records[-1]["first"] = ["slot-machine", "ppo", "jsae", ""]
     records.append(claim(figure="2e", first=[*NONE, ""], verdict="contradicted"))  # not on JSAE
-    records += [claim(figure="2a"), claim(figure="2a", verdict="not tested")]
-    said = summary.headline([*records, fact()])
-    assert said == (
-        "Of the paper's claims on JSAE, these runs support those on the end in Figure 2c; they contradict those on the "
-        "end in Figure 2d; they leave open those on the end in Figure 2a; they are divided on those on the speed in "
-        "Figure 2c."
-    )
-    assert summary.headline([claim(verdict="not tested")]) == "No claim was tested."
+    assert summary.headline(study.looks, [*records, fact()]) == [
+        "**The paper's 9 claims on JSAE: 4 supported, 1 inconclusive, 3 contradicted and 1 not tested.**",
+        "",
+        "- **JSAE against no embedding**: supported on the end in Figure 2c, the speed in Figure 2c and convergence in "
+        "Figure 2e (VPG); contradicted on the end in Figure 2d, the speed in Figure 2a (JSAE is ahead) and convergence "
+        "in Figure 2e (PPO).",
+        "- **JSAE against RA**: supported on the end in Figure 2c; inconclusive on the speed in Figure 2c.",
+    ]
+    assert len(summary.headline(study.looks, [claim(verdict="not tested")])) == 2
 
 
 def test_the_summary_has_a_line_a_panel_with_means_and_successes(study):
@@ -225,7 +229,7 @@ def test_the_summary_has_a_line_a_panel_with_means_and_successes(study):
     )
     assert cheetah == "**2d Half-Cheetah**, return: at the end JSAE 630, no embedding 891."
     (prose,) = summary.found(dataclasses.replace(study, verdicts=[*records, fact()]))
-    assert prose["text"].startswith("**{{headline}}**")
+    assert prose["text"].startswith("**The paper's 4 claims on JSAE: 4 supported.**\n\n- **JSAE against no embedding**")
     assert "1 of 1 statements hold" in prose["text"]
 
 
@@ -547,7 +551,6 @@ def test_values_of_prose_are_read_from_the_study(study, given):
     assert (named["comparisons"], named["facts"]) == (1, 1)
     assert named["standing"].endswith("before the first run that counts.")
     assert "exploratory and count for nothing" in str(values.named(at(study, "preview"))["standing"])
-    assert named["headline"] == summary.headline(study.verdicts)
     assert named["found"] == summary.leads(study)
     assert named["plan"] == "0123456789ab"
     assert named["margins"].startswith("0.05 normalized or a return of 25 (better), 0.1 normalized or")

@@ -51,7 +51,7 @@ def page(folder: Path) -> str:
         f"`make readme` writes this page from `{folder.as_posix()}/`. The [report]({place}/report.html) and the "
         f"[paper]({place}/paper.pdf) have all of it.",
         "",
-        f"**{summary.headline(records)}**",
+        *summary.headline(looks, records),
         "",
         f'<img src="{place}/figures/figure_2.svg" width="100%" alt="Figure 2: learning curves of every panel">',
         "",

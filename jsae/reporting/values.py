@@ -106,7 +106,6 @@ def _of_search(study: Context) -> dict[str, str]:
 def _of_verdicts(study: Context) -> dict[str, object]:
     """How claims were judged and what came out."""
     pairs = {(tuple(one["first"]), tuple(one["second"])) for one in study.verdicts if one["kind"] != "fact"}
-    on_jsae = [claim for claim in study.verdicts if claim["first"] and claim["first"][2].startswith("jsae")]
     return {
         "sentences": len({claim["sentence"] for claim in study.verdicts}),
         "comparisons": len(pairs),
@@ -117,11 +116,7 @@ def _of_verdicts(study: Context) -> dict[str, object]:
             "paper": "The tables after it compare other measures: means of its curves, at the end or over all epochs.",
             "preview": "A table says which embedding is ahead [so far](#so-far).",
         }.get(study.scale, ""),
-        "counts": wording.listed(
-            [f"{count} {verdict}" for verdict, count in wording.counted(on_jsae).items() if count]
-        ),
         "found": summary.leads(study) if study.compared else "",
-        "headline": summary.headline(study.verdicts),
         "explained": summary.explained(study),
         "margins": ", ".join(_margins(study.book)),
         "power": f"{100 * study.book.power:g} %",

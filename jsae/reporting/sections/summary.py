@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from jsae.reporting import document, wording
 from jsae.reporting.context import Context, Record
 from jsae.reporting.document import number
+from jsae.reporting.looks import Looks
 from jsae.reporting.sections import embeddings
 from jsae.reporting.sections.results import titled
 
@@ -45,35 +46,46 @@ def found(study: Context) -> Iterator[document.Block]:
             "[so far](#so-far). Verdicts, other readings and causes need the paper's scale (`make paper`). {{found}}"
         )
     else:
-        lines = [f"- {line}" for line in panel_lines(study)]
-        theory = theory_line(study.verdicts)
-        yield document.prose(
-            "\n".join(["**{{headline}}**\n", MEANS, *lines, *([f"- {theory}"] if theory else []), "- {{explained}}"])
-        )
+        lines = [f"- {line}" for line in (*panel_lines(study), theory_line(study.verdicts), "{{explained}}") if line]
+        yield document.prose("\n".join([*headline(study.looks, study.verdicts), "", MEANS, *lines]))
 
 
-def headline(verdicts: Sequence[Record]) -> str:
-    """Which claims hold, in one sentence: panels and measures on whose claims on JSAE the runs agree."""
-    groups: dict[str, list[str]] = {"support": [], "contradict": [], "leave open": [], "divide": []}
-    words = {"supported": "support", "contradicted": "contradict", "inconclusive": "leave open"}
-    for measure in ("end", "speed"):
-        panels: dict[str, list[str]] = {group: [] for group in groups}
-        compared = [one for one in verdicts if one["measure"] == measure and one["first"][2].startswith("jsae")]
-        for panel in dict.fromkeys(one["figure"] for one in compared):
-            kinds = {one["verdict"] for one in compared if one["figure"] == panel}
-            if kinds == {"not tested"}:
-                continue
-            if "not tested" in kinds:
-                panels["leave open"].append(panel)
-            else:
-                panels[words[kinds.pop()] if len(kinds) == 1 else "divide"].append(panel)
-        for group, names in panels.items():
-            if names:
-                figures = "Figure" if len(names) == 1 else "Figures"
-                groups[group].append(f"the {measure} in {figures} {wording.listed(names)}")
-    said = {"support": "support", "contradict": "contradict", "leave open": "leave open", "divide": "are divided on"}
-    parts = [f"{said[group]} those on {wording.listed(places)}" for group, places in groups.items() if places]
-    return f"Of the paper's claims on JSAE, these runs {'; they '.join(parts)}." if parts else "No claim was tested."
+MEASURES = {"end": "the end", "speed": "the speed", "epochs": "convergence"}
+"""What a claim is about, in prose."""
+
+
+def headline(looks: Looks, verdicts: Sequence[Record]) -> list[str]:
+    """Which of the claims on JSAE hold, as lines of Markdown: how many, then a line for each pair of embeddings."""
+    claims = [one for one in verdicts if one["kind"] != "fact" and one["first"][2].startswith("jsae")]
+    counts = [f"{count} {verdict}" for verdict, count in wording.counted(claims).items() if count]
+    lines = [f"**The paper's {len(claims)} claims on JSAE: {wording.listed(counts)}.**", ""]
+    pairs: dict[tuple[str, str], list[Record]] = {}
+    for one in claims:
+        pairs.setdefault((one["first"][2], one["second"][2]), []).append(one)
+    for pair, own in pairs.items():
+        parts = []
+        for verdict in wording.VERDICTS:
+            about = [(name, _panels(looks, own, measure, verdict)) for measure, name in MEASURES.items()]
+            places = [f"{name} in Figure{'s' * (len(at) > 1)} {wording.listed(at)}" for name, at in about if at]
+            parts += [f"{verdict} on {wording.listed(places)}"] if places else []
+        if parts:
+            lines.append(f"- **{' against '.join(map(looks.embedding, pair))}**: {'; '.join(parts)}.")
+    return lines
+
+
+def _panels(looks: Looks, claims: Sequence[Record], measure: str, verdict: str) -> list[str]:
+    """Panels in which claims on a measure have this verdict; with its agents where it is not that of all agents."""
+    found = []
+    for panel in dict.fromkeys(one["figure"] for one in claims):
+        own = [one for one in claims if one["figure"] == panel and one["measure"] == measure]
+        these = [one for one in own if one["verdict"] == verdict]
+        remarks = [looks.agent(one["first"][1]) for one in these] if len(these) < len(own) else []
+        if verdict == "contradicted" and {one["kind"] for one in these} == {"comparable"}:
+            name = looks.embedding(these[0]["first"][2])
+            remarks += [f"{name} is ahead"] * all(one["effect"] > 0 for one in these)
+            remarks += [f"{name} is behind"] * all(one["effect"] < 0 for one in these)
+        found += [f"{panel} ({', '.join(remarks)})" if remarks else panel] if these else []
+    return found
 
 
 def leads(study: Context) -> str:
