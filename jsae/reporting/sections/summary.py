@@ -50,8 +50,8 @@ def found(study: Context) -> Iterator[document.Block]:
         yield document.prose("\n".join([*headline(study.looks, study.verdicts), "", MEANS, *lines]))
 
 
-MEASURES = {"end": "the end", "speed": "the speed", "epochs": "convergence"}
-"""What a claim is about, in prose."""
+SUBJECTS = {"end": "the end", "speed": "the speed", "epochs": "convergence"}
+"""What a claim on each measure is about, in prose."""
 
 
 def headline(looks: Looks, verdicts: Sequence[Record]) -> list[str]:
@@ -65,7 +65,7 @@ def headline(looks: Looks, verdicts: Sequence[Record]) -> list[str]:
     for pair, own in pairs.items():
         parts = []
         for verdict in wording.VERDICTS:
-            about = [(name, _panels(looks, own, measure, verdict)) for measure, name in MEASURES.items()]
+            about = [(name, _panels(looks, own, measure, verdict)) for measure, name in SUBJECTS.items()]
             places = [f"{name} in Figure{'s' * (len(at) > 1)} {wording.listed(at)}" for name, at in about if at]
             parts += [f"{verdict} on {wording.listed(places)}"] if places else []
         if parts:
