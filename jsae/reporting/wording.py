@@ -83,10 +83,10 @@ def settling(claim: Record) -> str:
     return f"{claim['seeds_needed']:,}, {claim['settles_as']}" if claim["seeds_needed"] else "no number"
 
 
-def counted(verdicts: Sequence[Record]) -> dict[str, int]:
-    """How many of some claims got each verdict, those that were not tested last."""
-    found = [claim["verdict"] for claim in verdicts]
-    return {verdict: found.count(verdict) for verdict in (*VERDICTS, "not tested")}
+def counted(claims: Sequence[Record]) -> str:
+    """How many of some claims got each verdict: "3 supported and 1 not tested"."""
+    found = [claim["verdict"] for claim in claims]
+    return listed([f"{found.count(one)} {one}" for one in (*VERDICTS, "not tested") if one in found])
 
 
 def listed(words: Sequence[str]) -> str:

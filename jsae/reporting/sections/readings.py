@@ -46,10 +46,8 @@ def tally(records: list[Record]) -> str:
     said = []
     for measure in ("end", "speed"):
         own = [one for one in records if one["measure"] == measure and one["first"][2] == records[0]["first"][2]]
-        counts = wording.counted(own)
-        words = [f"{counts[verdict]} {verdict}" for verdict in wording.VERDICTS if counts[verdict]]
         if own:
-            said.append(f"{measure}: {wording.listed(words)}")
+            said.append(f"{measure}: {wording.counted(own)}")
     return f"Verdicts, all readings and comparisons: {'; '.join(said)}."
 
 

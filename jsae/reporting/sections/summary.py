@@ -57,8 +57,7 @@ SUBJECTS = {"end": "the end", "speed": "the speed", "epochs": "convergence"}
 def headline(looks: Looks, verdicts: Sequence[Record]) -> list[str]:
     """Which of the claims on JSAE hold, as lines of Markdown: how many, then a line for each pair of embeddings."""
     claims = [one for one in verdicts if one["kind"] != "fact" and one["first"][2].startswith("jsae")]
-    counts = [f"{count} {verdict}" for verdict, count in wording.counted(claims).items() if count]
-    lines = [f"**The paper's {len(claims)} claims on JSAE: {wording.listed(counts)}.**", ""]
+    lines = [f"**The paper's {len(claims)} claims on JSAE: {wording.counted(claims)}.**", ""]
     pairs: dict[tuple[str, str], list[Record]] = {}
     for one in claims:
         pairs.setdefault((one["first"][2], one["second"][2]), []).append(one)
