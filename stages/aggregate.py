@@ -56,8 +56,7 @@ def main(declared: Declared) -> None:
     facts = read_json(declared.input("theory"))["facts"]
     write_json(verdicts.judge(book, curves, final, facts, lacking), outputs["claims"])
     keys = [Cell(*words) for words in cells.select(KEYS).iter_rows()]
-    ran = {Cell(*words) for words in final.select(KEYS).unique().iter_rows()}
-    worlds = {cell: world for cell, world in zip(keys, cells["world"], strict=True) if cell in ran}
+    worlds = dict(zip(keys, cells["world"], strict=True))
     instead = [claims.under(book, reading, worlds) for reading in dict.fromkeys(c.reading for c in keys) if reading]
     compared = [record for one in instead for record in verdicts.judge(one, curves, final, {}, lacking)]
     write_json(compared, outputs["tables"] / "readings.json")

@@ -122,7 +122,7 @@ def write_theory(scale: str) -> None:
     facts = {"lemma-1": {"holds": True, "measure": "digits", "value": 14, "n": 20}}
     path = layout.theory(scale)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"facts": facts, "checks": [exact, broken, learnt], "missing": []}))
+    path.write_text(json.dumps({"facts": facts, "checks": [exact, broken, learnt]}))
 
 
 def of_study(study: Study, table: pl.DataFrame) -> pl.DataFrame:

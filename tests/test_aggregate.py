@@ -221,6 +221,21 @@ def test_a_missing_cell_is_listed_and_leftovers_do_not_appear(study: dict[str, D
     assert "none" in table("cells").filter(environment="grid")["embedding"]
 
 
+def test_a_planned_cell_of_a_reading_that_has_not_run_is_not_the_primary_one(
+    study: dict[str, Declared], tmp_path: Path
+) -> None:
+    text = (ROOT / layout.CLAIMS).read_text()
+    claim = """
+- {id: x, family: x, section: "5", figure: 2b, sentence: s, aspect: a, kind: better, measures: [end], unit: return,
+   first: [grid, vpg, none], second: [grid, vpg, jsae]}
+"""
+    layout.CLAIMS.write_text(text[: text.index("claims:")] + "claims:" + claim)
+    write_runs(study, leave_out=["train@grid-vpg-jsae-four-steps-0-1"])
+    aggregate.main(study["aggregate"])
+    (record,) = json.loads((layout.tables(SCALE) / "readings.json").read_text())
+    assert (record["verdict"], record["reason"]) == ("not tested", "grid-vpg-jsae-four-steps has no run")
+
+
 def test_reference_returns_reach_the_table_and_an_unknown_one_stays_unknown(study: dict[str, Declared]) -> None:
     write_runs(study)
     write_json({"random_return": 10.0, "optimal_return": 60.0}, layout.reference_returns("grid"))

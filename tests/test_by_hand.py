@@ -448,17 +448,19 @@ def test_a_gif_has_every_picture_for_its_time(tmp_path: Path) -> None:
 def test_an_mp4_is_made_by_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stand-in writes down what ffmpeg is told and given: pictures of an even size, as H.264 needs them."""
     program = tmp_path / "ffmpeg"
-    program.write_text('#!/bin/sh\nfor last; do :; done\necho "$*" >"$last.words"\ncat >"$last"\n')
+    program.write_text(f'#!/bin/sh\nfor last; do :; done\necho "$*" >{tmp_path}/words\ncat >"$last"\n')
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setattr(animation.importlib, "import_module", _missing)
     assert animation.write(iter(SQUARES), tmp_path / "x.mp4", fps=10) == 3
     assert (tmp_path / "x.mp4").read_bytes() == b"".join(square[:4].tobytes() for square in SQUARES)
-    words = (tmp_path / "x.mp4.words").read_text()
+    words = (tmp_path / "words").read_text()
     assert "-video_size 4x4 -framerate 10" in words
-    program.write_text('#!/bin/sh\necho "no codec" >&2\nexit 1\n')
+    program.write_text('#!/bin/sh\nfor last; do :; done\necho half >"$last"\necho "no codec" >&2\nexit 1\n')
+    (tmp_path / "x.mp4").write_text("an earlier film")
     with pytest.raises(JsaeError, match=r"ffmpeg could not write .*: no codec"):
         animation.write(iter(SQUARES), tmp_path / "x.mp4", fps=10)
+    assert (tmp_path / "x.mp4").read_text() == "an earlier film"
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
     with pytest.raises(JsaeError, match="needs ffmpeg: pip install imageio-ffmpeg"):
         animation.check(tmp_path / "x.mp4")

@@ -17,6 +17,7 @@ from dvc.output import Output
 from dvc.repo import Repo
 from ruamel.yaml import YAML
 
+from jsae.config import layout
 from jsae.io import provenance
 from tests.forking import Forking
 from tests.made_studies import EVERY, JOBS, ROOT, SNAKEMAKE, Study, wait_for
@@ -208,14 +209,13 @@ def test_status_tells_how_long_the_rest_takes(tmp_path: Path, monkeypatch: pytes
     Path("workflow").mkdir()
     status.RUNS.write_text("# a remark\nruns:\n  scale: paper\n")
     records = {
-        "paper/provenance/train/maze/vpg-ra/0-4.json": '{"wall_seconds": 100}',
-        "paper/provenance/train/maze/sac-ra/0-4.json": '{"wall_seconds": 300}',
-        "paper/provenance/theory/run.json": '{"wall_seconds": 7}',
-        "shared/provenance/collect/maze/0-4.json": "{",
-        "preview/provenance/report/run.json": '{"wall_seconds": 7}',
+        layout.record("train@maze-vpg-ra-0-4", "paper"): '{"wall_seconds": 100}',
+        layout.record("train@maze-sac-ra-0-4", "paper"): '{"wall_seconds": 300}',
+        layout.record("theory", "paper"): '{"wall_seconds": 7}',
+        layout.record("collect@maze-0-4", "shared"): "{",
+        layout.record("report", "preview"): '{"wall_seconds": 7}',
     }
-    for name, text in records.items():
-        path = tmp_path / "results" / name
+    for path, text in records.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     assert status.remaining({"train@maze-vpg-ra-0-4": 20.0}) == "about 40 s on 2 cores"

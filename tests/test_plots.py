@@ -300,6 +300,8 @@ def test_a_specification_curve_has_the_primary_reading_first_and_the_others_by_e
     assert [(row.agent, row.reading) for row in rows] == [
         ("vpg", ""), ("vpg", "high"), ("vpg", "mid"), ("vpg", "low"), ("sac", ""),
     ]  # fmt: skip
+    _, rows = plots.specification_rows([*records, comparison("longer-ra", 0.7, other="ra")], LOOKS)
+    assert [row.reading for row in rows if row.agent == "vpg"] == ["", "high", "mid", "low", "longer-ra"]
 
 
 def test_a_specification_curve_draws_effects_intervals_margins_and_verdicts():

@@ -667,6 +667,12 @@ def test_what_is_published_is_a_copy_of_the_study_and_renders_to_the_same_bytes(
     Path("elsewhere").rename(layout.theory("smoke"))
     for _ in range(2):
         publish.main(["--scale", "smoke", "--folder", str(folder)])
+        for place in ("figures/left-over.svg", "left-over.csv", "runs/grid.parquet"):
+            (folder / place).parent.mkdir(exist_ok=True)
+            (folder / place).write_text("another")
+    publish.main(["--scale", "smoke", "--folder", str(folder)])
+    assert not list(folder.rglob("left-over.*"))
+    assert (folder / "runs/grid.parquet").read_text() == "another", "curves of other machines stay"
     for path in (
         layout.claims("smoke"),
         layout.report("smoke"),

@@ -604,6 +604,7 @@ def test_limits_name_embeddings_that_learnt_nothing_and_what_the_search_left(stu
     assert "RA's embedding predicts no better than chance in these environments: Slot machine." in prose["text"]
     assert "JSAE's embedding" not in prose["text"]
     assert "{{search.share}} have hyper-parameters that the search found" in prose["text"]
+    assert "come from our search" not in prose["text"], "no cell has any from there"
     assert "In exploratory runs without it, no agent left the random policy" in prose["text"]
     assert "how many seeds would settle a claim" in prose["text"]
     cells = [{**cell, "found": ["actor_learning_rate"]} for cell in study.values["cells"]]

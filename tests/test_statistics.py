@@ -65,23 +65,6 @@ def test_interquartile_mean_has_rliables_published_values():
     assert statistics.interquartile_mean(Y) == 2.0
 
 
-@given(st.lists(finite, min_size=1, max_size=40))
-def test_interquartile_mean_is_scipys_trimmed_mean(x):
-    assert statistics.interquartile_mean(x) == pytest.approx(scipy.stats.trim_mean(x, 0.25), abs=1e-9)
-
-
-def test_probability_of_improvement_has_rliables_published_value():
-    assert statistics.probability_of_improvement(X, Y) == pytest.approx(1 / 3)
-
-
-@given(samples, samples)
-def test_probability_of_improvement_is_the_u_statistic_and_complementary(x, y):
-    value = float(statistics.probability_of_improvement(x, y))
-    u = scipy.stats.mannwhitneyu(x, y, alternative="greater").statistic
-    assert value == pytest.approx(u / (len(x) * len(y)))
-    assert value + float(statistics.probability_of_improvement(y, x)) == pytest.approx(1)
-
-
 def test_bootstrap_intervals_contain_the_estimate_as_rliables_tests_demand():
     x = np.arange(5 * 16.0).reshape(5, 16)
     interval = statistics.stratified_bootstrap(

@@ -11,7 +11,6 @@ report of it again.
 """
 
 import argparse
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,14 +35,12 @@ def main(arguments: Sequence[str]) -> None:
     missing = [str(path) for path in chosen.values() if not path.exists()]
     if missing:
         raise JsaeError(f"{', '.join(missing)}: missing, so nothing was published; run `make {given.scale}` first")
-    partial = given.folder.with_name(f"{given.folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
     for name, path in chosen.items():
-        published.copy(path, partial / name)
-    if (given.folder / keep.FOLDER.name).is_dir():  # curves of other machines
-        shutil.copytree(given.folder / keep.FOLDER.name, partial / keep.FOLDER.name)
-    shutil.rmtree(given.folder, ignore_errors=True)
-    partial.rename(given.folder)
+        published.replace(given.folder / name, path)
+    kept = [given.folder / name for name in (*chosen, keep.FOLDER.name)]  # the last: curves of other machines
+    for path in given.folder.rglob("*"):
+        if path.is_file() and not any(path.is_relative_to(one) for one in kept):
+            path.unlink()
 
 
 if __name__ == "__main__":

@@ -70,3 +70,10 @@ def copy(path: Path, to: Path) -> None:
         shutil.copytree(path, to, ignore=shutil.ignore_patterns(*PRINTED))
     else:
         shutil.copy(path, to)
+
+
+def replace(old: Path, made: Path) -> None:
+    """Put a file or folder in place of what is there."""
+    if old.is_dir():
+        shutil.rmtree(old)
+    copy(made, old)

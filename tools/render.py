@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> None:
         other = [name for old, new in made.items() for name in differing(given.folder / old, new)]
         if given.update:
             for old, new in made.items():
-                replace(given.folder / old, new)
+                published.replace(given.folder / old, new)
     if given.update:
         print(f"{given.folder}: {', '.join(other) or 'nothing'} had to be made again")
     elif other:
@@ -84,13 +84,6 @@ def lay_out(source: Path, folder: Path) -> None:
     for stage in published.STAGES:
         path = folder / layout.settings(stage)
         path.write_text(json.dumps({**published.declared(path), "code": {}}), encoding="utf-8")
-
-
-def replace(old: Path, made: Path) -> None:
-    """Put a file or folder in place of what is there."""
-    if old.is_dir():
-        shutil.rmtree(old)
-    published.copy(made, old)
 
 
 def differing(old: Path, made: Path) -> list[str]:

@@ -31,7 +31,7 @@ def lines(scale: str) -> list[str]:
     """A line a panel and agent of Figure 2: the mean return over training of each embedding, mean over seeds."""
     looks = Looks.of(read(CELLS, layout.tables(scale) / "cells.parquet"))
     final = read(FINAL, layout.tables(scale) / "final.parquet")
-    said = ["Mean return over training so far, mean over seeds:"]
+    said = [f"Mean return over training{'' if scale == 'paper' else ' so far'}, mean over seeds:"]
     for panel, environment in looks.panels.items():
         epochs, paper = looks.epochs(environment)
         cells = looks.cells_of(panel)

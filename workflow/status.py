@@ -134,7 +134,7 @@ def remaining(stages: Mapping[str, float]) -> str:
     seconds = defaultdict(list)
     scale = re.search(r"^ *scale: *(\w+)", RUNS.read_text(encoding="utf-8") if RUNS.exists() else "", re.MULTILINE)
     for folder in ("shared", scale[1] if scale else "*"):
-        for record in Path("results").glob(f"{folder}/provenance/*/**/*.json"):
+        for record in Path("results").glob(f"{folder}/provenance/**/*.json"):
             step, *item = record.with_suffix("").parts[3:]
             try:
                 took = float(json.loads(record.read_text(encoding="utf-8"))["wall_seconds"])

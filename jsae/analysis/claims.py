@@ -149,10 +149,10 @@ def load(path: Path) -> Claims:
 
 
 def under(claims: Claims, reading: str, worlds: Mapping[Cell, str]) -> Claims:
-    """The paper's comparisons under a reading: those of which a cell has it.
+    """The paper's comparisons under a reading: those of which the study plans a cell with it.
 
     A cell that the reading does not train is the primary one, if both are in the same environment.
-    worlds: the name of the environment's file, for each cell that has run.
+    worlds: the name of the environment's file, for each planned cell, whether it has run or not.
     """
     found = []
     for claim in claims.claims:

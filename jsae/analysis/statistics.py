@@ -32,7 +32,6 @@ __all__ = [
     "mean_interval",
     "performance_profile",
     "permutation_p",
-    "probability_of_improvement",
     "resampled",
     "scores",
     "seeds_needed",
@@ -151,9 +150,7 @@ def interquartile_mean(values: ArrayLike, axes: int | None = None) -> NDArray[np
     """
     array = np.asarray(values, dtype=np.float64)
     kept = array.shape[: array.ndim - (array.ndim if axes is None else axes)]
-    flat = np.sort(array.reshape(*kept, -1), axis=-1)
-    cut = flat.shape[-1] // 4
-    return np.asarray(flat[..., cut : flat.shape[-1] - cut].mean(axis=-1))
+    return np.asarray(scipy.stats.trim_mean(array.reshape(*kept, -1), 0.25, axis=-1))
 
 
 def stratified_bootstrap(
@@ -186,18 +183,6 @@ def resampled(
         rows = generator.integers(0, n, (min(chunk, repetitions - start), n, m))
         parts.append(statistic(np.take_along_axis(x[None], rows, axis=1)))
     return np.concatenate(parts)
-
-
-def probability_of_improvement(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
-    """P(X > Y) + P(X = Y) / 2 for a random seed of each, averaged over environments.
-
-    first: [..., n] or [..., n, m]; second: [..., k] or [..., k, m]. It is Mann and Whitney's U / (n k).
-    """
-    x, y = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
-    if x.ndim == 1:
-        x, y = x[:, None], y[:, None]
-    above = x[..., :, None, :] - y[..., None, :, :]
-    return np.asarray(((above > 0) + 0.5 * (above == 0)).mean(axis=(-3, -2, -1)))
 
 
 def performance_profile(values: ArrayLike, thresholds: ArrayLike) -> NDArray[np.float64]:

@@ -112,14 +112,16 @@ def final(
 
 
 def _threshold(cell: Cell, reference: Mapping[Cell, ReferenceReturns], success: Mapping[str, float]) -> float | None:
-    """The return above which a run of this cell succeeds; None if there is none."""
+    """The return above which a run of this cell succeeds; None if there is none, or if it is not known."""
     above = success.get(cell.environment)
-    primary = next((one for c, one in reference.items() if c.environment == cell.environment and not c.reading), None)
-    here = reference.get(cell)
-    if above is None or primary is None or here is None or here == primary:
+    if above is None or not cell.reading:
         return above
+    of_primary = (one for c, one in reference.items() if c.environment == cell.environment and not c.reading)
+    primary, here = next(of_primary, NOT_KNOWN), reference.get(cell, NOT_KNOWN)
     if None in (primary.random, primary.optimal, here.random, here.optimal):
         return None
+    if here == primary:
+        return above
     share = (above - primary.random) / (primary.optimal - primary.random)  # type: ignore[operator]
     return here.random + share * (here.optimal - here.random)  # type: ignore[operator]
 

@@ -93,8 +93,8 @@ def _record(claim: Claim) -> Record:
 
 
 def _judge_fact(record: Record, fact: Mapping[str, Any] | None) -> None:
-    if fact is None:
-        record["reason"] = "no check has run"
+    if fact is None or fact["holds"] is None:
+        record["reason"] = "no check has run" if fact is None else "some embeddings have not been trained"
         return
     record["verdict"] = "supported" if fact["holds"] else "contradicted"
     record |= {"unit": fact["measure"], "effect": fact["value"], "n": fact["n"]}
@@ -283,6 +283,8 @@ def _tested(
         return record | {"reason": str(reason)}
     record["n"] = [len(cell) for cell in runs]
     if prediction.kind == "fewer":
+        if any(cell["success"].null_count() for cell in runs):
+            return record | {"reason": f"the return above which a run of {cells[0].environment} succeeds is not known"}
         missed = [int((~cell["success"]).sum()) for cell in runs]
         shares = [count / len(cell) for count, cell in zip(missed, runs, strict=True)]
         p = statistics.fewer_p(missed, record["n"])

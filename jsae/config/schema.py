@@ -37,7 +37,9 @@ Scale = Literal["smoke", "preview", "paper"]
 SCALES: tuple[Scale, ...] = get_args(Scale)
 Source = Literal["completejourney", "kechinov", "synthetic"]
 SOURCES: tuple[Source, ...] = get_args(Source)
-PANELS = ("2a", "2b", "2c", "2d", "2e", "2f")
+Panel = Literal["2a", "2b", "2c", "2d", "2e", "2f"]
+PANELS: tuple[Panel, ...] = get_args(Panel)
+"""The panels of the paper's Figure 2."""
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -195,7 +197,7 @@ class Environment(Section):
 
     module: str = parameter("file of jsae/environments", "this project")
     label: str = parameter("what figures and prose call it", "this project", min_length=1)
-    panel: Literal["", "2a", "2b", "2c", "2d", "2e", "2f"] = parameter("its panel of Figure 2", "Figure 2")
+    panel: Literal["", Panel] = parameter("its panel of Figure 2", "Figure 2")
     purchases: Source | None = parameter(
         "data set that a recommender draws from; null: none",
         "A.4.1 uses kechinov; completejourney is real and needs no download",

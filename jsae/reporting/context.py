@@ -39,13 +39,14 @@ class Context:
         curves: a row for each epoch of each run.
         final: a row for each run.
         aggregates: a row for each agent and embedding, over all environments.
-        missing: cells that the study plans and that have no run.
+        missing: blocks of seeds that the study plans and that have not run.
         verdicts: a record for each claim of the paper.
         readings: the same comparisons under the readings other than the primary one.
         causes: a record for each prediction of what could explain a contradicted claim.
         differences: between ablations, controls, transfers and what they vary; between a reading and the primary one.
         checks: a row for each number by which the theory was checked.
         probes: a row for each pre-trained embedding and seed.
+        pretraining: how long each embedding was pre-trained, and what its loss came to.
         value_maps: a row for each bin of a gridworld and cell.
         tried: a row for each setting of the search, of cells of this study.
         took: a row for each searched cell of this study, with the seconds that it took.

@@ -4,6 +4,7 @@ Names, colours and line styles come with the table of cells (jsae.reporting.look
 blocks of epochs. The same tables give the same bytes.
 """
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -294,7 +295,8 @@ class Row(NamedTuple):
 def specification_rows(records: Sequence[Mapping[str, Any]], looks: Looks) -> tuple[list[tuple[str, str]], list[Row]]:
     """Columns (embedding compared with, measure) and rows of a specification curve.
 
-    Rows stand by agent: the primary reading first, then the others, the largest effect of the first column on top.
+    Rows stand by agent: the primary reading first, then the others, the largest effect of the first column on top,
+    those without one at the end.
 
     records: of claims.json and readings.json on one panel. Claims on other embeddings than that of the first record,
     and on epochs, are left out.
@@ -311,8 +313,9 @@ def specification_rows(records: Sequence[Mapping[str, Any]], looks: Looks) -> tu
     ]
 
     def place(row: Row) -> tuple[tuple[int, int, str, str], bool, float]:
-        effects = [row.records[column]["effect"] for column in columns if _tested(row.records.get(column))]
-        return looks.place("", row.agent), row.reading != "", -effects[0]
+        first = row.records.get(columns[0])
+        effect = first["effect"] if first and _tested(first) else -math.inf
+        return looks.place("", row.agent), row.reading != "", -effect
 
     return columns, sorted(rows, key=place)
 
@@ -478,8 +481,9 @@ def figure_maps(
 ) -> Figure:
     """What critics think every place of a gridworld is worth, and where their agents go: a column an embedding.
 
-    maps: embedding, seeds, x_bin, y_bin, value, visits (share of steps), of one environment and agent. walls, goal,
-    start: as of `figure_4`. All values share one scale, all visits a logarithmic one; what was not visited is white.
+    maps: embedding, seeds, x_bin, y_bin, value, visits (share of steps), of one environment and agent. walls and goal:
+    boxes [x0, y0, x1, y1]; start: a point. All values share one scale, all visits a logarithmic one; what was not
+    visited is white.
     """
     shown = looks.in_order(maps["embedding"].unique())
     visited = maps.filter(pl.col("visits") > 0)["visits"].to_numpy()

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from jsae.config.errors import JsaeError
 from jsae.experience.environment import Environment
+from jsae.io.files import write_atomically
 from jsae.standalone import run
 from jsae.standalone.policy import play
 from jsae.training.trainer import Trainer
@@ -125,13 +126,13 @@ def write(pictures: Iterable[Picture], path: Path, fps: int) -> int:
     check(path)
     if fps < 1:
         raise JsaeError(f"--fps {fps}: give 1 or more")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return _write_gif(pictures, path, fps) if path.suffix == ".gif" else _write_mp4(pictures, path, fps)
+    with write_atomically(path) as temporary:
+        return (_write_gif if path.suffix == ".gif" else _write_mp4)(pictures, temporary, fps)
 
 
 def _write_gif(pictures: Iterable[Picture], path: Path, fps: int) -> int:
     images = [Image.fromarray(picture) for picture in pictures]
-    images[0].save(path, save_all=True, append_images=images[1:], duration=round(1000 / fps), loop=0)
+    images[0].save(path, "GIF", save_all=True, append_images=images[1:], duration=round(1000 / fps), loop=0)
     return len(images)
 
 
@@ -140,7 +141,8 @@ def _write_mp4(pictures: Iterable[Picture], path: Path, fps: int) -> int:
     first = next(stream)
     height, width = (side // 2 * 2 for side in first.shape[:2])  # H.264 halves the colours' resolution
     command = [_ffmpeg(), "-loglevel", "error", "-y", "-f", "rawvideo", "-pixel_format", "rgb24"]
-    command += ["-video_size", f"{width}x{height}", "-framerate", str(fps), "-i", "-", "-pix_fmt", "yuv420p", str(path)]
+    command += ["-video_size", f"{width}x{height}", "-framerate", str(fps), "-i", "-", "-pix_fmt", "yuv420p"]
+    command += ["-f", "mp4", str(path)]
     content = [picture[:height, :width].tobytes() for picture in chain([first], stream)]
     done = subprocess.run(command, input=b"".join(content), capture_output=True, check=False)
     if done.returncode:

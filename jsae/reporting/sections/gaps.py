@@ -2,12 +2,10 @@
 
 from collections.abc import Iterator
 
+from jsae.config.schema import PANELS
 from jsae.reporting import document, wording
 from jsae.reporting.context import Context
 from jsae.training.columns import KEYS
-
-PANELS = ("2a", "2b", "2c", "2d", "2e", "2f")
-"""The panels of the paper's Figure 2."""
 
 
 def untested_claims(study: Context) -> Iterator[document.Block]:
@@ -30,12 +28,12 @@ def untested_claims(study: Context) -> Iterator[document.Block]:
 
 
 def missing_runs(study: Context) -> Iterator[document.Block]:
-    """Cells and panels without a run."""
+    """Blocks of seeds that have not run, and panels without a run."""
     if study.missing:
         yield document.table(
             ["Environment", "Agent", "Embedding", "Reading", "Seeds"],
             [(*(row[key] for key in KEYS), ", ".join(map(str, row["seeds"]))) for row in study.missing],
-            "Cells that this study plans and that have no run.",
+            "Blocks of seeds that this study plans and that have not run.",
         )
     else:
         yield document.note("Every cell that this study plans has run with every seed.")

@@ -225,7 +225,7 @@ def _no_better_than_chance(study: Context) -> Iterator[str]:
 def _hyper_parameters(study: Context) -> Iterator[str]:
     """Where hyper-parameters come from, and how many cells have no search of their own."""
     cells = study.values["cells"]
-    if study.judged:
+    if study.judged and any(cell["found"] and not cell["reading"] for cell in cells):
         yield "Hyper-parameters come from our search over the paper's grid: {{search.ours}}"
     if not all(cell["found"] for cell in cells):
         yield "{{search.share}} have hyper-parameters that the search found; the others have those of `params.yaml`."
