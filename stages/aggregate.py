@@ -3,7 +3,7 @@
 inputs   the curves of each cell and block of seeds, reference returns, report/claims.yaml, checks of the theory
 outputs  tables/{cells,curves,final,aggregates,profiles}.parquet; tables/missing.json, cells without a file;
          tables/readings.json, the paper's comparisons under other readings; tables/causes.json, what could
-         explain a contradicted claim; tables/ablations.json, what sets each ablation, control and transfer apart from
+         explain a contradicted claim; tables/differences.json, what sets each ablation, control and transfer apart from
          what it varies; claims.json, summary.csv; metrics/CELL.json
 
 A cell without a file is written to missing.json; a file that is wrong stops the stage.
@@ -54,7 +54,7 @@ def main(declared: Declared) -> None:
         tables.summary(final).write_csv(temporary)
     lacking = {Cell(*(str(run[name]) for name in KEYS)) for run in missing}
     facts = read_json(declared.input("theory"))["facts"]
-    write_json(verdicts.judge(book, curves, final, facts, lacking), outputs["claims"])
+    write_json(verdicts.judge(book, curves, final, facts, lacking), outputs["verdicts"])
     keys = [Cell(*words) for words in cells.select(KEYS).iter_rows()]
     worlds = dict(zip(keys, cells["world"], strict=True))
     instead = [claims.under(book, reading, worlds) for reading in dict.fromkeys(c.reading for c in keys) if reading]
@@ -67,7 +67,7 @@ def main(declared: Declared) -> None:
         if other
     ]
     pairs += [(cell, cell.primary) for cell in keys if cell.reading and cell.primary in keys]
-    write_json(verdicts.beside(final, pairs, book.level), outputs["tables"] / "ablations.json")
+    write_json(verdicts.differences(final, pairs, book.level), outputs["tables"] / "differences.json")
     for name, numbers in tables.metrics(final).items():
         write_json(numbers, outputs["metrics"] / f"{name}.json")
 

@@ -55,7 +55,7 @@ def drawn(declared: Declared) -> Iterator[tuple[str, Figure]]:
     stamp = values["stamp"]
     curves, final = read(CURVES, tables / "curves.parquet"), read(FINAL, tables / "final.parquet")
     looks = Looks.of(read(CELLS, tables / "cells.parquet"))
-    book = claims.load(declared.input("book"))
+    book = claims.load(declared.input("claims"))
     missing = missing_cells(tables / "missing.json", curves)
     ran = [Cell(*words) for words in curves.select(KEYS).unique(maintain_order=True).iter_rows()]
     panels = [panel for panel in looks.panels if any(cell in ran for cell in looks.cells_of(panel))]
@@ -77,7 +77,7 @@ def drawn(declared: Declared) -> Iterator[tuple[str, Figure]]:
     if not search.is_empty():
         yield "figure_sensitivity", plots.figure_sensitivity(search, looks, stamp)
     if values["scale"] == "paper":
-        judged = [*read_json(declared.input("claims")), *read_json(tables / "readings.json")]
+        judged = [*read_json(declared.input("verdicts")), *read_json(tables / "readings.json")]
         for panel in panels:
             records = [record for record in judged if record["figure"] == panel and record["low"] is not None]
             of_paper = records and looks.roles[records[0]["first"][2]] == "paper"  # a transfer has no readings

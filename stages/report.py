@@ -131,14 +131,14 @@ def write_provenance(declared: Declared, study: context.Context, stages: Mapping
 
     Its figure of wall times is no output of a stage, as what it shows differs from machine to machine.
     """
-    beside = declared.values["beside"]
-    records = {name: one for folder in beside["records"] for name, one in provenance.read(Path(folder)).items()}
+    machine = declared.values["machine"]
+    records = {name: one for folder in machine["records"] for name, one in provenance.read(Path(folder)).items()}
     hours = pages.training_hours(records, stages)
     with tempfile.TemporaryDirectory() as folder:
         figure = plots.figure_wall_times(hours, study.looks, declared.values["stamp"]) if hours else None
         picture = plots.save(figure, Path(folder) / "hours")[0] if figure else None
         page = pages.provenance_html(records, hours, declared.input("style"), picture)
-    with write_atomically(Path(beside["page"])) as temporary:
+    with write_atomically(Path(machine["page"])) as temporary:
         temporary.write_text(page, encoding="utf-8")
 
 

@@ -364,7 +364,7 @@ class Study:
                 "reference_returns": {world: layout.reference_returns(world) for world in self.plan["environments"]},
             },
             {
-                "claims": layout.claims(self.scale),
+                "verdicts": layout.claims(self.scale),
                 "tables": layout.tables(self.scale),
                 "metrics": layout.metrics(self.scale),
                 "summary": layout.summary(self.scale),
@@ -397,8 +397,8 @@ class Study:
         return Stage(
             "figures",
             {
-                "claims": layout.claims(self.scale),
-                "book": layout.CLAIMS,
+                "verdicts": layout.claims(self.scale),
+                "claims": layout.CLAIMS,
                 "value_maps": layout.value_maps(self.scale),
                 "probes": layout.probes(self.scale),
                 "tables": layout.tables(self.scale),
@@ -427,12 +427,12 @@ class Study:
         )
 
     def report(self) -> Stage:
-        """`beside`: the page of what this machine did, which is no output, and the records that it is made of."""
+        """`machine`: the page of what this machine did, which is no output, and the records that it is made of."""
         versions = provenance.locked_versions(LOCKS)
         return Stage(
             "report",
             {
-                "claims": layout.claims(self.scale),
+                "verdicts": layout.claims(self.scale),
                 "figures": layout.figures(self.scale),
                 "probes": layout.probes(self.scale),
                 "tables": layout.tables(self.scale),
@@ -440,7 +440,7 @@ class Study:
                 "value_maps": layout.value_maps(self.scale),
                 "search": layout.SEARCH,
                 "search_times": layout.SEARCH_TIMES,
-                "book": layout.CLAIMS,
+                "claims": layout.CLAIMS,
                 **{name: layout.CLAIMS.with_name(file) for name, file in SOURCES.items()},
                 "purchases": {s: layout.purchases(s).with_suffix(".json") for s in self.plan["purchases"]},
                 "transitions": {s: layout.transitions(s).with_suffix(".json") for s in self.plan["purchases"]},
@@ -470,7 +470,7 @@ class Study:
                 "lock": provenance.lock_digest(LOCKS),
                 "packages": len(versions),
                 "versions": {name: versions[name] for name in provenance.PACKAGES if name in versions},
-                "beside": {
+                "machine": {
                     "records": [layout.provenance("shared"), layout.provenance(self.scale)],
                     "page": layout.report_provenance(self.scale),
                 },

@@ -254,7 +254,7 @@ def test_reference_returns_reach_the_table_and_an_unknown_one_stays_unknown(stud
 def test_readings_and_variants_are_set_beside_what_they_vary(study: dict[str, Declared]) -> None:
     write_runs(study)
     aggregate.main(study["aggregate"])
-    found = json.loads((layout.tables(SCALE) / "ablations.json").read_text())
+    found = json.loads((layout.tables(SCALE) / "differences.json").read_text())
     pairs = [(record["first"][:1] + record["first"][2:], record["second"][2:]) for record in found]
     assert (["grid", "jsae", "four-steps"], ["jsae", ""]) in pairs
     (record,) = (record for record in found if record["first"][3] == "four-steps")

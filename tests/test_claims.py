@@ -203,7 +203,7 @@ def test_a_permutation_test_stands_beside_each_verdict():
 
 def test_cells_beside_one_another_have_effects_and_no_verdict():
     final = tables.final(pl.concat([curves_of(FIRST, [1, 1], reach=3), curves_of(SECOND, [0.4, 0.6])]), known())
-    (record,) = verdicts.beside(final, [(FIRST, SECOND), (Cell("none", "of", "it"), SECOND)], 0.025)
+    (record,) = verdicts.differences(final, [(FIRST, SECOND), (Cell("none", "of", "it"), SECOND)], 0.025)
     assert record["end"]["effect"] == pytest.approx(0.5)
     assert record["speed"]["effect"] == pytest.approx(0.8 - 0.5)
     assert record["unit"] == "normalized"
@@ -377,7 +377,7 @@ def test_the_papers_claims_can_be_read_and_cover_every_panel():
         ("  level: 0.25\n", "", "claim 2e-vpg-none-faster needs a level"),
         ("kind: smaller", "kind: fewer", "cells: the kind fewer compares 2"),
         ("  gridworld-discrete: 0.0\n", "", "success.gridworld-discrete is missing: cause C4 needs it"),
-        ("claims:\n", "claims: [\n", "cannot be read"),
+        ("claims:\n", "claims: [\n", "is not YAML, line "),
         (
             "first: [gridworld-continuous, vpg, jsae]",
             "first: [gridworld-continuous, jsae]",
@@ -399,7 +399,7 @@ def test_a_file_that_holds_no_claims_is_named(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(JsaeError, match=r"claims\.yaml"):
         claims.load(path)
-    with pytest.raises(JsaeError, match=r"none\.yaml cannot be read"):
+    with pytest.raises(JsaeError, match=r"none\.yaml is missing"):
         claims.load(tmp_path / "none.yaml")
 
 

@@ -18,6 +18,7 @@ from jsae.config.errors import JsaeError
 from jsae.config.study import Cell
 from jsae.io.declared import Declared
 from jsae.io.workers import run_batches
+from jsae.reporting.looks import SEARCHED
 from stages import collect, environment
 from stages import search as stage
 from stages.settings import Study
@@ -451,7 +452,7 @@ def test_sizes_and_layers_are_searched_with_embeddings_of_their_own(study: dict[
 
 
 def test_what_can_be_searched_has_a_column_and_agents_search_nothing_else() -> None:
-    assert set(get_args(schema.Searchable)) == set(search.VARIED)
+    assert set(get_args(schema.Searchable)) == set(search.VARIED) == set(SEARCHED)
     for agent in registry.names("agents"):
         assert set(registry.load("agents", agent).searched) <= set(search.VARIED)
     for embedding in registry.names("embeddings"):

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from jsae.analysis import tables
+from jsae.analysis.claims import load as load_claims
 from jsae.analysis.schema import CELLS
 from jsae.analysis.search import OUTCOME
 from jsae.config.study import Cell
@@ -81,7 +82,7 @@ def study(given, looks, tmp_path) -> context.Context:
         looks=looks,
         paper={"references": ["A.", "B."], "title": "T"},
         deviations=[],
-        book=context.claims.load(ROOT / "report" / "claims.yaml"),
+        claims=load_claims(ROOT / "report" / "claims.yaml"),
         plan="0123456789ab",
         curves=curves,
         final=pl.concat(

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from jsae.config.errors import JsaeError
 from jsae.config.study import Cell
+from jsae.config.yaml import read_yaml
 
 __all__ = ["Cause", "CellNames", "Claim", "Claims", "Measure", "Prediction", "Unit", "Verdict", "load", "under"]
 
@@ -120,9 +119,7 @@ def _by_measure(line: Any) -> Iterable[Any]:
 def load(path: Path) -> Claims:
     """Read and check claims.yaml. Raises JsaeError with the place of what is wrong."""
     try:
-        claims = Claims.model_validate(YAML(typ="safe").load(path))
-    except (YAMLError, OSError, UnicodeDecodeError) as error:
-        raise JsaeError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
+        claims = Claims.model_validate(read_yaml(path))
     except ValidationError as error:
         issue = error.errors()[0]
         raise JsaeError(f"{path}: {'.'.join(map(str, issue['loc']))}: {issue['msg']}") from None

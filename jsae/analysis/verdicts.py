@@ -11,7 +11,7 @@ from jsae.analysis import statistics
 from jsae.analysis.claims import Cause, Claim, Claims, Prediction
 from jsae.config.study import Cell
 
-__all__ = ["Record", "beside", "epochs_to_reach", "judge", "tested_causes"]
+__all__ = ["Record", "differences", "epochs_to_reach", "judge", "tested_causes"]
 
 Record = dict[str, Any]
 
@@ -222,7 +222,7 @@ def _settling(record: Record, level: float, power: float) -> Record:
     return {"seeds_needed": found.get(turned) if turned else None, "settles_as": turned}
 
 
-def beside(final: pl.DataFrame, pairs: Sequence[tuple[Cell, Cell]], level: float) -> list[Record]:
+def differences(final: pl.DataFrame, pairs: Sequence[tuple[Cell, Cell]], level: float) -> list[Record]:
     """What sets the first of each pair of cells apart from the second, at the end and over all epochs, unjudged.
 
     Pairs of which a cell has fewer than two runs are left out.

@@ -51,7 +51,7 @@ def continual(parameters: Parameters, cell: Cell) -> Values | None:
 
 
 def chosen(parameters: Parameters, cell: Cell, found: Found) -> Values:
-    """Those hyper-parameters of a cell that the search chose, but those that its reading sets.
+    """Hyper-parameters that the search chose for a cell, except those that its reading sets.
 
     A variant of JSAE (an ablation, a transfer) takes JSAE's, an environment of search.same_as those of the other.
     """

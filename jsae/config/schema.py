@@ -690,13 +690,23 @@ def searchable(parameters: Parameters) -> type[BaseModel]:
 
 def load(path: Path) -> Parameters:
     """Read and check params.yaml. Raises JsaeError with one line for each wrong place."""
+    return checked(sections(path), str(path))
+
+
+def sections(path: Path) -> dict[str, Any]:
+    """The content of params.yaml, not checked yet. Raises JsaeError if it has no sections."""
     content = read_yaml(path)
     if not isinstance(content, dict):
         raise JsaeError(f"{path} is empty or no section of names and values: restore it from git")
+    return content
+
+
+def checked(content: Any, place: str) -> Parameters:
+    """The parameters. Raises JsaeError with one line for each wrong place, each with where it was given."""
     try:
         return Parameters.model_validate(content)
     except ValidationError as error:
-        raise JsaeError("\n".join(f"{path}: {line}" for line in messages.lines(Parameters, content, error))) from None
+        raise JsaeError("\n".join(f"{place}: {line}" for line in messages.lines(Parameters, content, error))) from None
 
 
 def table(parameters: Parameters) -> list[tuple[str, str, str, str]]:

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from jsae.analysis import claims
+from jsae.analysis.claims import Claims
 from jsae.analysis.schema import AGGREGATES, CELLS, FINAL
 from jsae.config.study import Cell
 from jsae.config.yaml import read_yaml
@@ -34,7 +35,7 @@ class Context:
         looks: names and looks of the cells.
         paper: report/paper.yaml, what the report says of the paper itself.
         deviations: report/deviations.yaml.
-        book: report/claims.yaml, the claims with their margins.
+        claims: report/claims.yaml, the claims with their margins.
         plan: the first digits of the digest of report/plan.md.
         curves: a row for each epoch of each run.
         final: a row for each run.
@@ -59,7 +60,7 @@ class Context:
     looks: Looks
     paper: Record
     deviations: list[Record]
-    book: claims.Claims
+    claims: Claims
     plan: str
     curves: pl.DataFrame
     final: pl.DataFrame
@@ -117,7 +118,7 @@ class Context:
     @property
     def confidence(self) -> str:
         """The confidence of the claims' intervals."""
-        return f"{100 * (1 - 2 * self.book.level):g} %"
+        return f"{100 * (1 - 2 * self.claims.level):g} %"
 
     def figure(self, name: str) -> Path:
         """Where the figure `name` lies, if it was drawn."""
@@ -141,16 +142,16 @@ def read(settings: str) -> Context:
         looks=Looks.of(cells),
         paper=read_yaml(declared.input("paper")),
         deviations=read_yaml(declared.input("deviations")),
-        book=claims.load(declared.input("book")),
+        claims=claims.load(declared.input("claims")),
         plan=files.sha256(declared.input("plan"))[:12],
         curves=read_checked(CURVES, tables / "curves.parquet"),
         final=read_checked(FINAL, tables / "final.parquet"),
         aggregates=read_checked(AGGREGATES, tables / "aggregates.parquet"),
         missing=files.read_json(tables / "missing.json"),
-        verdicts=files.read_json(declared.input("claims")),
+        verdicts=files.read_json(declared.input("verdicts")),
         readings=files.read_json(tables / "readings.json"),
         causes=files.read_json(tables / "causes.json"),
-        differences=files.read_json(tables / "ablations.json"),
+        differences=files.read_json(tables / "differences.json"),
         checks=pl.DataFrame(files.read_json(declared.input("theory"))["checks"], infer_schema_length=None),
         probes=files.read_table(probes / "embeddings.parquet"),
         pretraining=files.read_table(probes / "pretraining.parquet"),

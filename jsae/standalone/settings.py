@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -72,16 +71,10 @@ def load(path: Path, changes: Mapping[str, Any]) -> Parameters:
     Raises UnknownName for a key that it does not have, with those that look like it, and JsaeError, a line each, for
     values that the schema refuses.
     """
-    content = read_yaml(path)
-    if not isinstance(content, dict):
-        raise JsaeError(f"{path} is empty or no section of names and values: restore it from git")
+    content = schema.sections(path)
     for key, value in changes.items():
         content = _with(content, key, key.split("."), value)
-    try:
-        return Parameters.model_validate(content)
-    except ValidationError as error:
-        lines = messages.lines(Parameters, content, error)
-        raise JsaeError("\n".join(f"{'--set' if changes else path}: {line}" for line in lines)) from None
+    return schema.checked(content, "--set" if changes else str(path))
 
 
 def _with(section: Any, key: str, path: Sequence[str], value: Any) -> dict[str, Any]:
