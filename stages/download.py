@@ -1,8 +1,8 @@
 """Purchases as they came.
 
 inputs   the network or `local_path`, an installed package, or data/calibration
-outputs  data/raw/kechinov/MONTH.csv.gz and manifest.json, or data/raw/completejourney/transactions.parquet, or
-         data/raw/synthetic/2019-Oct.csv.gz and calibration.parquet (its marginals next to the published ones)
+outputs  data/raw/kechinov/MONTH.csv.gz and manifest.json, or data/raw/completejourney/{transactions,products}.parquet,
+         or data/raw/synthetic/2019-Oct.csv.gz and calibration.parquet (its marginals next to the published ones)
 
 An interrupted download is resumed from .checkpoints/download.
 """
@@ -18,7 +18,7 @@ def main(declared: Declared) -> None:
     folder, values = declared.outputs["folder"], declared.values
     match values["source"]:
         case "completejourney":
-            download.copy_completejourney(folder / "transactions.parquet")
+            download.copy_completejourney(folder)
         case "kechinov":
             download.download_kechinov(
                 values["months"],

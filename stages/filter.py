@@ -16,7 +16,7 @@ def main(declared: Declared) -> None:
     source, months, folder = values.pop("source"), values.pop("months"), declared.input("folder")
     kept, summary = declared.outputs["purchases"], declared.outputs["summary"]
     if source == "completejourney":
-        purchases.filter_completejourney(folder / "transactions.parquet", kept, summary, **values)
+        purchases.filter_completejourney(folder, kept, summary, **values)
         return
     if source == "synthetic":
         logs = [folder / "2019-Oct.csv.gz"]

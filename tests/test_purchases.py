@@ -458,8 +458,10 @@ def run_journey(
     table: pl.DataFrame, folder: Path, items: int = 2, users: int = 1
 ) -> tuple[pl.DataFrame, dict[str, Any]]:
     table.write_parquet(folder / "transactions.parquet")
+    products = {"product_id": [1, 5, 77], "product_type": ["MILK", "BREAD", "GASOLINE-REG UNLEADED"]}
+    pl.DataFrame(products).write_parquet(folder / "products.parquet")
     purchases.filter_completejourney(
-        folder / "transactions.parquet",
+        folder,
         folder / "purchases.parquet",
         folder / "purchases.json",
         most_bought_items=items,
@@ -471,16 +473,34 @@ def run_journey(
 
 
 def test_the_complete_journey_prices_drops_and_ties(tmp_path: Path) -> None:
-    """Item 5 has 3 purchases; 3 and 9 have 2: the smaller id wins. A price is sales value / quantity."""
+    """Item 5 has 3 purchases; 3 and 9 have 2: the smaller id wins. A price is sales value / quantity; fuel has none."""
     table = transactions(
-        product_id=[9, 5, 3, 5, 9, 3, 5, 4, 4],
-        quantity=[1, 4, 1, 1, 1, 1, 1, 0, 1],
-        sales_value=[1.0, 10.0, 1.0, 2.0, 1.0, 3.0, 2.0, 5.0, 0.0],
+        product_id=[9, 5, 3, 5, 9, 3, 5, 4, 4, 77, 77, 77],
+        quantity=[1, 4, 1, 1, 1, 1, 1, 0, 1, 9000, 1, 1],
+        sales_value=[1.0, 10.0, 1.0, 2.0, 1.0, 3.0, 2.0, 5.0, 0.0, 20.0, 30.0, 15.0],
     )
     kept, summary = run_journey(table, tmp_path)
-    assert bought(kept) == [(1, 5, 2.5), (1, 3, 1.0), (1, 5, 2.0), (1, 3, 3.0), (1, 5, 2.0)]
-    assert summary["dropped"] == {"quantity is not positive": 1, "sales value is not positive": 1}
+    assert sorted(bought(kept)) == [(1, 3, 1.0), (1, 3, 3.0), (1, 5, 2.0), (1, 5, 2.0), (1, 5, 2.5)]
+    assert summary["dropped"] == {"fuel": 3, "quantity is not positive": 1, "sales value is not positive": 1}
     assert [rule["rows"] for rule in summary["rules"]] == [7, 5, 5]
+
+
+def test_products_of_a_basket_are_in_a_random_order_and_baskets_in_theirs(tmp_path: Path) -> None:
+    """The file sorts a basket by product, so that each would seem to be bought after those with smaller numbers."""
+    baskets, size = 40, 30
+    table = transactions(
+        product_id=[*range(size)] * baskets,
+        transaction_timestamp=[
+            pd.Timestamp("2017-01-01") + pd.Timedelta(n // size, "h") for n in range(size * baskets)
+        ],
+    )
+    kept, _ = run_journey(table, tmp_path, items=size)
+    assert kept["time"].is_sorted()
+    assert kept.group_by("time").agg(pl.col("item").n_unique())["item"].to_list() == [size] * baskets
+    pairs = kept.with_columns(next=pl.col("item").shift(-1).over("time")).drop_nulls()
+    assert 0.4 < pairs.select(pl.col("next") > pl.col("item")).mean().item() < 0.6
+    again, _ = run_journey(table, tmp_path, items=size)
+    assert again.equals(kept)
 
 
 def test_the_complete_journey_counts_users_over_all_purchases(tmp_path: Path) -> None:
@@ -494,6 +514,10 @@ def test_the_complete_journey_bad_input(tmp_path: Path) -> None:
         run_journey(transactions(product_id=[1]).drop("sales_value"), tmp_path)
     kept, summary = run_journey(transactions(product_id=[1, 1], sales_value=[float("nan"), 1.0]), tmp_path)
     assert (len(kept), summary["dropped"]) == (1, {"sales value is not positive": 1})
+    (tmp_path / "products.parquet").unlink()
+    with pytest.raises(JsaeError, match=r"products\.parquet is not readable.*run the download stage again"):
+        purchases.filter_completejourney(tmp_path, tmp_path / "a", tmp_path / "b", most_bought_items=2,
+                                         minimum_user_purchases=1)  # fmt: skip
     (tmp_path / "broken.parquet").write_bytes(b"PAR1 no")
     with pytest.raises(JsaeError, match="is damaged"):
         purchases.read(tmp_path / "broken.parquet")

@@ -12,6 +12,7 @@ from jsae.analysis import tables
 from jsae.analysis.claims import load as load_claims
 from jsae.analysis.schema import CELLS
 from jsae.analysis.search import OUTCOME
+from jsae.config import schema
 from jsae.config.study import Cell
 from jsae.reporting import context, document, formulas, values, wording
 from jsae.reporting.looks import Looks
@@ -539,6 +540,7 @@ def test_what_was_not_tested_or_has_not_run_is_listed(study):
     assert note["text"] == "Every claim was tested."
     lost = [{"environment": "slot-machine", "agent": "vpg", "embedding": "ra", "reading": "frozen", "seeds": [0, 3]}]
     study.figure("figure_2c").touch()
+    assert gaps.PANELS == schema.PANELS
     table, panels = gaps.missing_runs(dataclasses.replace(study, missing=lost))
     assert table["rows"] == [["slot-machine", "vpg", "ra", "frozen", "0, 3"]]
     assert panels["text"].endswith(": 2a, 2b, 2d, 2e, 2f.")

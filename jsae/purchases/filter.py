@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import polars as pl
 
 from jsae.config.errors import JsaeError
@@ -33,6 +34,9 @@ PURCHASE_COLUMNS: dict[str, type[pl.DataType] | pl.DataType] = {
     "time": pl.Datetime("us"),
 }
 TRANSACTION_COLUMNS = ("household_id", "product_id", "quantity", "sales_value", "transaction_timestamp")
+PRODUCT_COLUMNS = ("product_id", "product_type")
+FUEL = "GASOLINE-REG UNLEADED"
+"""The type of the products of The Complete Journey that are sold by volume."""
 
 
 def filter_event_logs(
@@ -101,30 +105,32 @@ def filter_event_logs(
 
 
 def filter_completejourney(
-    path: Path, output: Path, summary: Path, *, most_bought_items: int, minimum_user_purchases: int
+    folder: Path, output: Path, summary: Path, *, most_bought_items: int, minimum_user_purchases: int
 ) -> None:
-    """Write the filtered purchases of The Complete Journey (transactions.parquet) as parquet, and counts as JSON.
+    """Write the filtered purchases of The Complete Journey as parquet, and counts as JSON.
 
-    A row is one product of a basket; its price is sales_value / quantity. Rows without a quantity or without a sales
-    value (returns, coupons) have no price and are left out and counted. Of items
-    bought equally often the one with the smaller product id comes first. Raises JsaeError if the file is not readable.
+    A row is one product of a basket; its price is sales_value / quantity. Left out and counted: rows without a quantity
+    or without a sales value (returns, coupons), which have no price, and fuel, whose quantity is a volume or 1 for a
+    whole bill. All products of a basket have one time. The file sorts them by product, which says nothing about the
+    order of buying, so theirs is drawn at random, the same each time. Of items bought equally often the one with the
+    smaller product id comes first.
+
+    folder: of transactions.parquet and products.parquet. Raises JsaeError if one is not readable.
     """
-    try:
-        transactions = pl.read_parquet(path, glob=False)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise JsaeError(f"{path} is not readable as parquet ({error}): run the download stage again") from error
-    require_columns(path, transactions.columns, TRANSACTION_COLUMNS)
+    transactions = _journey(folder / "transactions.parquet", TRANSACTION_COLUMNS)
+    fuel = _journey(folder / "products.parquet", PRODUCT_COLUMNS).filter(product_type=FUEL)["product_id"]
     reasons = {
         "missing value": pl.any_horizontal(pl.col(*TRANSACTION_COLUMNS).is_null()),
         "quantity is not positive": pl.col("quantity") <= 0,
         "sales value is not positive": ~(pl.col("sales_value").is_finite() & (pl.col("sales_value") > 0)),
+        "fuel": pl.col("product_id").is_in(fuel.to_list()),
     }
     tagged = transactions.select(
         user=pl.col("household_id").cast(pl.Int64),
         item=pl.col("product_id").cast(pl.Int64),
         price=(pl.col("sales_value") / pl.col("quantity")).cast(pl.Float64),
         time=pl.col("transaction_timestamp").cast(pl.Datetime("us")),
-        row=pl.int_range(pl.len()),
+        row=np.random.default_rng(0).permutation(len(transactions)),
         reason=pl.coalesce(*(pl.when(wrong).then(pl.lit(name)) for name, wrong in reasons.items())),
     )
     dropped = tagged["reason"].drop_nulls().value_counts().sort("reason")
@@ -139,7 +145,7 @@ def filter_completejourney(
     _write_summary(
         summary,
         source="completejourney",
-        files=[path],
+        files=[folder / "transactions.parquet", folder / "products.parquet"],
         rows=len(tagged),
         purchases=len(tagged) - int(dropped["count"].sum()),
         dropped=dict(dropped.iter_rows()),
@@ -147,6 +153,15 @@ def filter_completejourney(
         counting="all-purchases",
         rules=rules,
     )
+
+
+def _journey(path: Path, columns: Sequence[str]) -> pl.DataFrame:
+    try:
+        table = pl.read_parquet(path, glob=False)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise JsaeError(f"{path} is not readable as parquet ({error}): run the download stage again") from error
+    require_columns(path, table.columns, columns)
+    return table
 
 
 def select(

@@ -279,15 +279,16 @@ def losses_of(cell: Cell, seed: int, result: PretrainingResult) -> pl.DataFrame:
 def purchases_model(wanted: Mapping[str, Any], folder: Path, report: Report) -> Path:
     """The n-gram model of a data set, made in `folder` by what the stages download, filter and transitions call."""
     source, section = wanted["source"], dict(wanted["section"])
-    place = folder / f"purchases-{source}-{checkpoint.fingerprint(json.dumps(wanted, sort_keys=True), [])}"
+    code = sorted(Path(purchases.__file__).parent.glob("*.py"))
+    place = folder / f"purchases-{source}-{checkpoint.fingerprint(json.dumps(wanted, sort_keys=True), code)}"
     model, bought, summary = (place / name for name in ("model.safetensors", "purchases.parquet", "summary.json"))
     if model.exists():
         return model
     report(f"makes the purchases of {source} into a store ...")
     raw, calibration = section.pop("raw"), []
     if source == "completejourney":
-        download.copy_completejourney(place / "transactions.parquet")
-        purchases.filter_completejourney(place / "transactions.parquet", bought, summary, **section)
+        download.copy_completejourney(place)
+        purchases.filter_completejourney(place, bought, summary, **section)
     else:
         if source == "synthetic":
             logs = [place / "2019-Oct.csv.gz"]

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 
-from jsae.config.schema import PANELS
 from jsae.reporting import document, wording
 from jsae.reporting.context import Context
 from jsae.training.columns import KEYS
+
+PANELS = ("2a", "2b", "2c", "2d", "2e", "2f")
+"""The panels of the paper's Figure 2."""
 
 
 def untested_claims(study: Context) -> Iterator[document.Block]:
