@@ -161,7 +161,7 @@ def test_every_image_has_words_and_every_anchor_a_target(page):
 
 
 def test_the_missing_cell_is_listed_and_the_papers_scale_has_no_stamp(page):
-    assert "Cells that this study plans and that have no run." in page
+    assert "Blocks of seeds that this study plans and that have not run." in page
     listed = page[page.index('id="missing-runs"') :]
     assert listed.index(LOST.environment) < listed.index('id="deviations-from-the-paper"')
     assert 'class="stamp"' not in page

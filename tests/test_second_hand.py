@@ -59,13 +59,17 @@ def planned() -> dict[tuple[str, str, Words, Words], str]:
 
 
 def predictions() -> list[tuple[str, str, list[Words]]]:
-    """Section 8, with the deviation on C2: cause, kind, cells."""
+    """Section 8, with the deviations on C2 and on frozen vectors: cause, kind, cells."""
     shop = {agent: words("recommender", agent, "jsae") for agent in ("vpg", "ppo", "sac")}
     grid, cheetah = ("gridworld-discrete", "vpg", "jsae"), ("half-cheetah", "vpg")
     found = [("C1", "better", [(*shop[agent][:3], "matched-spread"), shop[agent]]) for agent in ("vpg", "ppo")]
+    still = {agent: (*cell[:3], "frozen") for agent, cell in shop.items()}
+    found += [("C1-frozen", "better", [(*still[agent][:3], "matched-spread-frozen"), still[agent]])
+              for agent in ("vpg", "ppo")]  # fmt: skip
     for agent, cell in shop.items():
         found += [(f"C2-{agent.upper()}", "better", [(*cell[:3], name), cell]) for name in ("frozen", "undecayed")]
-    found += [("C3", "better", [words("recommender", agent, "jsae_by_price"), cell]) for agent, cell in shop.items()]
+    for name, others in (("C3", shop), ("C3-frozen", still)):
+        found += [(name, "better", [words("recommender", agent, "jsae_by_price"), others[agent]]) for agent in shop]
     found += [("C4", "fewer", [words(*grid, "slow-rate"), words(*grid, "largest-rate")])]
     found += [("C4", "fewer", [words(*grid, "goal-10"), words(*grid)])]
     found += [("C5", "better", [words(*cheetah, "none"), words(*cheetah, "action_only")])]
