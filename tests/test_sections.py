@@ -211,8 +211,8 @@ def test_the_headline_counts_verdicts_and_says_for_each_pair_where_they_are(stud
     assert summary.headline(study.looks, [*records, fact()]) == [
         "**The paper's 9 claims on JSAE: 4 supported, 1 inconclusive, 3 contradicted and 1 not tested.**",
         "",
-        "- **JSAE against no embedding**: supported on the end in Figure 2c, the speed in Figure 2c and convergence in "
-        "Figure 2e (VPG); contradicted on the end in Figure 2d, the speed in Figure 2a (JSAE is ahead) and convergence "
+        "- **JSAE against no embedding**: supported on the end and the speed in Figure 2c and convergence in Figure 2e "
+        "(VPG); contradicted on the end in Figure 2d, the speed in Figure 2a (JSAE is ahead) and convergence "
         "in Figure 2e (PPO).",
         "- **JSAE against RA**: supported on the end in Figure 2c; inconclusive on the speed in Figure 2c.",
     ]

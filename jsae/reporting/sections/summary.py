@@ -64,8 +64,11 @@ def headline(looks: Looks, verdicts: Sequence[Record]) -> list[str]:
     for pair, own in pairs.items():
         parts = []
         for verdict in wording.VERDICTS:
-            about = [(name, _panels(looks, own, measure, verdict)) for measure, name in SUBJECTS.items()]
-            places = [f"{name} in Figure{'s' * (len(at) > 1)} {wording.listed(at)}" for name, at in about if at]
+            about: dict[tuple[str, ...], list[str]] = {}
+            for measure, name in SUBJECTS.items():
+                about.setdefault(tuple(_panels(looks, own, measure, verdict)), []).append(name)
+            places = [f"{wording.listed(names)} in Figure{'s' * (len(at) > 1)} {wording.listed(at)}"
+                      for at, names in about.items() if at]  # fmt: skip
             parts += [f"{verdict} on {wording.listed(places)}"] if places else []
         if parts:
             lines.append(f"- **{' against '.join(map(looks.embedding, pair))}**: {'; '.join(parts)}.")
