@@ -287,4 +287,4 @@ def test_success_rates_come_out_the_same_by_other_code(study: Study) -> None:
             high = st.beta.ppf(0.975, k + 1, n - k) if k < n else 1.0
             assert (said["low"], said["high"]) == pytest.approx((low, high))
             checked += 1
-    assert checked > 30
+    assert checked > 30 or not study.complete
