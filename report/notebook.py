@@ -38,16 +38,16 @@ show(summary.cautions(study))
 # The paper trains an embedding of states and an embedding of actions together, by predicting the next state, and lets a
 # policy-gradient agent act in the embedded spaces (JSAE). It says that this learns faster and better than the same
 # agent without embeddings, and than one with embeddings of actions alone (RA), where states and actions are many and
-# discrete. The study judges {{sentences}} sentences of the paper: all of Figure 2, and the theory. They make
-# {{comparisons}} comparisons of two learning curves and {{facts}} statements of the theory. A comparison has a test for
-# each measure: return at the end, speed, and epochs to a level where the paper speaks of convergence. So there are
-# {{claims}} tests in all, called claims below.
+# discrete. The study judges {{sentences}} sentences of the paper: all of Figure 2, and the theory. Two curves are
+# compared by their return at the end, by speed, and where the paper speaks of convergence by the epochs to a level.
+# Each of these is a claim below: {{of_jsae}} on JSAE, {{of_others}} on the baselines alone, {{facts}} on the theory.
 #
 # ### Methodology
 #
 # We use no code of the authors. We wrote environments, embeddings and agents from the paper's text, which leaves much
 # open. A *reading* fills one gap in one way. The *primary reading* takes the paper's text; where it is silent, Spinning
-# Up's defaults; then a public re-implementation. A *cell* is one curve: environment × agent × embedding, under a
+# Up's defaults; then a public re-implementation. The recommender has two exceptions: its data set and its bonus
+# ([deviations](#deviations-from-the-paper)). A *cell* is one curve: environment × agent × embedding, under a
 # reading. A *run* is a cell with one seed. This study has {{runs}} runs in {{cells}} of its {{expected_cells}} cells,
 # with the seeds {{seeds}}, at the scale “{{scale}}”. {{standing}}
 #
@@ -102,9 +102,10 @@ show(method.architecture(study))
 # %% [markdown]
 # **RA**, the first baseline, embeds actions alone: a network predicts the action from two successive states, and the
 # policy acts on raw states. **Without embedding**, the second, the agent acts on raw states and actions; its policy
-# over discrete actions is a softmax. All three get the same environment steps and the same limit on gradient steps.
-# {{search.same}} RA and JSAE are pre-trained on transitions of random actions, which no axis of epochs counts. Their
-# number, and in brackets the epochs that have as many: {{samples}}.
+# over discrete actions is a softmax. All three train on the same number of environment steps, with the same limit on
+# gradient steps. {{search.same}} Before that, RA and JSAE are pre-trained on transitions of random actions. The curves
+# do not count these, which favours RA and JSAE in speed. Their number, and in brackets the epochs that have as many:
+# {{samples}}.
 
 # %% [markdown]
 # ## Environments

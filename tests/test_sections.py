@@ -209,12 +209,14 @@ def test_the_headline_counts_verdicts_and_says_for_each_pair_where_they_are(stud
     records[-1]["first"] = ["slot-machine", "ppo", "jsae", ""]
     records.append(claim(figure="2e", first=[*NONE, ""], verdict="contradicted"))  # not on JSAE
     assert summary.headline(study.looks, [*records, fact()]) == [
-        "**The paper's 9 claims on JSAE: 4 supported, 1 inconclusive, 3 contradicted and 1 not tested.**",
+        "**9 claims on JSAE: 4 supported, 1 inconclusive, 3 contradicted and 1 not tested.** Contradicted does not "
+        "mean worse: a tie contradicts “better”, being ahead contradicts “comparable”. Of these 3, JSAE is ahead in 3, "
+        "behind in 0, and neither in 0 (the interval of the difference contains zero).",
         "",
-        "- **JSAE against no embedding**: supported on the end and the speed in Figure 2c and convergence in Figure 2e "
-        "(VPG); contradicted on the end in Figure 2d, the speed in Figure 2a (JSAE is ahead) and convergence "
-        "in Figure 2e (PPO).",
-        "- **JSAE against RA**: supported on the end in Figure 2c; inconclusive on the speed in Figure 2c.",
+        "- **JSAE better than no embedding**: supported on the end and the speed in Figure 2c and convergence in "
+        "Figure 2e (VPG); contradicted on the end in Figure 2d and convergence in Figure 2e (PPO).",
+        "- **JSAE better than RA**: supported on the end in Figure 2c; inconclusive on the speed in Figure 2c.",
+        "- **JSAE comparable with no embedding**: contradicted on the speed in Figure 2a (JSAE is ahead).",
     ]
     assert len(summary.headline(study.looks, [claim(verdict="not tested")])) == 2
 
@@ -230,7 +232,7 @@ def test_the_summary_has_a_line_a_panel_with_means_and_successes(study):
     )
     assert cheetah == "**2d Half-Cheetah**, return: at the end JSAE 630, no embedding 891."
     (prose,) = summary.found(dataclasses.replace(study, verdicts=[*records, fact()]))
-    assert prose["text"].startswith("**The paper's 4 claims on JSAE: 4 supported.**\n\n- **JSAE against no embedding**")
+    assert prose["text"].startswith("**4 claims on JSAE: 4 supported.**\n\n- **JSAE better than no embedding**")
     assert "1 of 1 statements hold" in prose["text"]
 
 
@@ -550,7 +552,7 @@ def test_values_of_prose_are_read_from_the_study(study, given):
     named = values.named(study)
     assert (named["runs"], named["cells"]) == (4, 2)
     assert (named["claims"], named["expected_cells"]) == (2, len(study.looks.cells))
-    assert (named["comparisons"], named["facts"]) == (1, 1)
+    assert (named["of_jsae"], named["of_others"], named["facts"]) == (1, 0, 1)
     assert named["standing"].endswith("before the first run that counts.")
     assert "exploratory and count for nothing" in str(values.named(at(study, "preview"))["standing"])
     assert named["found"] == summary.leads(study)
@@ -568,8 +570,8 @@ def test_values_of_prose_are_read_from_the_study(study, given):
     cells = [{**cell, "found": ["actor_learning_rate"] * (not number)} for number, cell in enumerate(given["cells"])]
     some = values.named(dataclasses.replace(study, values={**given, "cells": cells}))
     assert some["search.same"] == (
-        f"In 1 of the {len(cells)} cells, hyper-parameters are the best that a search over the same grid has found; "
-        "the others take those of `params.yaml`."
+        f"1 of the {len(cells)} cells have hyper-parameters that a search has found. Each searched embedding got the "
+        "same number of runs; cells without an outcome take `params.yaml`."
     )
     assert named["readings.four-steps.agents.vpg.train_pi_iters"] == 4
     assert named["paper.title"] == "T"
@@ -604,7 +606,7 @@ def test_limits_name_embeddings_that_learnt_nothing_and_what_the_search_left(stu
     rows = [("slot-machine", reading, name, chance + above, chance) for reading, name, above in learnt]
     losses = pl.DataFrame(rows, ["environment", "reading", "embedding", "held_out_loss", "chance_loss"], orient="row")
     (prose,) = summary.limits(dataclasses.replace(study, pretraining=losses))
-    assert "RA's embedding predicts no better than chance in these environments: Slot machine." in prose["text"]
+    assert "after pre-training it predicts no better than chance (Slot machine)" in prose["text"]
     assert "JSAE's embedding" not in prose["text"]
     assert "{{search.share}} have hyper-parameters that the search found" in prose["text"]
     assert "come from our search" not in prose["text"], "no cell has any from there"

@@ -53,6 +53,8 @@ def page(folder: Path) -> str:
         "",
         *summary.headline(looks, records),
         "",
+        summary.WEAK,
+        "",
         f'<img src="{place}/figures/figure_2.svg" width="100%" alt="Figure 2: learning curves of every panel">',
         "",
         "Lines are means over seeds with their 95 % intervals. Thin lines are single seeds, where some runs of a cell "
@@ -71,12 +73,17 @@ def table(records: Sequence[dict[str, Any]], looks: Looks, stages: Mapping[str, 
     """
     book = claims.load(layout.CLAIMS)
     lines = [
-        f"Effects are differences of means with their {100 * (1 - 2 * book.level):g} % intervals, positive where the "
-        f"claim points. {wording.NORMALIZED} End: mean of the last tenth of the epochs. Speed: mean of all epochs. "
-        "Faster: epochs saved until a fixed level. n: seeds of the two cells, or problems that were checked. "
-        "Verdicts, unlike intervals, are adjusted for how many claims are judged together "
-        "([plan](../report/plan.md)). The commands are for an active `.venv` after `python -m tools.runs paper`; "
-        "`--force` trains again what is up to date.",
+        f"Effects are differences of means with their {100 * (1 - 2 * book.level):g} % intervals: JSAE minus the "
+        f"other, with transfer minus without, no embedding minus RA. {wording.NORMALIZED} End: mean of the last tenth of "
+        "the epochs. Speed: mean of all epochs. Faster: epochs saved until a fixed level. n: seeds of the two cells, or "
+        "problems that were checked.",
+        "",
+        "Supported: significantly above zero. Contradicted: significantly below the margin. For “comparable”: inside, "
+        "and outside, ± margin. Verdicts, unlike intervals, are adjusted for how many claims are judged together "
+        "([plan](../report/plan.md)).",
+        "",
+        "The commands are for an active `.venv` after `python -m tools.runs paper`; `--force` trains again what is up "
+        "to date.",
         "",
         "| figure | claim of the paper | measure | effect | n | verdict | run it again |",
         "|---|---|---|---|---|---|---|",

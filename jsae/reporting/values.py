@@ -90,13 +90,16 @@ def _of_search(study: Context) -> dict[str, str]:
     varied = ", ".join(SEARCHED[name].lower() for name in names)
     kept = ", ".join(said.lower() for name, said in SEARCHED.items() if name not in names)
     return {
-        "same": f"In {share}, hyper-parameters are the best that a search over the same grid has found"
-        + ("." if len(trained_with) == len(study.values["cells"]) else "; the others take those of `params.yaml`."),
-        "ours": f"{own['settings'] * own['seeds_per_setting']} runs a cell: {own['settings']} settings with "
-        f"{own['seeds_per_setting']} seeds each, or fewer with more seeds where a hyper-parameter does not apply "
-        f"(seeds {own['seeds']}), of the grids of {varied}; where settings are compared before the end, one in "
-        f"{own['factor']} goes on. {len(best)} cells were searched. Ablations and transfers take what was found for "
-        f"the embedding that they vary. Not searched: {kept}.",
+        "same": f"{share} have hyper-parameters that a search has found. Each searched embedding got the same number "
+        "of runs"
+        + (
+            "." if len(trained_with) == len(study.values["cells"]) else "; cells without an outcome take `params.yaml`."
+        ),
+        "ours": f"{len(best)} cells were searched, with {own['settings'] * own['seeds_per_setting']} runs each: "
+        f"{own['settings']} settings with {own['seeds_per_setting']} seeds ({own['seeds']}), or fewer settings with "
+        f"more seeds where a hyper-parameter does not apply. They vary {varied}. Where settings are compared before "
+        f"the end, the best one in {own['factor']} goes on. Ablations and transfers take what was found for the "
+        f"embedding that they vary. Not searched: {kept}.",
         "effect": "The section on the search shows what each hyper-parameter does.",
         "used": used,
         "share": share,
@@ -105,10 +108,11 @@ def _of_search(study: Context) -> dict[str, str]:
 
 def _of_verdicts(study: Context) -> dict[str, object]:
     """How claims were judged and what came out."""
-    pairs = {(tuple(one["first"]), tuple(one["second"])) for one in study.verdicts if one["kind"] != "fact"}
+    compared = [one for one in study.verdicts if one["kind"] != "fact"]
     return {
         "sentences": len({claim["sentence"] for claim in study.verdicts}),
-        "comparisons": len(pairs),
+        "of_jsae": sum(one["first"][2].startswith("jsae") for one in compared),
+        "of_others": sum(not one["first"][2].startswith("jsae") for one in compared),
         "facts": sum(claim["kind"] == "fact" for claim in study.verdicts),
         "claims": len(study.verdicts),
         "standing": _standing(study),
@@ -119,6 +123,7 @@ def _of_verdicts(study: Context) -> dict[str, object]:
         "found": summary.leads(study) if study.compared else "",
         "explained": summary.explained(study),
         "margins": ", ".join(_margins(study.claims)),
+        "level": f"{100 * study.claims.level:g} %",
         "power": f"{100 * study.claims.power:g} %",
         "window": study.claims.window,
         "plan": study.plan,

@@ -30,7 +30,8 @@ def figure_2(study: Context) -> Iterator[document.Block]:
         "**Figure 2.** Average return over the last {{paper.episodes_of_the_measure}} episodes. A line is the mean "
         "over the n seeds of a cell, its band the {{usual}} interval of that mean (Student's t). "
         + (
-            "Where some runs of a cell succeed and some do not, thin lines are single seeds: no run is near the mean. "
+            "Where some runs of a cell succeed and some do not, thin lines are single seeds, as the mean may describe "
+            "no run. "
             if split
             else ""
         )
@@ -94,9 +95,11 @@ def how_judged(study: Context) -> Iterator[document.Block]:
         "convergence, a third measure is **faster**: epochs until the mean over {{window}} epochs reaches a fixed "
         "level that random actions do not reach. Returns are normalized: the random policy is zero, the optimal policy "
         "is one. Half-Cheetah has no known optimum; there returns stay as they are.\n\n"
-        "An effect is the difference of the means of two cells, positive in the direction of the claim, with its "
-        "{{confidence}} interval (Welch).\n\n"
-        "- **Supported**: the effect is significantly above zero; for “comparable”, significantly inside ± margin.\n"
+        "An effect is the difference of the means of two cells, with its {{confidence}} interval (Welch): JSAE minus "
+        "the other; with transfer minus without; no embedding minus RA, where a claim compares these. Of epochs, it is "
+        "those saved. Significantly means: by a one-sided test at {{level}}.\n\n"
+        "- **Supported**: the effect is significantly above zero, however small. For “comparable”: it is significantly "
+        "inside ± margin.\n"
         "- **Contradicted**: it is significantly below the margin, and not significantly above zero. So “better” "
         "fails where both are equally good. For “comparable”: it is significantly outside ± margin.\n"
         "- **Inconclusive**: neither.\n\n"
