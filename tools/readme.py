@@ -74,9 +74,9 @@ def table(records: Sequence[dict[str, Any]], looks: Looks, stages: Mapping[str, 
     book = claims.load(layout.CLAIMS)
     lines = [
         f"Effects are differences of means with their {100 * (1 - 2 * book.level):g} % intervals: JSAE minus the "
-        f"other, with transfer minus without, no embedding minus RA. {wording.NORMALIZED} End: mean of the last tenth of "
-        "the epochs. Speed: mean of all epochs. Faster: epochs saved until a fixed level. n: seeds of the two cells, or "
-        "problems that were checked.",
+        f"other, with transfer minus without, no embedding minus RA. {wording.NORMALIZED} End: mean of the last tenth "
+        "of the epochs. Speed: mean of all epochs. Faster: epochs saved until a fixed level. n: seeds of the two "
+        "cells, or problems that were checked.",
         "",
         "Supported: significantly above zero. Contradicted: significantly below the margin. For “comparable”: inside, "
         "and outside, ± margin. Verdicts, unlike intervals, are adjusted for how many claims are judged together "

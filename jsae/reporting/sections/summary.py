@@ -51,7 +51,7 @@ def found(study: Context) -> Iterator[document.Block]:
 
 
 WEAK = (
-    "Figure 2e is a weak test of embedded states: with the addition, one fixed recommendation is almost optimal, so "
+    "Figure 2e is a weak test of embedded states: with the bonus, one fixed recommendation is almost optimal, so "
     "knowing the state gains almost nothing."
 )
 """What to know before a verdict on the recommender is believed."""
