@@ -607,6 +607,10 @@ def test_limits_name_embeddings_that_learnt_nothing_and_what_the_search_left(stu
     losses = pl.DataFrame(rows, ["environment", "reading", "embedding", "held_out_loss", "chance_loss"], orient="row")
     (prose,) = summary.limits(dataclasses.replace(study, pretraining=losses))
     assert "after pre-training it predicts no better than chance (Slot machine)" in prose["text"]
+    records = [claim(), claim(second=["slot-machine", "vpg", "ra", ""]), fact()]
+    (table,) = results.verdicts(dataclasses.replace(study, pretraining=losses, verdicts=records))
+    assert table["notes"] == ["RA's embedding has learnt nothing in pre-training here."]
+    assert [row[3] for row in table["rows"][:2]] == ["supported", "supported¹"]
     assert "JSAE's embedding" not in prose["text"]
     assert "{{search.share}} have hyper-parameters that the search found" in prose["text"]
     assert "come from our search" not in prose["text"], "no cell has any from there"

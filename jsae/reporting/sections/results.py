@@ -6,6 +6,7 @@ from jsae.config.study import Cell
 from jsae.reporting import document, plots, wording
 from jsae.reporting.context import Context, Record
 from jsae.reporting.document import number
+from jsae.reporting.sections import embeddings
 from jsae.training.columns import KEYS
 
 SUCCEED = "gridworlds: the goal is found; slot machine: a tenth of the way to the optimum"
@@ -122,10 +123,7 @@ def verdicts(study: Context) -> Iterator[document.Block]:
     shown: list[Sequence[object]] = []
     for of in rows.values():
         first = next(iter(of.values()))
-        words = {
-            name: document.marked(claim["verdict"], wording.condition(study.looks, claim), notes)
-            for name, claim in of.items()
-        }
+        words = {name: document.marked(claim["verdict"], _condition(study, claim), notes) for name, claim in of.items()}
         if "fact" in of:
             shown.append(("", first["aspect"], "", words["fact"], "", "", "", wording.seeds(first)))
         else:
@@ -144,6 +142,15 @@ def verdicts(study: Context) -> Iterator[document.Block]:
         name="verdicts-table",
         notes=notes,
     )
+
+
+def _condition(study: Context, claim: Record) -> str:
+    """What else there is to know about a verdict, and whether one of its embeddings has learnt nothing."""
+    said = [wording.condition(study.looks, claim)]
+    for environment, _, embedding, *_ in filter(None, (claim["first"], claim["second"])):
+        if study.looks.environment(environment) in embeddings.no_better_than_chance(study, embedding):
+            said.append(f"{study.looks.embedding(embedding)}'s embedding has learnt nothing in pre-training here.")
+    return " ".join(filter(None, said))
 
 
 def successes(study: Context) -> Iterator[document.Block]:
