@@ -47,20 +47,22 @@ def overview(study: Context) -> Iterator[document.Block]:
     order = study.parameters["data"]["transitions"]["order"]
     items = {source: model["items"] for source, model in study.models.items()}
     yield document.table(
-        ["Environment", "States", "Actions", "Steps", "Random", "Optimal"],
+        ["Environment", "States", "Actions", "Episode", "Epochs", "Steps an epoch", "Random", "Optimal"],
         [
             (
                 study.looks.environment(name),
                 *sizes(environment, items.get(environment["purchases"]), order),
                 environment["dynamics"]["episode_length"],
+                f"{environment['epochs'][study.scale]:,}",
+                f"{environment['steps_per_epoch']:,}",
                 reference_return(study.final, name, "random_return"),
                 reference_return(study.final, name, "optimal_return"),
             )
             for name, environment in study.environments.items()
         ],
-        "Environments of this study, under the primary reading. Steps: length of an episode. Random and optimal: "
+        "Environments of this study, under the primary reading. Episode: its length in steps. Epochs: of a run. Random and optimal: "
         "expected return of the uniform random and the best policy, by search, closed form or dynamic programming.",
-        numbers=["States", "Actions", "Steps", "Random", "Optimal"],
+        numbers=["States", "Actions", "Episode", "Epochs", "Steps an epoch", "Random", "Optimal"],
     )
 
 
