@@ -60,8 +60,9 @@ def overview(study: Context) -> Iterator[document.Block]:
             )
             for name, environment in study.environments.items()
         ],
-        "Environments of this study, under the primary reading. Episode: its length in steps. Epochs: of a run. Random and optimal: "
-        "expected return of the uniform random and the best policy, by search, closed form or dynamic programming.",
+        "Environments of this study, under the primary reading. Episode: its length in steps. Epochs: of a run. "
+        "Random and optimal: expected return of the uniform random and the best policy, by search, closed form or "
+        "dynamic programming.",
         numbers=["States", "Actions", "Episode", "Epochs", "Steps an epoch", "Random", "Optimal"],
     )
 
