@@ -189,6 +189,26 @@ def test_a_cell_without_a_setting_that_came_through_is_an_error() -> None:
         search.choose(outcome({"embedding": "ra", "score": None}))
 
 
+@pytest.mark.parametrize(
+    ("varied", "waits"),
+    [
+        ({"actor_learning_rate": 0.1}, []),
+        ({"action_embedding_size": 8}, ["vpg-ra"]),
+        ({"train_pi_iters": 4}, ["sac-jsae"]),
+        ({"action_embedding_size": 8, "train_pi_iters": 4}, ["vpg-jsae", "vpg-ra", "sac-jsae"]),
+    ],
+)
+def test_a_cell_waits_for_those_with_which_it_shares_a_value(varied: dict[str, Any], waits: list[str]) -> None:
+    """SAC with RA is lacking: VPG with RA has its sizes, SAC with JSAE its steps; and JSAE of VPG waits for SAC's."""
+    cells = [("vpg", "jsae"), ("vpg", "ra"), ("sac", "jsae")]
+    table = outcome(*(varied | {"agent": agent, "embedding": embedding} for agent, embedding in cells))
+    found = search.waiting(table, [Cell("world", "sac", "ra")])
+    assert [f"world-{name}" for name in waits] == sorted(
+        map(str, found), key=[f"world-{a}-{e}" for a, e in cells].index
+    )
+    assert search.waiting(table, [Cell("elsewhere", "sac", "ra")]) == []
+
+
 GRID = Cell("gridworld-discrete", "vpg", "jsae")
 
 
@@ -334,19 +354,19 @@ def test_a_search_that_was_stopped_counts_what_it_took_as_far_as_its_last_checkp
         assert stage.seconds_before(tmp_path) == before
 
 
-def test_nothing_is_chosen_for_an_environment_until_all_of_its_cells_have_been_searched(
+def test_nothing_is_chosen_for_a_cell_until_all_have_been_searched_that_share_its_sizes(
     study: dict[str, Declared], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Two of the gridworld's four cells have been searched here, one has rows from before, one none."""
-    small = {**SMALL, "cells.others": [{"environments": ["grid"], "agents": ["ppo"], "embeddings": ["none"]}]}
+    """Two of the gridworld's five cells have been searched here, one has rows from before, two none."""
+    small = {**SMALL, "cells.others": [{"environments": ["grid"], "agents": ["ppo"], "embeddings": ["none", "ra"]}]}
     made_parameters.written(Path(), {**small, "search.cells": ["main", "others"]})
     new = {"actor_learning_rate": 0.25, "seeds": "1000 1001", "epochs": 9, "score": 2.0}
     blank = dict.fromkeys(search.OUTCOME)
 
-    def write(cell: Cell) -> None:
+    def write(cell: Cell, **sizes: int) -> None:
         names = {name: value for name, value in vars(cell).items() if name != "reading"}
         layout.searched(str(cell)).parent.mkdir(parents=True, exist_ok=True)
-        pl.DataFrame([blank | names | new], schema=search.OUTCOME).write_parquet(layout.searched(str(cell)))
+        pl.DataFrame([blank | names | new | sizes], schema=search.OUTCOME).write_parquet(layout.searched(str(cell)))
         layout.record(f"search@{cell}", "search").parent.mkdir(parents=True, exist_ok=True)
         layout.record(f"search@{cell}", "search").write_text(
             '{"wall_seconds": 3.5, "seconds_before": 4, "kernels": "plain"}'
@@ -354,21 +374,30 @@ def test_nothing_is_chosen_for_an_environment_until_all_of_its_cells_have_been_s
 
     write(Cell("grid", "ppo", "none"))
     write(Cell("grid", "vpg", "none"))
-    old = [blank | new | {"environment": "grid", "agent": "vpg", "embedding": name, "score": 1.5}
-           for name in ("none", "ra")]  # fmt: skip
+    common = {"environment": "grid", "agent": "vpg", "score": 1.5}
+    old = [blank | new | common | {"embedding": "none"},
+           blank | new | common | {"embedding": "ra", "action_embedding_size": 2}]  # fmt: skip
     pl.DataFrame(old, schema=search.OUTCOME).write_csv(layout.SEARCH)
     choose.main()
     said = capsys.readouterr()
-    assert said.err.splitlines() == ["not searched yet: grid-vpg-jsae; nothing is chosen for grid"]
-    assert said.out.startswith("3 of 4 cells: ")
+    assert said.err.splitlines() == [
+        "not searched yet: grid-vpg-jsae",
+        "not searched yet: grid-ppo-ra",
+        "nothing is chosen for grid-vpg-ra: it shares a value with a cell that has not been searched",
+    ]
+    assert said.out.startswith("3 of 5 cells: ")
     rows = pl.read_csv(layout.SEARCH, schema=search.OUTCOME).select("agent", "embedding", "score").rows()
     assert rows == [("vpg", "none", 2.0), ("vpg", "ra", 1.5), ("ppo", "none", 2.0)]
     times = pl.read_csv(layout.SEARCH_TIMES, schema=choose.TIMES)
     assert times["seconds"].to_list() == [7.5, 7.5]
-    assert hyper_parameters.read_best(layout.best("")).agents == {}
+    assert [str(cell) for cell in hyper_parameters.read_best(layout.best("")).agents] == [
+        "grid-ppo-none",
+        "grid-vpg-none",
+    ]
     write(CELL)
+    write(Cell("grid", "ppo", "ra"), action_embedding_size=2)
     choose.main()
-    assert len(hyper_parameters.read_best(layout.best("")).agents) == 4
+    assert len(hyper_parameters.read_best(layout.best("")).agents) == 5
 
 
 @pytest.mark.parametrize(

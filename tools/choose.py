@@ -7,8 +7,8 @@ inputs   results/search/CELL.parquet of each cell that has been searched, and it
 outputs  search/settings.csv, every setting with its score; search/best/primary.yaml, the best of each cell; and
          search/times.csv, the seconds that a cell's search took, with what it took before it was stopped
 
-A cell that has not been searched here keeps its rows in search/*.csv. The best settings of an environment are chosen
-once all of its cells have rows, since agents share the sizes of embeddings; until then a message says what is lacking.
+A cell that has not been searched here keeps its rows in search/*.csv. The best settings of a cell are chosen once all
+cells have rows that share a value with it, as agents share the sizes of embeddings; until then a message says so.
 """
 
 import argparse
@@ -41,9 +41,15 @@ def main() -> None:
     took = joined(layout.SEARCH_TIMES, TIMES, {cell: time_of(cell) for cell in new}, cells)
     searched = {Cell(*words) for words in outcome.select("environment", "agent", "embedding").unique().iter_rows()}
     lacking = [cell for cell in cells if cell not in searched]
+    waiting = search.waiting(outcome, lacking)
     for cell in lacking:
-        print(f"not searched yet: {cell}; nothing is chosen for {cell.environment}", file=sys.stderr)
-    best = search.choose(outcome.filter(~pl.col("environment").is_in({cell.environment for cell in lacking})))
+        print(f"not searched yet: {cell}", file=sys.stderr)
+    for cell in waiting:
+        print(
+            f"nothing is chosen for {cell}: it shares a value with a cell that has not been searched", file=sys.stderr
+        )
+    of_rows = (Cell(*words) for words in outcome.select("environment", "agent", "embedding").iter_rows())
+    best = search.choose(outcome.filter(pl.Series([cell not in waiting for cell in of_rows], dtype=pl.Boolean)))
     for path, table in ((layout.SEARCH, outcome), (layout.SEARCH_TIMES, took)):
         with write_atomically(path) as temporary:
             table.write_csv(temporary)

@@ -30,6 +30,7 @@ __all__ = [
     "chosen_rows",
     "survivors",
     "trials",
+    "waiting",
     "write_best",
 ]
 
@@ -199,6 +200,23 @@ def choose(outcome: pl.DataFrame) -> Best:
             best.embeddings[cell.environment, cell.embedding] = sizes_found
         best.agents[cell] = varied
     return best
+
+
+def waiting(outcome: pl.DataFrame, lacking: Sequence[Cell]) -> list[Cell]:
+    """The cells of the outcome that share a value with one in `lacking`, which has not been searched.
+
+    Sizes are shared by an environment's cells of one embedding, steps an epoch by those of one agent.
+    """
+    open_cells = list(lacking)
+    rows = outcome.rows(named=True)
+    for held in open_cells:  # grows: who waits makes others wait
+        for row in rows:
+            cell, same = _cell(row), {key for key in ("agent", "embedding") if row[key] == getattr(held, key)}
+            shared = [*(SIZES if "embedding" in same else ()), *(STEPS if "agent" in same else ())]
+            varied = any(row[name] is not None for name in shared)
+            if varied and cell.environment == held.environment and cell not in open_cells:
+                open_cells.append(cell)
+    return open_cells[len(lacking) :]
 
 
 def _cell(row: Values) -> Cell:
