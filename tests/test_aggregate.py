@@ -60,6 +60,15 @@ def test_a_run_of_fewer_than_ten_epochs_ends_at_its_last_one() -> None:
     assert tables.final(curve(3.0, 7.0), {})["final_return"].item() == 7.0
 
 
+def test_git_keeps_returns_as_float32_and_three_digits_of_the_rest_of_the_primary_reading() -> None:
+    whole = pl.concat([curve(1 / 3), rows(Cell("grid", "vpg", "none", "four-steps"), [0], [2 / 3])])
+    kept = tables.compact(whole.with_columns(kl=pl.lit(-0.00123456), epoch_return=pl.lit(0.1)))
+    assert kept["mean_return"].to_list() == [np.float32(1 / 3), np.float32(2 / 3)]
+    assert kept["epoch_return"].to_list() == [np.float32(0.1), None]
+    assert kept["kl"].to_list() == [-0.00123, None]
+    CURVES.check(kept, "kept")
+
+
 def test_the_same_seed_of_two_cells_is_two_runs_and_readings_are_cells() -> None:
     under = Cell(*list(vars(CELL).values())[:3], "four-steps")
     frame = pl.concat([curve(1.0), rows(under, [0], [2.0]), rows(Cell("grid", "vpg", "jsae"), [0], [3.0])])

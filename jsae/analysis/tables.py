@@ -62,10 +62,16 @@ def read_run(path: Path, cell: Cell, seeds: Sequence[int], epochs: int) -> pl.Da
 
 
 def compact(curves: pl.DataFrame) -> pl.DataFrame:
-    """The curves that a study reports and git keeps: as precise as float32, without optional columns under readings."""
-    numbers = [pl.col(pl.Float64).cast(pl.Float32).cast(pl.Float64)]
+    """The curves that a study reports and git keeps.
+
+    Returns are as precise as float32. The optional columns are there for the primary reading only; those that are not
+    returns have three significant digits.
+    """
+    returns = [pl.col(CURVES.finite).cast(pl.Float32).cast(pl.Float64)]
+    others = [pl.col(pl.Float64).exclude(CURVES.finite).round_sig_figs(3)]
     primary = pl.col("reading") == ""
-    return curves.with_columns(numbers).with_columns(pl.when(primary).then(pl.col(name)) for name in CURVES.optional)
+    kept = [pl.when(primary).then(pl.col(name)).alias(name) for name in CURVES.optional]
+    return curves.with_columns(returns).with_columns(others).with_columns(kept)
 
 
 def read_reference_returns(path: Path) -> ReferenceReturns:
