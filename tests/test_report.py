@@ -643,6 +643,12 @@ def test_the_page_of_results_is_made_from_a_published_study(study, tmp_path, mon
         "|  | Lemma 1, where no two states share an embedding |  | digits: 14 | 20 | supported | `dvc repro theory` |"
     )
     assert fact in rows
+    assert summary.WEAK in lines
+    values = json.loads((folder / "settings" / "report.json").read_text())
+    values["values"]["parameters"]["environments"]["recommender"]["dynamics"]["bonus"] = 0
+    (folder / "settings" / "report.json").write_text(json.dumps(values))
+    readme.main(["--folder", "published"])
+    assert summary.WEAK not in readme.PAGE.read_text(), "without the bonus it is not so"
 
 
 def test_a_page_of_results_needs_the_papers_scale(smoke, tmp_path, monkeypatch):

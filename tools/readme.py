@@ -53,8 +53,7 @@ def page(folder: Path) -> str:
         "",
         *summary.headline(looks, records),
         "",
-        summary.WEAK,
-        "",
+        *([summary.WEAK, ""] if summary.has_bonus(values["parameters"]["environments"]) else []),
         f'<img src="{place}/figures/figure_2.svg" width="100%" alt="Figure 2: learning curves of every panel">',
         "",
         "Lines are means over seeds with their 95 % intervals. Thin lines are single seeds, where some runs of a cell "

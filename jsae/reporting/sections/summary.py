@@ -1,6 +1,6 @@
 """The first page: what was found, in lines that can be quoted, and what to know before."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from jsae.reporting import document, wording
 from jsae.reporting.context import Context, Record
@@ -54,9 +54,14 @@ WEAK = (
     "Figure 2e is a weak test of embedded states: with the bonus, one fixed recommendation is almost optimal, so "
     "knowing the state gains almost nothing."
 )
-"""What to know before a verdict on the recommender is believed."""
+"""What to know before a verdict on a recommender with a bonus is believed."""
 SUBJECTS = {"end": "the end", "speed": "the speed", "epochs": "convergence"}
 """What a claim on each measure is about, in prose."""
+
+
+def has_bonus(environments: Mapping[str, Record]) -> bool:
+    """Whether there is a recommender that adds to the probability of the recommended item."""
+    return "recommender" in environments and environments["recommender"]["dynamics"]["bonus"] > 0
 
 
 def headline(looks: Looks, verdicts: Sequence[Record]) -> list[str]:
@@ -212,8 +217,7 @@ def limits(study: Context) -> Iterator[document.Block]:
         *_hyper_parameters(study),
         "One reading changes one thing. Readings may interact, and no run shows how.",
     ]
-    shop = study.environments.get("recommender")
-    if shop and shop["dynamics"]["bonus"]:
+    if has_bonus(study.environments):
         said.append(
             "Figure 2e: our recommender adds {{environments.recommender.dynamics.bonus}} to the probability of the "
             "recommended item. The paper's text does not mention this; the public re-implementation does it. "
