@@ -62,7 +62,7 @@ def test_returns_of_every_run_are_kept_and_other_metrics_of_the_primary_reading(
         assert kept(environment).columns == list(CURVES.columns)
         assert kept(environment)["mean_return"].to_list() == table["mean_return"].cast(pl.Float32).to_list()
         assert kept(environment)["seed"].to_list() == table["seed"].to_list()
-    assert kept("slot-machine")["kl"].to_list() == whole["kl"].cast(pl.Float32).to_list()
+    assert kept("slot-machine")["kl"].to_list() == whole["kl"].round_sig_figs(3).to_list()
     assert kept("recommender")["kl"].null_count() == len(frozen)
     assert kept("recommender")["pi_iters"].null_count() == 0
 
