@@ -22,7 +22,7 @@ from jsae.standalone.settings import run_settings
 ROOT = Path(__file__).resolve().parent.parent
 CELL, SEED, SEEDS = Cell("slot-machine", "vpg", "ra"), 15, "15-24"
 EPOCHS, EPOCHS_ELSEWHERE = 200, 15
-METRICS = ("mean_return", "critic_loss", "entropy")
+METRICS = ("mean_return", "epoch_return", "critic_loss", "entropy")
 
 
 def like_here(record: dict[str, str]) -> bool:
@@ -44,5 +44,5 @@ def test_a_published_run_trained_again_has_the_same_curve(tmp_path: Path, monkey
     assert len(published) == len(again) == epochs
     for metric in METRICS:
         told, ours = published[metric].to_list(), again[metric].to_list()
-        assert len(set(told)) > epochs / 10
+        assert len(set(told)) > epochs / 10  # three digits of the entropy, which changes slowly, repeat
         assert ours == (told if same else pytest.approx(told, rel=1e-2)), metric

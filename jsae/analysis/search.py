@@ -36,6 +36,8 @@ __all__ = [
 
 STEPS = ("train_pi_iters", "update_steps")
 """Hyper-parameters that are one value for an environment's agent."""
+SHARED = ((STEPS, ("environment", "agent")), (SIZES, ("environment", "embedding")))
+"""Hyper-parameters that are one value for several cells, and what those cells have in common."""
 
 VARIED: dict[str, Any] = {
     "actor_learning_rate": pl.Float64,
@@ -182,7 +184,7 @@ def chosen_rows(outcome: pl.DataFrame) -> list[Values]:
     for cell in cells:
         if not any(_cell(row) == cell for row in rows):
             raise JsaeError(f"search: no setting of {cell} came to the end: look at its scores in results/search")
-    for names, keys in ((STEPS, ("environment", "agent")), (SIZES, ("environment", "embedding"))):
+    for names, keys in SHARED:
         rows = [row for group in _grouped(rows, keys) for row in _with_best_shared(group, names)]
     return [max((row for row in rows if _cell(row) == cell), key=lambda row: row["score"]) for cell in cells]
 
@@ -203,20 +205,18 @@ def choose(outcome: pl.DataFrame) -> Best:
 
 
 def waiting(outcome: pl.DataFrame, lacking: Sequence[Cell]) -> list[Cell]:
-    """The cells of the outcome that share a value with one in `lacking`, which has not been searched.
+    """The cells that share a value (see `SHARED`) with one that has not been searched, or that waits itself.
 
-    Sizes are shared by an environment's cells of one embedding, steps an epoch by those of one agent.
+    outcome: as `choose` takes it. lacking: the cells that have not been searched.
     """
-    open_cells = list(lacking)
     rows = outcome.rows(named=True)
-    for held in open_cells:  # grows: who waits makes others wait
-        for row in rows:
-            cell, same = _cell(row), {key for key in ("agent", "embedding") if row[key] == getattr(held, key)}
-            shared = [*(SIZES if "embedding" in same else ()), *(STEPS if "agent" in same else ())]
-            varied = any(row[name] is not None for name in shared)
-            if varied and cell.environment == held.environment and cell not in open_cells:
-                open_cells.append(cell)
-    return open_cells[len(lacking) :]
+    found = list(lacking)
+    for one in found:  # grows
+        for names, keys in SHARED:
+            alike = [row for row in rows if all(row[key] == getattr(one, key) for key in keys)]
+            sharing = [_cell(row) for row in alike if any(row[name] is not None for name in names)]
+            found += [cell for cell in dict.fromkeys(sharing) if cell not in found]
+    return found[len(lacking) :]
 
 
 def _cell(row: Values) -> Cell:

@@ -67,11 +67,13 @@ def compact(curves: pl.DataFrame) -> pl.DataFrame:
     Returns are as precise as float32. The optional columns are there for the primary reading only; those that are not
     returns have three significant digits.
     """
-    returns = [pl.col(CURVES.finite).cast(pl.Float32).cast(pl.Float64)]
-    others = [pl.col(pl.Float64).exclude(CURVES.finite).round_sig_figs(3)]
+    returns = [name for name, column in CURVES.columns.items() if column.unit == "return"]
+    numbers = [
+        pl.col(returns).cast(pl.Float32).cast(pl.Float64),
+        pl.col(pl.Float64).exclude(returns).round_sig_figs(3),
+    ]
     primary = pl.col("reading") == ""
-    kept = [pl.when(primary).then(pl.col(name)).alias(name) for name in CURVES.optional]
-    return curves.with_columns(returns).with_columns(others).with_columns(kept)
+    return curves.with_columns(numbers).with_columns(pl.when(primary).then(pl.col(name)) for name in CURVES.optional)
 
 
 def read_reference_returns(path: Path) -> ReferenceReturns:
