@@ -1,7 +1,7 @@
 """Copy what a reader of a study needs without computing to published/, which git keeps.
 
 inputs   results/settings/{figures,report}.json and all that they name, of the scale that ran last; metrics, summary
-outputs  published/: the same files (tools.published), of the figures those that a page can show
+outputs  published/: the same files (tools.published), of the figures the one that pages show
 
     python -m tools.publish                                  # the study at the paper's scale, to published/
     python -m tools.publish --scale smoke --folder elsewhere

@@ -6,15 +6,15 @@ lie in settings/: they name everything else, and hold all that the two stages re
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from jsae.config import layout
 from jsae.config.errors import JsaeError
 
-PRINTED = ("*.pdf", "*.png")
-"""Figures that are for print only."""
+SHOWN = "figure_2.svg"
+"""The one figure that is published as a file, for pages to show. The report holds all of them."""
 STAGES = ("figures", "report")
 """The stages that can be run again on what is published."""
 
@@ -64,12 +64,17 @@ def place(path: Path, scale: str) -> Path:
 
 
 def copy(path: Path, to: Path) -> None:
-    """Copy a file, or a folder without the figures that are for print only."""
+    """Copy a file, or a folder without the figures that the report holds."""
     to.parent.mkdir(parents=True, exist_ok=True)
     if path.is_dir():
-        shutil.copytree(path, to, ignore=shutil.ignore_patterns(*PRINTED))
+        shutil.copytree(path, to, ignore=left_out)
     else:
         shutil.copy(path, to)
+
+
+def left_out(folder: object, names: Iterable[str]) -> set[str]:
+    """Those of the names of files that are figures in the report."""
+    return {name for name in names if Path(name).suffix in {".pdf", ".png", ".svg"} and Path(name).name != SHOWN}
 
 
 def replace(old: Path, made: Path) -> None:

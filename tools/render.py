@@ -92,7 +92,8 @@ def differing(old: Path, made: Path) -> list[str]:
         return [old.name] if old.read_bytes() != made.read_bytes() else []
     of = [{str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
           for root in (old, made)]  # fmt: skip
-    of[1] = {name: content for name, content in of[1].items() if not any(map(Path(name).match, published.PRINTED))}
+    for name in published.left_out(made, of[1]):
+        del of[1][name]
     return sorted(Path(name).name for name in of[0].keys() | of[1].keys() if of[0].get(name) != of[1].get(name))
 
 

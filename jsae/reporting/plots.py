@@ -567,7 +567,7 @@ def _scores(axes: Axes, rows: pl.DataFrame, name: str, looks: Looks) -> None:
             for stopped, face in ((True, "none"), (False, look["color"])):
                 scores = of_value.filter(early if stopped else ~early)["score"]
                 style = {"s": 9, "facecolors": face, "edgecolors": look["color"], "linewidths": 0.6, "alpha": 0.6}
-                axes.scatter(np.full(len(scores), x + shift), scores, **style)
+                axes.scatter(np.full(len(scores), x + shift), scores, rasterized=True, **style)
             if len(of_value):
                 best.append((x + shift, of_value["score"].max()))
         if best:
