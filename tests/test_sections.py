@@ -485,9 +485,9 @@ def test_a_search_is_compared_with_the_study_after_as_many_epochs(study):
     runs = search.of_cell(study.curves, row)
     assert set(runs["embedding"]) == {"jsae"}
     last = runs.filter(pl.col("epoch") == 5)["mean_return"].to_numpy().mean()
-    assert search.after(runs, 5) == f"{last:.3g}"
-    assert search.after(runs, 9) == ""
-    assert search.after(runs.clear(), 5) == ""
+    assert search.after(runs, 5) == pytest.approx(last)
+    assert search.after(runs, 9) is None
+    assert search.after(runs.clear(), 5) is None
     assert search.trained(study, row).is_empty(), "no cell is trained with what the search found"
     cells = [
         {**cell, "found": ["actor_learning_rate"] * (cell["embedding"] == "jsae")} for cell in study.values["cells"]

@@ -32,7 +32,8 @@ def outcome(study: Context) -> Iterator[document.Block]:
         "grid could hold a better value.",
     )
     studied = [after(trained(study, row), row["epochs"]) for row in best]
-    columns = ["Tried", "Minutes", "Epochs", "Score", *(["Study"] if any(studied) else [])]
+    lower = [end < row["score"] for row, end in zip(best, studied, strict=True) if end is not None]
+    columns = ["Tried", "Minutes", "Epochs", "Score", *(["Study"] if lower else [])]
     yield document.table(
         ["Environment", "Agent", "Embedding", *(SEARCHED[name] for name in varied), *columns],
         [
@@ -43,7 +44,7 @@ def outcome(study: Context) -> Iterator[document.Block]:
                 minutes(of_cell(study.took, row)),
                 f"{row['epochs']:,}",
                 number(row["score"]),
-                *([end] if any(studied) else []),
+                *(["" if end is None else number(end)] if lower else []),
             )
             for row, end in zip(best, studied, strict=True)
         ],
@@ -53,8 +54,9 @@ def outcome(study: Context) -> Iterator[document.Block]:
         f"{minutes(study.took.filter(kernels='plain')) or 0} without compiled code. Sizes of embeddings are the same "
         "for all agents of an environment. "
         + (
-            "Study: final return of the study's runs with that setting, had they ended at that epoch."
-            if any(studied)
+            "Study: final return of the study's runs with that setting, had they ended at that epoch. It is below the "
+            f"score in {sum(lower)} of {len(lower)} cells."
+            if lower
             else "The study's runs with these settings have fewer epochs, so their returns cannot be compared."
         ),
         numbers=columns,
@@ -74,12 +76,12 @@ def trained(study: Context, row: Record) -> pl.DataFrame:
     return here.clear() if reading is None else here.filter(pl.col("reading") == reading)
 
 
-def after(curves: pl.DataFrame, epochs: int) -> str:
-    """What the runs of a cell would end at, had they so many epochs; empty if they had fewer or there are none."""
+def after(curves: pl.DataFrame, epochs: int) -> float | None:
+    """What the runs of a cell would end at, had they so many epochs; None if they had fewer or there are none."""
     if curves.is_empty() or curves["epoch"].to_numpy().max() < epochs:
-        return ""
+        return None
     final = tables.final(curves.filter(pl.col("epoch") <= epochs), {})
-    return number(final["final_return"].to_numpy().mean())
+    return float(final["final_return"].to_numpy().mean())
 
 
 def minutes(searches: pl.DataFrame) -> str:
