@@ -17,6 +17,9 @@ import scipy.stats as st
 from stages import aggregate
 from tests import made_runs
 
+# All runs of a cell may count with the same number of epochs, as those of RA in the recommender.
+pytestmark = pytest.mark.filterwarnings("ignore:Precision loss occurred")
+
 ROOT = Path(__file__).resolve().parent.parent
 CELL = ["environment", "agent", "embedding", "reading"]
 Words = tuple[str, str, str, str]
