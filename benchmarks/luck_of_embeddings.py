@@ -43,8 +43,7 @@ def crossed(agent: str, epochs: int, folder: Path) -> pl.DataFrame:
     rows = tuple(range(len(EMBEDDINGS)))
     samples, embeddings = folder / "samples.safetensors", folder / "embeddings.safetensors"
     save_samples(samples, random_transitions(load_environment(STORE), EMBEDDINGS, settings.samples))
-    own = {"environment": STORE, "embedding": "jsae", "source": None, **sizes}
-    own |= {"rows": rows, "device": "cpu"}
+    own = {"environment": STORE, "embedding": "jsae", "rows": rows, "source": None, "device": "cpu", **sizes}
     result = PretrainingJob(seeds=EMBEDDINGS, samples=samples, **own, **pretraining).run(lambda _: None)
     checkpoint.save(embeddings, result.parameters)
     continual, _ = Continual(**numbers.pop("continual")), numbers.pop("steps_per_epoch")
