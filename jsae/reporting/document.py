@@ -5,7 +5,6 @@ formulas between dollar signs and {{names}} that stand for values: a number in p
 from a file. Formulas become MathML, figures become data URIs: a page needs nothing from outside.
 """
 
-import base64
 import difflib
 import html
 import math
@@ -13,6 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import mistune
 from mistune.renderers.html import HTMLRenderer
@@ -210,7 +210,9 @@ def _figure_html(block: Block, known: Mapping[str, str]) -> str:
     svg = Path(block["path"]).read_bytes()
     points = re.search(rb'<svg [^>]*?width="([\d.]+)pt"', svg)
     width = f' style="width: {float(points[1]) / 10:.1f}rem"' if points else ""
-    alt, source = html.escape(fill(block["alt"], known)), f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
+    alt = html.escape(fill(block["alt"], known))
+    # Percent-encoded, not base64: a quarter less.
+    source = "data:image/svg+xml," + quote(re.sub(rb"\s+", b" ", svg).strip(), safe=" !$'()*+,/:;=?@")
     name = f' id="{block["name"]}"' if block["name"] else ""
     command = html.escape(block["command"])
     copy = f'<p class="command"><code>{command}</code> <button type="button" class="copy">Copy</button></p>'
