@@ -150,7 +150,7 @@ show(readings.specification(study))
 # ## Causes
 #
 # Why would a claim fail? Each cause below predicts something that can turn out otherwise. Causes and tests were fixed
-# before the runs.
+# before the runs, but those that the [deviations](#deviations-from-the-paper) list.
 
 # %%
 show(readings.causes(study))

@@ -301,12 +301,12 @@ def test_runs_under_a_reading_are_other_runs():
     assert other["first"][3] == "four-steps"
 
 
-def caused(kind: str, *ends: list[float], unknown: str = "-") -> dict:
+def caused(kind: str, *ends: list[float], unknown: str = "-", measure: str = "end", reach: int | None = None) -> dict:
     """The record of a prediction about cells that end so; no reference returns under the reading `unknown`."""
     cells = [Cell("slot-machine", "vpg", "jsae", reading) for reading in ("", "a", "b", "c")][: len(ends)]
-    curves = pl.concat([curves_of(one, values) for one, values in zip(cells, ends, strict=True)])
+    curves = pl.concat([curves_of(one, values, reach=reach) for one, values in zip(cells, ends, strict=True)])
     words = [tuple(vars(one).values()) for one in cells]
-    prediction = claims.Prediction(aspect="a", kind=kind, cells=words)
+    prediction = claims.Prediction(aspect="a", kind=kind, measure=measure, cells=words)
     book = book_of(one("better"), success={"slot-machine": 0.5},
                    causes=[claims.Cause(id="C1", cause="x", predictions=[prediction])])  # fmt: skip
     known = [one for one in cells if one.reading != unknown]
@@ -327,6 +327,13 @@ def test_a_smaller_difference_is_a_difference_of_differences():
     assert record["effect"] == pytest.approx(0.4)
     assert record["verdict"] == "supported"
     assert caused("smaller", [0.70, 0.72], [0.20, 0.22], [0.30, 0.32], [0.20, 0.22])["verdict"] == "contradicted"
+
+
+def test_a_prediction_is_about_the_end_unless_it_is_about_speed():
+    """Curves at 0 for half of their epochs."""
+    ends = ([0.70, 0.72], [0.30, 0.32])
+    assert caused("better", *ends, reach=6)["effect"] == pytest.approx(0.4)
+    assert caused("better", *ends, reach=6, measure="speed")["effect"] == pytest.approx(0.2)
 
 
 def test_fewer_misses_by_fishers_exact_test():

@@ -61,8 +61,8 @@ def planned() -> dict[tuple[str, str, Words, Words], str]:
     return found | {("better", "speed", *pair): "2f", ("faster", "epochs", *pair): "2f"}
 
 
-def predictions() -> list[tuple[str, str, list[Words]]]:
-    """Section 8, with the deviations on C2 and on frozen vectors: cause, kind, cells."""
+def predictions() -> list[tuple[str, str, str, list[Words]]]:
+    """Section 8, with the deviations on C2, frozen vectors, speed and random vectors: cause, kind, measure, cells."""
     shop = {agent: words("recommender", agent, "jsae") for agent in ("vpg", "ppo", "sac")}
     grid, cheetah = ("gridworld-discrete", "vpg", "jsae"), ("half-cheetah", "vpg")
     found = [("C1", "better", [(*shop[agent][:3], "matched-spread"), shop[agent]]) for agent in ("vpg", "ppo")]
@@ -82,7 +82,12 @@ def predictions() -> list[tuple[str, str, list[Words]]]:
         pair = [(environment, "vpg", "jsae"), (environment, "vpg", "none")]
         for reading in ("four-steps", "ppo"):
             found.append(("C7", "smaller", [*(words(*cell, reading) for cell in pair), *(words(*c) for c in pair)]))
-    return found
+    speed = [("C7-speed", kind, cells) for name, kind, cells in found if name == "C7"]
+    for environment in GAMES.values():
+        pair = [words(environment, "vpg", "ra", "untrained-ra"), words(environment, "vpg", "none")]
+        speed.append(("C8", "better", pair))
+    return [(name, kind, measure, cells)
+            for measure, of in (("end", found), ("speed", speed)) for name, kind, cells in of]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -235,7 +240,7 @@ def test_comparisons_under_readings_come_out_the_same_by_other_code(study: Study
 
 
 def test_causes_are_those_of_the_plan_and_come_out_the_same_by_other_code(study: Study) -> None:
-    said = [(one["id"], one["kind"], [words(*cell) for cell in one["cells"]]) for one in study.causes]
+    said = [(one["id"], one["kind"], one["measure"], [words(*cell) for cell in one["cells"]]) for one in study.causes]
     assert said == predictions()
     tested = [record for record in study.causes if record["verdict"] != "not tested"]
     assert len(tested) > 15 or not study.complete
@@ -249,7 +254,7 @@ def test_causes_are_those_of_the_plan_and_come_out_the_same_by_other_code(study:
             assert record["p"] == pytest.approx(p)
             assert record["verdict"] == ("supported" if p <= LEVEL else "inconclusive")
             continue
-        means, variances, freedoms = zip(*(summed(study.value(cell, "end")) for cell in cells), strict=True)
+        means, variances, freedoms = zip(*(summed(study.value(cell, record["measure"])) for cell in cells), strict=True)
         signs = np.array([1, -1] if len(cells) == 2 else [-1, 1, 1, -1])  # (c − d) − (a − b)
         effect, variance = float(signs @ np.array(means)), sum(variances)
         spread = st.t(

@@ -270,6 +270,9 @@ def test_causes_are_headings_of_their_predictions(study):
     assert table["rows"][1] == ["it rises", "0.250 [0.125, 0.375]", "5 / 4", "0.010", "supported"]
     assert table["rows"][-1] == ["it rises", "", "", "", "not tested¹"]
     assert table["notes"] == ["Not tested: no run."]
+    assert "in speed" not in table["caption"]
+    (table,) = readings.causes(dataclasses.replace(study, causes=[*records, cause("C3", "supported", measure="speed")]))
+    assert "predicted direction; of C3, in speed." in table["caption"]
     (note,) = readings.causes(study)
     assert "No cause has been tested" in note["text"]
     (nothing,) = readings.causes(at(study, "preview", causes=records))
@@ -280,7 +283,12 @@ def test_the_summary_says_which_causes_the_runs_support(study):
     records = [cause("C1", "supported"), cause("C2", "supported"), cause("C2", "inconclusive")]
     records += [cause("C3", "contradicted"), cause("C4", "not tested")]
     said = summary.explained(dataclasses.replace(study, causes=records))
-    assert said == "**Causes**: 3 were tested. The runs support C1 (Why C1). No prediction of C3 came true."
+    tail = " Predictions that came true of the others: C2: 1 of 2."
+    assert said == "**Causes**: 3 were tested. The runs support C1 (Why C1). No prediction of C3 came true." + tail
+    unfinished = [cause("C6", "contradicted"), cause("C6", "not tested")]
+    said = summary.explained(dataclasses.replace(study, causes=unfinished))
+    tail = " Predictions that came true of the others: C6: 0 of 2, 1 not tested."
+    assert said == "**Causes**: 1 was tested. The runs support none." + tail
     any_of_two = [cause("C5", "supported", needs="any"), cause("C5", "contradicted", needs="any")]
     said = summary.explained(dataclasses.replace(study, causes=any_of_two))
     assert said == "**Causes**: 1 was tested. The runs support C5 (Why C5)."

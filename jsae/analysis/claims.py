@@ -59,6 +59,7 @@ class Prediction(_Strict):
 
     aspect: str
     kind: Literal["better", "smaller", "fewer"]
+    measure: Literal["end", "speed"] = "end"
     unit: Literal["normalized", "return"] = "normalized"
     cells: list[CellNames]
 

@@ -248,8 +248,8 @@ def tested_causes(claims: Claims, final: pl.DataFrame, lacking: Collection[Cell]
 
     | field | what |
     |---|---|
-    | id, cause, needs, aspect, kind, cells | of claims.yaml |
-    | effect, low, high | difference at the end, or of shares of runs that fail; no interval of these |
+    | id, cause, needs, aspect, kind, measure, cells | of claims.yaml |
+    | effect, low, high | difference of the measure, or of shares of runs that fail; no interval of these |
     | n | seeds of each cell |
     | p | one-sided |
     | verdict | supported, contradicted (significantly below the margin), inconclusive, not tested |
@@ -271,6 +271,7 @@ def _tested(
         "needs": cause.needs,
         "aspect": prediction.aspect,
         "kind": prediction.kind,
+        "measure": prediction.measure,
         "unit": "share" if prediction.kind == "fewer" else prediction.unit,
         "cells": [list(vars(cell).values()) for cell in cells],
         **dict.fromkeys(("effect", "low", "high", "n", "p", "p_against")),
@@ -290,7 +291,7 @@ def _tested(
         p = statistics.fewer_p(missed, record["n"])
         record |= {"effect": shares[1] - shares[0], "p": p}
         return record | {"verdict": "supported" if p <= claims.level else "inconclusive"}
-    values = [_values(cell, "end", prediction.unit) for cell in runs]
+    values = [_values(cell, prediction.measure, prediction.unit) for cell in runs]
     difference = statistics.welch(*values[:2])
     if prediction.kind == "smaller":  # (c − d) − (a − b)
         difference = statistics.welch(*values[2:]).minus(difference)

@@ -62,6 +62,7 @@ def causes(study: Context) -> Iterator[document.Block]:
         return
     notes: list[str] = []
     rows: list[tuple[object, ...]] = []
+    in_speed = dict.fromkeys(record["id"] for record in study.causes if record["measure"] == "speed")
     last = ""
     for record in study.causes:
         if record["id"] != last:
@@ -82,7 +83,8 @@ def causes(study: Context) -> Iterator[document.Block]:
         ["Prediction", "Effect", "n", "p", "Outcome"],
         rows,
         f"Causes and what each predicts. Effect: difference at the end with its {study.confidence} interval, positive "
-        f"in the predicted direction. {wording.NORMALIZED} p: one-sided, not adjusted; Fisher's exact test for counts.",
+        f"in the predicted direction{f'; of {wording.listed(list(in_speed))}, in speed' * bool(in_speed)}. "
+        f"{wording.NORMALIZED} p: one-sided, not adjusted; Fisher's exact test for counts.",
         numbers=["Effect", "n", "p"],
         name="causes-table",
         notes=notes,

@@ -184,21 +184,23 @@ def explained(study: Context) -> str:
     of: dict[str, list[Record]] = {}
     for record in study.causes:
         of.setdefault(record["id"], []).append(record)
-    true, false, tested = [], [], 0
+    true, false, open_ones, tested = [], [], [], 0
     for name, records in of.items():
         verdicts = [record["verdict"] for record in records]
-        tested += set(verdicts) != {"not tested"}
-        came_true = [verdict == "supported" for verdict in verdicts]
-        if (all if records[0]["needs"] == "all" else any)(came_true):
+        came_true, untested = verdicts.count("supported"), verdicts.count("not tested")
+        tested += untested < len(verdicts)
+        if came_true == len(verdicts) or (came_true and records[0]["needs"] == "any"):
             true.append(f"{name} ({records[0]['cause'].rstrip('.')})")
-        elif not any(came_true) and set(verdicts) != {"not tested"}:
+        elif not came_true and not untested:
             false.append(name)
+        elif untested < len(verdicts):
+            open_ones.append(f"{name}: {came_true} of {len(verdicts)}" + f", {untested} not tested" * bool(untested))
     if not tested:
         return "**Causes**: none was tested."
     said = f"The runs support {wording.listed(true)}." if true else "The runs support none."
-    return f"**Causes**: {tested} {'was' if tested == 1 else 'were'} tested. {said}" + (
-        f" No prediction of {wording.listed(false)} came true." if false else ""
-    )
+    said += f" No prediction of {wording.listed(false)} came true." if false else ""
+    said += f" Predictions that came true of the others: {'; '.join(open_ones)}." if open_ones else ""
+    return f"**Causes**: {tested} {'was' if tested == 1 else 'were'} tested. {said}"
 
 
 def no_verdicts(study: Context) -> Iterator[document.Block]:
