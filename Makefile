@@ -31,7 +31,7 @@ help:  ## explain all targets
 	@echo
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1	\2/p' $(firstword $(MAKEFILE_LIST)) | while IFS='	' read -r name text; do printf '  %-11s %s\n' "$$name" "$$text"; done
 	@echo
-	@echo 'First steps: make reproduce (the preview: minutes), make test'
+	@echo 'First steps: make preview (minutes), make test'
 
 setup: environment  ## build .venv from the hash-locked requirements; returns at once where nothing changed
 	@read -r torch _ <.venv/.installed; echo "Ready: .venv holds the locked requirements (torch: $$torch). Next: make reproduce"
@@ -52,7 +52,7 @@ smoke:  ## reproduce at the scale smoke: everything runs, nothing is learnt (2 m
 preview:  ## reproduce at the scale preview: the first part of Figure 2 (6 to 12 minutes)
 	@$(MAKE) --no-print-directory reproduce SCALE=preview
 
-paper:  ## reproduce at the scale paper: the paper's budgets (hours)
+paper:  ## reproduce at the scale paper: the paper's budgets (some 30 core-hours)
 	@$(MAKE) --no-print-directory reproduce SCALE=paper
 
 search: runs  ## search the hyper-parameters of every cell of Figure 2 (hours), in parallel

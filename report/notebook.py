@@ -66,8 +66,8 @@ show(summary.found(study))
 #
 # The paper does not give the settings that won its search, the gradient steps of an epoch, the rewards and layout of
 # the gridworld, the reels of the slot machine, or the form of RA. Its data set needs a download that we could not
-# make. In exploratory runs no agent learnt in the recommender as the text describes it. The supplement lists all
-# [deviations](#deviations-from-the-paper).
+# make. In exploratory runs no agent without embeddings learnt in the recommender as the text describes it. The
+# supplement lists all [deviations](#deviations-from-the-paper).
 
 # %% [markdown]
 # ## Method
@@ -103,9 +103,11 @@ show(method.architecture(study))
 # **RA**, the first baseline, embeds actions alone: a network predicts the action from two successive states, and the
 # policy acts on raw states. **Without embedding**, the second, the agent acts on raw states and actions; its policy
 # over discrete actions is a softmax. All three train on the same number of environment steps, with the same limit on
-# gradient steps. {{search.same}} Before that, RA and JSAE are pre-trained on transitions of random actions. The curves
-# do not count these, which favours RA and JSAE in speed. Their number, and in brackets the epochs that have as many:
-# {{samples}}.
+# gradient steps. {{search.same}}
+#
+# Before training, RA and JSAE are pre-trained on transitions of random actions. The curves do not show these
+# transitions, which favours RA and JSAE in speed. Their number, and in brackets how many epochs have as many:
+# {{samples}}. {{counted}}
 
 # %% [markdown]
 # ## Environments
@@ -312,8 +314,9 @@ show(data.data_sets(study))
 # %% [markdown]
 # ## How to rerun any curve
 #
-# After `python -m tools.runs {{scale}}`, one command makes a cell and everything that it needs, and nothing else. What
-# is up to date is not computed again (`--force --single-item` trains it again). `make {{scale}}` makes all of it.
+# After `python -m tools.runs {{scale}}`, a command trains a block of seeds, with all that it needs and nothing else. What
+# is up to date is not computed again (`--force --single-item` trains it again). `make {{scale}}` makes all of it, with
+# figures and report.
 
 # %%
 show(appendix.commands(study))

@@ -126,8 +126,8 @@ def test_a_cell_whose_runs_agree_is_a_mean_with_its_interval_and_a_divided_one_i
     jsae = ends(curves).filter(embedding="jsae")["final_return"].to_numpy()
     assert (jsae > between).all(), "every run of JSAE succeeds, some without embedding do not"
     axes = drawn(curves, success={"slot-machine": between}).axes[0]
-    thick, thin = ([line for line in axes.lines if line.get_linewidth() == width] for width in (1.4, 0.7))
-    assert len(thick) == 1
+    thick, thin = ([line for line in axes.lines if line.get_linewidth() == width] for width in (1.4, 0.5))
+    assert len(thick) == 2
     returns = (
         curves.filter(embedding="jsae").pivot("seed", index="epoch", values="mean_return").drop("epoch").to_numpy()
     )

@@ -81,10 +81,19 @@ def test_entropy_of_the_next_item_is_that_of_the_boosted_distribution(tmp_path: 
     assert quality.next_item_entropy(shop, states, action) == pytest.approx(float(expected))
 
 
+def test_entropy_of_classes_is_not_too_low_in_a_small_sample() -> None:
+    """The plain estimate of 100 classes from 400 draws lies 0.13 nats too low."""
+    draws = torch.randint(100, (500, 400), generator=torch.manual_seed(0))
+    found = [quality.marginal_entropy(row) for row in draws]
+    assert sum(found) / len(found) == pytest.approx(math.log(100), abs=0.02)
+    assert quality.marginal_entropy(torch.tensor([3, 3, 3])) == 0.0
+
+
 def test_held_out_facts_of_each_kind_of_environment() -> None:
     slot_machine = SlotMachine([[0, 1, 2]] * 3, moves=4, fraction=0.25, minimum_count=2, episode_length=5)
     held = quality.held_out(slot_machine, 100, 1_000, 10)
-    assert (held.least_loss, held.chance_loss, held.unit) == (0.0, math.log(27), "nats")
+    assert (held.least_loss, held.unit) == (0.0, "nats")
+    assert 0.9 * math.log(27) < held.chance_loss < 1.1 * math.log(27)
     held = quality.held_out(HalfCheetah(episode_length=5), 20, 1_000, 10)
     assert held.data.observation.shape == (1, 20, 17)
     assert held.chance_loss == pytest.approx(float(held.data.target.var(1, correction=0).mean()), rel=1e-5)
@@ -171,7 +180,7 @@ def test_a_row_of_measures_for_each_run() -> None:
     losses, spread = quality.model_losses(embedding, held), quality.spread(embedding, held)
     for run, row in enumerate(rows):
         assert row.seed == [3, 4][run]
-        assert (row.least_loss, row.chance_loss, row.unit) == (held.least_loss, math.log(100), "nats")
+        assert (row.least_loss, row.chance_loss, row.unit) == (held.least_loss, held.chance_loss, "nats")
         assert row.loss == float(losses.model[run])
         assert row.action_gain == float(losses.action_gain[run])
         assert row.spread == float(spread[run])

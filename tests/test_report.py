@@ -27,7 +27,7 @@ from jsae.io.declared import Declared
 from jsae.io.files import sha256
 from jsae.reporting import document, formulas, pages
 from jsae.reporting.looks import Looks
-from jsae.reporting.sections import summary
+from jsae.reporting.sections import embeddings, summary
 from stages import _main, aggregate, figures, report
 from tests import made_runs
 from tools import publish, published, readme, render
@@ -629,7 +629,8 @@ def test_the_page_of_results_is_made_from_a_published_study(study, tmp_path, mon
     lines = readme.PAGE.read_text().splitlines()
     text = "\n".join(lines)
     looks = Looks.of(pl.read_parquet(folder / "tables" / "cells.parquet"))
-    assert "\n".join(summary.headline(looks, verdicts(study))) in text
+    nothing = embeddings.untaught(pl.read_parquet(folder / "probes" / "pretraining.parquet"))
+    assert "\n".join(summary.headline(looks, verdicts(study), nothing)) in text
     (image,) = re.findall(r'<img src="([^"]*)" width="100%" alt="Figure 2: ', text)
     assert (readme.PAGE.parent / image).exists()
     assert all((readme.PAGE.parent / link).exists() for link in re.findall(r"\]\((\.\./published[^)]*)\)", text))

@@ -203,22 +203,78 @@ def test_runs_that_succeed_are_counted_once_a_cell(study):
 def test_the_headline_counts_verdicts_and_says_for_each_pair_where_they_are(study):
     other = {"second": ["slot-machine", "vpg", "ra", ""]}
     records = [claim(), claim(**other), claim(measure="speed"), claim(measure="speed", verdict="inconclusive", **other)]
-    records += [claim(figure="2d", verdict="contradicted"), claim(figure="2d", measure="speed", verdict="not tested")]
+    records += [claim(figure="2d", verdict="contradicted")]
+    records += [claim(figure="2d", measure="speed", verdict="not tested", low=None)]
     records += [claim(figure="2a", kind="comparable", verdict="contradicted", measure="speed")]
     records += [claim(figure="2e", measure="epochs"), claim(figure="2e", measure="epochs", verdict="contradicted")]
     records[-1]["first"] = ["slot-machine", "ppo", "jsae", ""]
     records.append(claim(figure="2e", first=[*NONE, ""], verdict="contradicted"))  # not on JSAE
-    assert summary.headline(study.looks, [*records, fact()]) == [
+    assert summary.headline(study.looks, [*records, fact()], {("slot-machine", "ra"): None}) == [
+        "**In short.** Against no embedding, JSAE has a higher mean return over training in 2c and 2a and a higher "
+        "final return in 2c and 2d. Against RA, JSAE has a higher mean return over training in 2c and a higher final "
+        "return in 2c. No other difference is larger than the margin and clear of zero.",
+        "",
         "**9 claims on JSAE: 4 supported, 1 inconclusive, 3 contradicted and 1 not tested.** Contradicted does not "
         "mean worse: a tie contradicts “better”, being ahead contradicts “comparable”. Of these 3, JSAE is ahead in 3, "
         "behind in 0, and neither in 0 (the interval of the difference contains zero).",
         "",
         "- **JSAE better than no embedding**: supported on the end and the speed in Figure 2c and convergence in "
         "Figure 2e (VPG); contradicted on the end in Figure 2d and convergence in Figure 2e (PPO).",
-        "- **JSAE better than RA**: supported on the end in Figure 2c; inconclusive on the speed in Figure 2c.",
+        "- **JSAE better than RA**: supported on the end in Figure 2c; inconclusive on the speed in Figure 2c. RA's "
+        "embedding has learnt nothing in 2c.",
         "- **JSAE comparable with no embedding**: contradicted on the speed in Figure 2a (JSAE is ahead).",
     ]
-    assert len(summary.headline(study.looks, [claim(verdict="not tested")])) == 2
+    assert len(summary.headline(study.looks, [claim(verdict="not tested")], {})) == 4
+
+
+def test_in_short_names_what_is_beyond_the_margin_and_its_agents(study):
+    below = {"effect": -0.25, "low": -0.375, "high": -0.125}
+    ppo = {"first": ["slot-machine", "ppo", "jsae", ""], "second": ["slot-machine", "ppo", "none", ""]}
+    small = {"effect": 0.04, "low": 0.01, "high": 0.07}
+    records = [claim(**below), claim(**small, **ppo), claim(measure="speed", **small), claim(figure="2e", low=None)]
+    assert summary.in_short(study.looks, records) == (
+        "**In short.** Against no embedding, JSAE has a lower final return in 2c (VPG). No other difference is larger "
+        "than the margin and clear of zero."
+    )
+    assert "JSAE has no lead." in summary.in_short(study.looks, [claim(**small)])
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, ""),
+        ({"means": [0.5, 0.96]}, "no embedding comes within the margin of the optimal policy"),
+        ({"means": [0.04, 0.01]}, "Both stay at the random policy."),
+        ({"means": [0.5, 0.96], "kind": "comparable"}, ""),
+        ({"means": [500.0, 700.0], "unit": "return"}, ""),
+        ({"means": [75.5, 44.4], "unit": "epochs", "kind": "faster", "margin": 70.0}, "no embedding needs 44.4 epochs"),
+        ({"means": [75.5, 244.4], "unit": "epochs", "kind": "faster", "margin": 70.0}, ""),
+    ],
+)
+def test_a_claim_that_leaves_no_room_says_so(looks, changes, said):
+    found = wording.cramped(looks, claim(**changes))
+    assert found.startswith(said)
+    assert bool(found) == bool(said)
+
+
+def test_no_room_is_a_remark_on_contradicted_claims_and_counted(study):
+    near = claim(means=[0.5, 0.96], verdict="contradicted", low=-0.1)
+    (table,) = results.verdicts(dataclasses.replace(study, verdicts=[near, fact()]))
+    assert table["notes"] == [
+        "no embedding comes within the margin of the optimal policy, so nothing can be better by more."
+    ]
+    assert "In 1, nothing could be better by more than the margin" in summary.counts(study.looks, [near])
+
+
+def test_the_summary_says_which_supported_claims_other_readings_do_not_support(study):
+    other = {"first": [*JSAE, "four-steps"], "reading": "four-steps"}
+    kept, lost = claim(measure="speed"), claim(verdict="contradicted", **other)
+    studied = dataclasses.replace(study, verdicts=[claim(), kept], readings=[lost, kept | other])
+    assert summary.under_readings(studied) == (
+        "**Other readings**: of 2 supported claims that were judged under other readings too, 1 is supported under all "
+        "of them. Not so: 2c, better, end (four-steps: 0.25 [0.12, 0.38], contradicted)."
+    )
+    assert summary.under_readings(study) == ""
 
 
 def test_the_summary_has_a_line_a_panel_with_means_and_successes(study):
@@ -232,7 +288,7 @@ def test_the_summary_has_a_line_a_panel_with_means_and_successes(study):
     )
     assert cheetah == "**2d Half-Cheetah**, return: at the end JSAE 630, no embedding 891."
     (prose,) = summary.found(dataclasses.replace(study, verdicts=[*records, fact()]))
-    assert prose["text"].startswith("**4 claims on JSAE: 4 supported.**\n\n- **JSAE better than no embedding**")
+    assert "\n\n**4 claims on JSAE: 4 supported.**\n\n- **JSAE better than no embedding**" in prose["text"]
     assert "1 of 1 statements hold" in prose["text"]
 
 
@@ -353,14 +409,14 @@ def test_figure_2_says_in_words_what_it_shows_and_which_cells_are_divided(study)
     (figure,) = results.figure_2(study)
     ends = ("VPG with JSAE ends at 240 ± 170", "VPG with no embedding ends at 24.0 ± 33.9")
     assert figure["alt"] == f"Learning curves. Slot machine: {'; '.join(ends)}."
-    assert "single seeds" not in figure["caption"], "every run of JSAE succeeds, none without embedding"
+    assert "thin lines" not in figure["caption"], "every run of JSAE succeeds, none without embedding"
     assert figure["command"] == "make paper"
     returns = pl.when(pl.col("seed") == 0).then(0.0).otherwise(pl.col("final_return"))
     (figure,) = results.figure_2(
         dataclasses.replace(study, final=study.final.with_columns(final_return=returns, success=returns > 60))
     )
-    assert "thin lines are single seeds" in figure["caption"]
-    assert figure["alt"].endswith("Drawn by single seeds: JSAE (Slot machine).")
+    assert "thin lines are its seeds" in figure["caption"]
+    assert figure["alt"].endswith("With single seeds: JSAE (Slot machine).")
     (preview,) = results.figure_2(at(study, "preview"))
     assert "The table compares another measure" in preview["caption"]
     assert "RA embeds discrete actions only" not in preview["caption"], "there is no panel without it"
@@ -578,8 +634,8 @@ def test_values_of_prose_are_read_from_the_study(study, given):
     cells = [{**cell, "found": ["actor_learning_rate"] * (not number)} for number, cell in enumerate(given["cells"])]
     some = values.named(dataclasses.replace(study, values={**given, "cells": cells}))
     assert some["search.same"] == (
-        f"1 of the {len(cells)} cells have hyper-parameters that a search has found. Each searched embedding got the "
-        "same number of runs; cells without an outcome take `params.yaml`."
+        "Hyper-parameters come from a search in which each embedding got the same number of runs; "
+        f"{len(cells) - 1} cells were not searched and have those of `params.yaml`."
     )
     assert named["readings.four-steps.agents.vpg.train_pi_iters"] == 4
     assert named["paper.title"] == "T"
@@ -622,7 +678,7 @@ def test_limits_name_embeddings_that_learnt_nothing_and_what_the_search_left(stu
     assert "JSAE's embedding" not in prose["text"]
     assert "{{search.share}} have hyper-parameters that the search found" in prose["text"]
     assert "come from our search" not in prose["text"], "no cell has any from there"
-    assert "In exploratory runs without it, no agent left the random policy" in prose["text"]
+    assert "no agent without embeddings left the random policy" in prose["text"]
     assert "how many seeds would settle a claim" in prose["text"]
     cells = [{**cell, "found": ["actor_learning_rate"]} for cell in study.values["cells"]]
     (prose,) = summary.limits(at(dataclasses.replace(study, values={**study.values, "cells": cells}), "preview"))

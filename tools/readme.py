@@ -10,7 +10,7 @@ error.
 import argparse
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,11 @@ from jsae.analysis import claims
 from jsae.analysis.schema import CELLS
 from jsae.config import layout
 from jsae.config.errors import JsaeError
-from jsae.io.files import read_json, write_atomically
+from jsae.io.files import read_json, read_table, write_atomically
 from jsae.io.table import read
 from jsae.reporting import document, wording
 from jsae.reporting.looks import Looks
-from jsae.reporting.sections import summary
+from jsae.reporting.sections import embeddings, results, summary
 from tools import published
 
 PAGE = Path("docs/results.md")
@@ -44,6 +44,7 @@ def page(folder: Path) -> str:
         raise JsaeError(f"{folder} holds a study at the scale {values['scale']}: only the paper's has verdicts")
     looks = Looks.of(read(CELLS, folder / "tables" / "cells.parquet"))
     records = read_json(folder / "claims.json")
+    nothing = embeddings.untaught(read_table(folder / "probes" / "pretraining.parquet"))
     place = Path(os.path.relpath(folder, PAGE.parent)).as_posix()
     lines = [
         "# Results",
@@ -51,45 +52,56 @@ def page(folder: Path) -> str:
         f"`make readme` writes this page from `{folder.as_posix()}/`. The [report]({place}/report.html) and the "
         f"[paper]({place}/paper.pdf) have all of it.",
         "",
-        *summary.headline(looks, records),
+        "End: final return, the mean over the last tenth of the epochs. Speed: mean return over all epochs. "
+        "Convergence, or faster: epochs until a fixed level.",
+        "",
+        *summary.headline(looks, records, nothing),
         "",
         *([summary.WEAK, ""] if summary.has_bonus(values["parameters"]["environments"]) else []),
         f'<img src="{place}/figures/figure_2.svg" width="100%" alt="Figure 2: learning curves of every panel">',
         "",
-        "Lines are means over seeds with their 95 % intervals. Thin lines are single seeds, where some runs of a cell "
-        "succeed and some do not. Below each title stands the paper's own ordering.",
+        "Lines are means over seeds with their 95 % intervals. Where some runs of a cell succeed and some do not, thin "
+        "lines are its seeds, in place of the interval. Below each title stands the paper's own ordering. RA, φ, πi: "
+        "[glossary](glossary.md).",
         "",
-        *table(records, looks, values["stages"]),
+        *table(records, looks, values["stages"], nothing),
         "",
     ]
     return "\n".join(lines)
 
 
-def table(records: Sequence[dict[str, Any]], looks: Looks, stages: Mapping[str, Mapping[str, str]]) -> list[str]:
-    """The records of claims.json as Markdown: the claim, what was measured, the verdict, and how to run it again.
+def table(
+    records: Sequence[dict[str, Any]],
+    looks: Looks,
+    stages: Mapping[str, Mapping[str, str]],
+    nothing: Collection[tuple[str, str]],
+) -> list[str]:
+    """The records of claims.json as Markdown: the claim, what was measured, the verdict, and how to train it again.
 
-    stages: the cell of each stage `train`, by name.
+    Args:
+        stages: the cell of each stage `train`, by name.
+        nothing: environments and embeddings that learnt nothing.
     """
     book = claims.load(layout.CLAIMS)
     lines = [
         f"Effects are differences of means with their {100 * (1 - 2 * book.level):g} % intervals: JSAE minus the "
-        f"other, with transfer minus without, no embedding minus RA. {wording.NORMALIZED} End: mean of the last tenth "
-        "of the epochs. Speed: mean of all epochs. Faster: epochs saved until a fixed level. n: seeds of the two "
-        "cells, or problems that were checked.",
+        f"other, with transfer minus without, no embedding minus RA. {wording.NORMALIZED} Faster: epochs saved. n: "
+        "seeds of the two cells, or problems that were checked.",
         "",
         "Supported: significantly above zero. Contradicted: significantly below the margin. For “comparable”: inside, "
-        "and outside, ± margin. Verdicts, unlike intervals, are adjusted for how many claims are judged together "
-        "([plan](../report/plan.md)).",
+        f"and outside, ± margin. Margins: {', '.join(wording.margins(book))}. Verdicts, unlike intervals, are adjusted "
+        "for how many claims are judged together ([plan](../report/plan.md)).",
         "",
-        "The commands are for an active `.venv` after `python -m tools.runs paper`; `--force` trains again what is up "
-        "to date.",
+        "The commands are for an active `.venv` after `python -m tools.runs paper`. They write the runs to "
+        "`results/paper/runs/`; `make paper PANEL=2a` also makes the figure of a panel. `--force` trains again what is "
+        "up to date.",
         "",
-        "| figure | claim of the paper | measure | effect | n | verdict | run it again |",
+        "| figure | claim of the paper | measure | effect | n | verdict | train again |",
         "|---|---|---|---|---|---|---|",
     ]
     notes: list[str] = []
     for record in records:
-        verdict = document.marked(record["verdict"], wording.condition(looks, record), notes)
+        verdict = document.marked(record["verdict"], results.remarks(looks, record, nothing), notes)
         measure, n = wording.MEASURES.get(record["measure"], ""), wording.seeds(record)
         again = f"`{command(record, stages)}`"
         cells = (record["figure"], record["aspect"], measure, wording.effect(record), "" if n is None else n, verdict)

@@ -115,9 +115,9 @@ def learning_curves(
     """Average return over the last 10 episodes against epochs, a plot for each of `rows`, with one legend.
 
     A cell is drawn by the mean over its seeds with the 95 % interval of that mean (Student's t), or, where some of its
-    runs succeed and some do not, by each seed: no run is near such a mean. A point is the mean of a block of epochs.
-    Plots of one environment with the same embeddings have the same range. Horizontal lines are the returns of the
-    optimal and the random policy.
+    runs succeed and some do not, by the mean and each seed: no run is near such a mean. A point is the mean of a block
+    of epochs. Plots of one environment with the same embeddings have the same range. Horizontal lines are the returns
+    of the optimal and the random policy.
 
     Args:
         curves, final: the tables of the study.
@@ -185,13 +185,13 @@ def _curves_of(axes: Axes, plot: Plot, rows: pl.DataFrame, ends: pl.DataFrame, l
         )
         epochs, returns = points["epoch"].to_numpy(), points.drop("epoch").to_numpy()
         look, n = looks.style(embedding), returns.shape[1]
-        if n == 1 or divided(ends.filter(pl.col("embedding") == embedding)):
-            axes.plot(epochs, returns, **look, linewidth=0.7, alpha=0.8)
-            continue
         mean = returns.mean(axis=1)
-        half = stats.t.ppf((1 + statistics.CONFIDENCE) / 2, n - 1) * returns.std(axis=1, ddof=1) / np.sqrt(n)
-        axes.fill_between(epochs, mean - half, mean + half, color=look["color"], alpha=0.18, linewidth=0)
         axes.plot(epochs, mean, **look, linewidth=1.4, zorder=3)
+        if divided(ends.filter(pl.col("embedding") == embedding)):
+            axes.plot(epochs, returns, color=look["color"], linewidth=0.5, alpha=0.35)
+        elif n > 1:
+            half = stats.t.ppf((1 + statistics.CONFIDENCE) / 2, n - 1) * returns.std(axis=1, ddof=1) / np.sqrt(n)
+            axes.fill_between(epochs, mean - half, mean + half, color=look["color"], alpha=0.18, linewidth=0)
     seeds = rows.group_by(KEYS).agg(pl.col("seed").n_unique())["seed"].unique().sort().to_list()
     remark = f"paper: {plot.remark}; " if plot.remark else ""
     axes.set_title(plot.title, loc="left", fontsize=8.5, pad=14)
@@ -256,7 +256,10 @@ def blocks(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _reference_returns(axes: Axes, runs: pl.DataFrame) -> None:
-    """Lines for the optimal and the random policy, named at their right ends: above the one, below the other."""
+    """Lines for the optimal and the random policy, named at their right ends: above the one, below the other.
+
+    The plot ends half their distance below the random policy: a run or two far below would flatten all others.
+    """
     for column, name, above in (("optimal_return", "optimal", True), ("random_return", "random", False)):
         known = runs[column].drop_nans().unique()
         if len(known) == 1:
@@ -267,6 +270,9 @@ def _reference_returns(axes: Axes, runs: pl.DataFrame) -> None:
                 ha="right", va="bottom" if above else "top", zorder=4,
                 bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "alpha": 0.75, "linewidth": 0},
             )  # fmt: skip
+    optimal, random = (runs[name].drop_nans().unique() for name in ("optimal_return", "random_return"))
+    if len(optimal) == len(random) == 1:
+        axes.set_ylim(bottom=max(axes.get_ylim()[0], random[0] - 0.5 * (optimal[0] - random[0])))
 
 
 def stamped(axes: Axes, stamp: str, height: float = 1.14) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from jsae.analysis import claims, search, statistics
+from jsae.analysis import search, statistics
 from jsae.reporting import wording
 from jsae.reporting.context import Context, Record
 from jsae.reporting.document import number
@@ -87,18 +87,17 @@ def _of_search(study: Context) -> dict[str, str]:
             "share": share,
         }
     names = [*own["combined"], *own["spread"]]
+    settings, seeds = own["settings"], own["seeds_per_setting"]
+    without = len(study.values["cells"]) - len(trained_with)
     varied = ", ".join(SEARCHED[name].lower() for name in names)
     kept = ", ".join(said.lower() for name, said in SEARCHED.items() if name not in names)
     return {
-        "same": f"{share} have hyper-parameters that a search has found. Each searched embedding got the same number "
-        "of runs"
-        + (
-            "." if len(trained_with) == len(study.values["cells"]) else "; cells without an outcome take `params.yaml`."
-        ),
-        "ours": f"{len(best)} cells were searched, with {own['settings'] * own['seeds_per_setting']} runs each: "
-        f"{own['settings']} settings with {own['seeds_per_setting']} seeds ({own['seeds']}), or fewer settings with "
-        f"more seeds where a hyper-parameter does not apply. They vary {varied}. Where settings are compared before "
-        f"the end, the best one in {own['factor']} goes on. Ablations and transfers take what was found for the "
+        "same": "Hyper-parameters come from a search in which each embedding got the same number of runs"
+        + (f"; {without} cells were not searched and have those of `params.yaml`." if without else "."),
+        "ours": f"{len(best)} cells were searched, with {settings * seeds} runs each: {settings} settings with the "
+        f"same {seeds} seeds, so the same {seeds} embeddings of each size, or fewer settings with more seeds where a "
+        f"hyper-parameter does not apply (seeds {own['seeds']}). They vary {varied}. Where settings are compared "
+        f"before the end, the best one in {own['factor']} goes on. Ablations and transfers take what was found for the "
         f"embedding that they vary. Not searched: {kept}.",
         "effect": "The section on the search shows what each hyper-parameter does.",
         "used": used,
@@ -122,10 +121,11 @@ def _of_verdicts(study: Context) -> dict[str, object]:
         }.get(study.scale, ""),
         "found": summary.leads(study) if study.compared else "",
         "explained": summary.explained(study),
-        "margins": ", ".join(_margins(study.claims)),
+        "margins": ", ".join(wording.margins(study.claims)),
         "level": f"{100 * study.claims.level:g} %",
         "power": f"{100 * study.claims.power:g} %",
         "window": study.claims.window,
+        "levels": "; ".join(_levels(study)),
         "plan": study.plan,
         "confidence": study.confidence,
         "usual": f"{100 * statistics.CONFIDENCE:g} %",
@@ -143,11 +143,14 @@ def _standing(study: Context) -> str:
     )
 
 
-def _margins(book: claims.Claims) -> Iterator[str]:
-    """Each margin in words."""
-    units = {"normalized": "{:g} normalized", "return": "a return of {:g}", "epochs": "{:g} of the epochs"}
-    for kind, of in book.margins.items():
-        yield f"{' or '.join(units[unit].format(margin) for unit, margin in of.items())} ({kind})"
+def _levels(study: Context) -> Iterator[str]:
+    """The level of each panel that has one, as a return."""
+    levels = {one.figure: (one.first[0], one.level) for one in study.claims.claims if one.first and one.level}
+    for panel, (environment, share) in levels.items():
+        bounds = study.primary.filter(environment=environment).select("random_return", "optimal_return").drop_nans()
+        for random, optimal in bounds.head(1).iter_rows():
+            level = number(random + share * (optimal - random))
+            yield f"{panel}: {level}, {number(share, 2)} of the way from random to optimal"
 
 
 def _of_runs(study: Context) -> dict[str, object]:
@@ -163,9 +166,28 @@ def _of_runs(study: Context) -> dict[str, object]:
         "seeds": wording.spans(study.final["seed"].unique().sort().to_list()),
         "missing_cells": len({tuple(run[name] for name in KEYS) for run in study.missing}),
         "share": " to ".join(dict.fromkeys(f"{number(100 * share, 2)} %" for share in (min(shares), max(shares)))),
+        "counted": _counted(study),
         "searching_seeds": study.parameters["search"]["seeds"],
         "samples": pretraining(study, {name: one for name, one in study.environments.items() if name in panels}),
     }
+
+
+def _counted(study: Context) -> str:
+    """JSAE's lead in speed over no embedding, were pre-training part of its curve, at the random policy's return."""
+    leads = []
+    for one in study.compared:
+        if (one["measure"], one["unit"], one["first"][2], one["second"][2]) == ("speed", "normalized", "jsae", "none"):
+            section = study.environments[one["first"][0]]
+            epochs = study.looks.epochs(one["first"][0])[0]
+            share = epochs / (epochs + section["pretraining_samples"] / section["steps_per_epoch"])
+            agent = f", {study.looks.agent(one['first'][1])}" * (section["panel"] == "2e")
+            leads.append(f"{number(share * one['means'][0] - one['means'][1], 2)} ({one['figure']}{agent})")
+    return (
+        "Were they counted, as epochs at the random policy, JSAE's lead in speed over no embedding would be "
+        f"{wording.listed(leads)}."
+        if leads
+        else ""
+    )
 
 
 def pretraining(study: Context, environments: Mapping[str, Record]) -> str:

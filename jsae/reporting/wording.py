@@ -1,9 +1,10 @@
 """How the report words what was measured: a level over seeds, an effect, a verdict."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import polars as pl
 
+from jsae.analysis.claims import Claims
 from jsae.reporting.context import Record
 from jsae.reporting.document import interval, number
 from jsae.reporting.looks import Looks
@@ -74,6 +75,27 @@ def condition(looks: Looks, claim: Record) -> str:
         )
         said.append(f"{' and '.join(late)} never reach the level and count with all epochs.")
     return " ".join(said)
+
+
+def cramped(looks: Looks, claim: Record) -> str:
+    """Why one cell could hardly be better than the other by more than the margin; empty where it could."""
+    if claim["kind"] not in ("better", "faster") or claim["unit"] not in ("normalized", "epochs"):
+        return ""
+    second, (_, mean) = looks.embedding(claim["second"][2]), claim["means"]
+    if claim["unit"] == "epochs":
+        fast = f"{second} needs {number(mean)} epochs, so no more than the margin can be saved."
+        return fast if mean < claim["margin"] else ""
+    if max(claim["means"]) < claim["margin"]:
+        return "Both stay at the random policy."
+    near = f"{second} comes within the margin of the optimal policy, so nothing can be better by more."
+    return near if 1 - mean < claim["margin"] else ""
+
+
+def margins(book: Claims) -> Iterator[str]:
+    """Each margin in words."""
+    units = {"normalized": "{:g} normalized", "return": "a return of {:g}", "epochs": "{:g} of the epochs"}
+    for kind, of in book.margins.items():
+        yield f"{' or '.join(units[unit].format(margin) for unit, margin in of.items())} ({kind})"
 
 
 def settling(claim: Record) -> str:

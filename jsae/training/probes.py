@@ -40,6 +40,7 @@ __all__ = [
     "Probe",
     "action_vectors",
     "held_out",
+    "marginal_entropy",
     "model_losses",
     "next_bin_entropy",
     "next_item_entropy",
@@ -70,7 +71,7 @@ class HeldOut(NamedTuple):
     |---|---|
     | data | [1, B, ...] each |
     | least_loss | mean loss of the best possible T: the entropy of the next state given observation and action |
-    | chance_loss | loss of a T that knows neither: ln of the number of classes, or the variance |
+    | chance_loss | loss of a T that knows neither: the entropy of the next state, or its variance |
     | unit | nats, or squared error |
     """
 
@@ -109,7 +110,14 @@ def held_out(environment: Environment, samples: int, visits: int, draws: int) ->
         positions = random_trajectories(environment, streams, episodes).state.flatten(1, 2)[0]
         rows, entropy = next_bin_entropy(environment, positions, data, draws, streams)
         data, least_loss = data.take(rows[None]), float(entropy.mean())
-    return HeldOut(data, least_loss, math.log(environment.n_targets), "nats")
+    return HeldOut(data, least_loss, marginal_entropy(data.target[0]), "nats")
+
+
+def marginal_entropy(classes: Tensor) -> float:
+    """Entropy in nats of classes `[B]`, from their frequencies plus (classes seen − 1) / (2 B) (Miller-Madow)."""
+    counts = classes.bincount()
+    entropy = torch.special.entr(counts.double() / len(classes)).sum()
+    return float(entropy) + (int((counts > 0).sum()) - 1) / (2 * len(classes))
 
 
 def next_item_entropy(environment: KnownProbabilities, state: Tensor, action: Tensor) -> float:
@@ -237,7 +245,7 @@ class Probe(NamedTuple):
     |---|---|
     | seed | of the run |
     | rank_correlation | Spearman's ρ of distances between action embeddings and between the actions' motions |
-    | loss, least_loss, chance_loss | held-out Eq. (5), the least that is possible, and that of knowing nothing |
+    | loss, least_loss, chance_loss | held-out Eq. (5), the least that is possible, that of `HeldOut` |
     | unit | of these: nats, or squared error |
     | action_gain | see Losses |
     | action_error | held-out Eq. (6), squared error |
@@ -320,7 +328,7 @@ PROBES = Table(
         "rank_correlation": Column(pl.Float64, "", "Spearman's ρ of distances in E and of true motions"),
         "loss": Column(pl.Float64, "nats or squared error", "held-out Eq. (5)"),
         "least_loss": Column(pl.Float64, "nats or squared error", "of the best possible model"),
-        "chance_loss": Column(pl.Float64, "nats or squared error", "of a model that knows nothing"),
+        "chance_loss": Column(pl.Float64, "nats or squared error", "of a model that knows neither state nor action"),
         "unit": Column(pl.String, "", "of the losses"),
         "action_gain": Column(pl.Float64, "nats or squared error", "how much the loss rises with another action"),
         "action_error": Column(pl.Float64, "squared error", "held-out Eq. (6)"),
@@ -336,7 +344,7 @@ PRETRAINING = Table(
         **SEED,
         "epochs": Column(pl.Int64, "epochs", "until the parameters that were kept"),
         "held_out_loss": Column(pl.Float64, "nats or squared error", "of the parameters that were kept"),
-        "chance_loss": Column(pl.Float64, "nats", "of an embedding that knows nothing; NaN: not known"),
+        "chance_loss": Column(pl.Float64, "nats", "of a uniform guess; NaN: not known"),
     },
     finite=("held_out_loss",),
 )

@@ -58,9 +58,10 @@ def over_environments(study: Context) -> Iterator[document.Block]:
             for row in study.aggregates.rows(named=True)
         )
         + ".",
-        "**Over the paper's environments:** interquartile mean of the normalized return with its {{usual}} interval "
-        "(stratified bootstrap, too narrow for so few seeds), and performance profiles. Better embeddings lie further "
-        "right in both. "
+        "**Over the paper's environments:** interquartile mean of the normalized final return with its {{usual}} "
+        "interval (stratified bootstrap, too narrow for so few seeds), and performance profiles. Better embeddings lie "
+        "further right in both. The plan has no such figure: it shows the end alone, and no verdict rests on it. It "
+        "needs as many seeds in each environment, so some are left out. "
         + " ".join(
             f"{looks.agent(str(agent))}: {rows[0, 'seeds']} seeds in each environment "
             f"({'; '.join(looks.environment(name) for name in counted[str(agent)])})."

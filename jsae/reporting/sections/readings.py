@@ -34,7 +34,7 @@ def specification(study: Context) -> Iterator[document.Block]:
             )
             + ".",
             f"**{titled(study, panel)}:** effects with {study.confidence} intervals under each reading: the primary "
-            f"one, then the others by size. Grey: smaller than the margin. {tally(records)}",
+            f"one, then the others by their effect. Grey band: smaller than the margin. {tally(records)}",
             name=f"figure-specification-{panel}",
             command=f"make paper PANEL={panel}",
         )

@@ -1,16 +1,17 @@
 """Figure 2, the verdicts, and how many runs succeed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from jsae.config.study import Cell
 from jsae.reporting import document, plots, wording
 from jsae.reporting.context import Context, Record
 from jsae.reporting.document import number
+from jsae.reporting.looks import Looks
 from jsae.reporting.sections import embeddings
 from jsae.training.columns import KEYS
 
-SUCCEED = "gridworlds: the goal is found; slot machine: a tenth of the way to the optimum"
-"""What runs have to reach to succeed."""
+SUCCEED = "gridworlds: 0, so the goal in six of ten episodes; slot machine: a tenth of the way from random to optimal"
+"""What runs have to end above to succeed."""
 
 
 def figure_2(study: Context) -> Iterator[document.Block]:
@@ -27,12 +28,12 @@ def figure_2(study: Context) -> Iterator[document.Block]:
     tables = {"paper": "Tables compare", "preview": "The table compares"}.get(study.scale)
     yield document.figure(
         study.figure("figure_2"),
-        described(study, cells) + (f" Drawn by single seeds: {wording.listed(split)}." if split else ""),
+        described(study, cells) + (f" With single seeds: {wording.listed(split)}." if split else ""),
         "**Figure 2.** Average return over the last {{paper.episodes_of_the_measure}} episodes. A line is the mean "
         "over the n seeds of a cell, its band the {{usual}} interval of that mean (Student's t). "
         + (
-            "Where some runs of a cell succeed and some do not, thin lines are single seeds, as the mean may describe "
-            "no run. "
+            "Where some runs of a cell succeed and some do not, thin lines are its seeds, in place of the band: the "
+            "mean may describe no run. What is far below the random policy is cut off. "
             if split
             else ""
         )
@@ -91,10 +92,10 @@ def how_judged(study: Context) -> Iterator[document.Block]:
     if not study.judged:
         return
     yield document.prose(
-        "Each sentence of the paper is judged by two measures of a run. **End** is the mean of its curve over the last "
-        "tenth of the epochs (final return). **Speed** is the mean over all epochs. Where the paper speaks of "
-        "convergence, a third measure is **faster**: epochs until the mean over {{window}} epochs reaches a fixed "
-        "level that random actions do not reach. Returns are normalized: the random policy is zero, the optimal policy "
+        "Most sentences of the paper are judged by two measures of a run. **End** is the mean of its curve over the "
+        "last tenth of the epochs (final return). **Speed** is the mean over all epochs. Where the paper speaks of "
+        "convergence, a third measure is **faster**: epochs until the mean over {{window}} epochs reaches a level that "
+        "random actions do not reach ({{levels}}). Returns are normalized: the random policy is zero, the optimal one "
         "is one. Half-Cheetah has no known optimum; there returns stay as they are.\n\n"
         "An effect is the difference of the means of two cells, with its {{confidence}} interval (Welch): JSAE minus "
         "the other; with transfer minus without; no embedding minus RA, where a claim compares these. Of epochs, it is "
@@ -116,6 +117,7 @@ def verdicts(study: Context) -> Iterator[document.Block]:
     if not study.judged:
         return
     notes: list[str] = []
+    nothing = embeddings.untaught(study.pretraining)
     rows: dict[tuple[object, ...], dict[str, Record]] = {}
     for claim in study.verdicts:
         cells = (tuple(claim["first"]), tuple(claim["second"])) if claim["first"] else (claim["id"],)
@@ -123,7 +125,10 @@ def verdicts(study: Context) -> Iterator[document.Block]:
     shown: list[Sequence[object]] = []
     for of in rows.values():
         first = next(iter(of.values()))
-        words = {name: document.marked(claim["verdict"], _condition(study, claim), notes) for name, claim in of.items()}
+        words = {
+            name: document.marked(claim["verdict"], remarks(study.looks, claim, nothing), notes)
+            for name, claim in of.items()
+        }
         if "fact" in of:
             shown.append(("", first["aspect"], "", words["fact"], "", "", "", wording.seeds(first)))
         else:
@@ -144,12 +149,17 @@ def verdicts(study: Context) -> Iterator[document.Block]:
     )
 
 
-def _condition(study: Context, claim: Record) -> str:
-    """What else there is to know about a verdict, and whether one of its embeddings has learnt nothing."""
-    said = [wording.condition(study.looks, claim)]
+def remarks(looks: Looks, claim: Record, nothing: Collection[tuple[str, str]]) -> str:
+    """What else there is to know about a verdict.
+
+    nothing: environments and embeddings that learnt nothing.
+    """
+    said = [wording.condition(looks, claim)]
     for environment, _, embedding, *_ in filter(None, (claim["first"], claim["second"])):
-        if study.looks.environment(environment) in embeddings.no_better_than_chance(study, embedding):
-            said.append(f"{study.looks.embedding(embedding)}'s embedding has learnt nothing in pre-training here.")
+        if (environment, embedding) in nothing:
+            said.append(f"{looks.embedding(embedding)}'s embedding has learnt nothing in pre-training here.")
+    if claim["verdict"] == "contradicted":
+        said.append(wording.cramped(looks, claim))
     return " ".join(filter(None, said))
 
 
@@ -165,7 +175,7 @@ def successes(study: Context) -> Iterator[document.Block]:
         yield document.table(
             ["Environment", "Embedding", "Runs that succeed", "Exact interval"],
             list(rows.values()),
-            f"Runs that end above a fixed return ({SUCCEED}), with their {{{{usual}}}} intervals (Clopper and "
+            f"Runs that end above a return ({SUCCEED}), with their {{{{usual}}}} intervals (Clopper and "
             "Pearson). They are reported, not judged.",
             numbers=["Runs that succeed", "Exact interval"],
             name="successes",
@@ -202,7 +212,7 @@ def so_far(study: Context) -> Iterator[document.Block]:
         rows,
         f"Which embedding is ahead so far: differences of the mean return over training with their {study.confidence} "
         f"intervals (Welch), not adjusted for their number. {wording.NORMALIZED} Succeed: runs of each of the two that "
-        f"end above a fixed return, where there is one ({SUCCEED}). Where some do and some do not, a mean over seeds "
+        f"end above a return, where there is one ({SUCCEED}). Where some do and some do not, a mean over seeds "
         "says little.",
         numbers=["Difference", "n"],
         name="so-far",

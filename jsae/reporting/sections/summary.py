@@ -1,7 +1,8 @@
 """The first page: what was found, in lines that can be quoted, and what to know before."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
+from jsae.analysis import search
 from jsae.reporting import document, wording
 from jsae.reporting.context import Context, Record
 from jsae.reporting.document import number
@@ -46,8 +47,10 @@ def found(study: Context) -> Iterator[document.Block]:
             "[so far](#so-far). Verdicts, other readings and causes need the paper's scale (`make paper`). {{found}}"
         )
     else:
-        lines = [f"- {line}" for line in (*panel_lines(study), theory_line(study.verdicts), "{{explained}}") if line]
-        yield document.prose("\n".join([*headline(study.looks, study.verdicts), "", MEANS, *lines]))
+        after = (under_readings(study), theory_line(study.verdicts), "{{explained}}")
+        lines = [f"- {line}" for line in (*panel_lines(study), *after) if line]
+        first = headline(study.looks, study.verdicts, embeddings.untaught(study.pretraining))
+        yield document.prose("\n".join([*first, "", MEANS, *lines]))
 
 
 WEAK = (
@@ -64,19 +67,13 @@ def has_bonus(environments: Mapping[str, Record]) -> bool:
     return "recommender" in environments and environments["recommender"]["dynamics"]["bonus"] > 0
 
 
-def headline(looks: Looks, verdicts: Sequence[Record]) -> list[str]:
-    """Which of the claims on JSAE hold, as lines of Markdown: how many, then a line for each pair of embeddings."""
+def headline(looks: Looks, verdicts: Sequence[Record], nothing: Collection[tuple[str, str]]) -> list[str]:
+    """What was found, how many of the claims on JSAE hold, and a line for each pair of embeddings, as Markdown.
+
+    nothing: environments and embeddings that learnt nothing.
+    """
     claims = [one for one in verdicts if one["kind"] != "fact" and one["first"][2].startswith("jsae")]
-    lines = [f"**{len(claims)} claims on JSAE: {wording.counted(claims)}.**"]
-    no = [one for one in claims if one["verdict"] == "contradicted"]
-    if no:
-        ahead, behind = sum(one["low"] > 0 for one in no), sum(one["high"] < 0 for one in no)
-        lines[0] += (
-            " Contradicted does not mean worse: a tie contradicts “better”, being ahead contradicts “comparable”. Of "
-            f"these {len(no)}, JSAE is ahead in {ahead}, behind in {behind}, and neither in {len(no) - ahead - behind} "
-            "(the interval of the difference contains zero)."
-        )
-    lines.append("")
+    lines = [in_short(looks, claims), "", counts(looks, claims), ""]
     pairs: dict[tuple[str, str, str], list[Record]] = {}
     for one in claims:
         word = "comparable with" if one["kind"] == "comparable" else "better than"
@@ -86,27 +83,75 @@ def headline(looks: Looks, verdicts: Sequence[Record]) -> list[str]:
         for verdict in wording.VERDICTS:
             about: dict[tuple[str, ...], list[str]] = {}
             for measure, name in SUBJECTS.items():
-                about.setdefault(tuple(_panels(looks, own, measure, verdict)), []).append(name)
+                of = [one for one in own if one["measure"] == measure]
+                these = [one for one in of if one["verdict"] == verdict]
+                about.setdefault(tuple(_panels(looks, of, these, sides=verdict == "contradicted")), []).append(name)
             places = [f"{wording.listed(names)} in Figure{'s' * (len(at) > 1)} {wording.listed(at)}"
                       for at, names in about.items() if at]  # fmt: skip
             parts += [f"{verdict} on {wording.listed(places)}"] if places else []
-        if parts:
-            lines.append(f"- **{looks.embedding(first)} {word} {looks.embedding(second)}**: {'; '.join(parts)}.")
+        if not parts:
+            continue
+        remarks = ""
+        for name in (first, second):
+            at = dict.fromkeys(one["figure"] for one in own if (one["first"][0], name) in nothing)
+            remarks += (
+                f" {looks.embedding(name)}'s embedding has learnt nothing in {wording.listed([*at])}." if at else ""
+            )
+        lines.append(f"- **{looks.embedding(first)} {word} {looks.embedding(second)}**: {'; '.join(parts)}.{remarks}")
     return lines
 
 
-def _panels(looks: Looks, claims: Sequence[Record], measure: str, verdict: str) -> list[str]:
-    """Panels in which claims on a measure have this verdict; with its agents where it is not that of all agents."""
+def in_short(looks: Looks, claims: Sequence[Record]) -> str:
+    """Where JSAE differs from another embedding by more than the margin, with an interval that leaves out zero."""
+    signs = {"higher": 1, "lower": -1}
+    said = []
+    for other in ("none", "ra"):
+        own = [one for one in claims if one["second"][2] == other and one["low"] is not None]
+        found = []
+        for measure, name in (("speed", "mean return over training"), ("end", "final return")):
+            of = [one for one in own if one["measure"] == measure]
+            for word, sign in signs.items():
+                beyond = [one for one in of if min(sign * one["low"], sign * one["high"]) > 0
+                          and sign * one["effect"] > one["margin"]]  # fmt: skip
+                if beyond:
+                    found.append(f"a {word} {name} in {wording.listed(_panels(looks, of, beyond))}")
+        if own:
+            said.append(f"Against {looks.embedding(other)}, JSAE has {wording.listed(found) or 'no lead'}.")
+    return f"**In short.** {' '.join(said)} No other difference is larger than the margin and clear of zero."
+
+
+def counts(looks: Looks, claims: Sequence[Record]) -> str:
+    """How many claims got which verdict, and what contradicted ones come to."""
+    said = f"**{len(claims)} claims on JSAE: {wording.counted(claims)}.**"
+    no = [one for one in claims if one["verdict"] == "contradicted"]
+    if not no:
+        return said
+    ahead, behind = sum(one["low"] > 0 for one in no), sum(one["high"] < 0 for one in no)
+    cramped = sum(bool(wording.cramped(looks, one)) for one in no)
+    return (
+        f"{said} Contradicted does not mean worse: a tie contradicts “better”, being ahead contradicts “comparable”. "
+        f"Of these {len(no)}, JSAE is ahead in {ahead}, behind in {behind}, and neither in {len(no) - ahead - behind} "
+        "(the interval of the difference contains zero)."
+        + f" In {cramped}, nothing could be better by more than the margin: notes to the table say why."
+        * bool(cramped)
+    )
+
+
+def _panels(looks: Looks, claims: Sequence[Record], these: Sequence[Record], sides: bool = False) -> list[str]:
+    """The panels of some of the claims; with their agents where they are not all of a panel's.
+
+    sides: whether to say who is ahead where the paper says comparable.
+    """
     found = []
-    for panel in dict.fromkeys(one["figure"] for one in claims):
-        own = [one for one in claims if one["figure"] == panel and one["measure"] == measure]
-        these = [one for one in own if one["verdict"] == verdict]
-        remarks = [looks.agent(one["first"][1]) for one in these] if len(these) < len(own) else []
-        if verdict == "contradicted" and {one["kind"] for one in these} == {"comparable"}:
-            name = looks.embedding(these[0]["first"][2])
-            remarks += [f"{name} is ahead"] * all(one["effect"] > 0 for one in these)
-            remarks += [f"{name} is behind"] * all(one["effect"] < 0 for one in these)
-        found += [f"{panel} ({', '.join(remarks)})" if remarks else panel] if these else []
+    for panel in dict.fromkeys(one["figure"] for one in these):
+        here = [one for one in these if one["figure"] == panel]
+        some = len(here) < sum(one["figure"] == panel for one in claims)
+        remarks = [looks.agent(one["first"][1]) for one in here] if some else []
+        if sides and {one["kind"] for one in here} == {"comparable"}:
+            name = looks.embedding(here[0]["first"][2])
+            remarks += [f"{name} is ahead"] * all(one["effect"] > 0 for one in here)
+            remarks += [f"{name} is behind"] * all(one["effect"] < 0 for one in here)
+        found.append(f"{panel} ({', '.join(remarks)})" if remarks else panel)
     return found
 
 
@@ -165,6 +210,33 @@ def _mean(mean: float, unit: str) -> str:
     return number(mean) if unit == "return" else f"{round(mean, 2) + 0.0:.2f}".replace("-", "−")
 
 
+def under_readings(study: Context) -> str:
+    """Which supported claims on JSAE lose their verdict under other readings; empty where none was judged."""
+
+    def place(one: Record) -> tuple[str, str, str]:
+        return one["figure"], one["aspect"], one["measure"]
+
+    others: dict[tuple[str, str, str], list[Record]] = {}
+    for one in study.readings:
+        if one["low"] is not None:
+            others.setdefault(place(one), []).append(one)
+    supported = [one for one in study.verdicts if one["verdict"] == "supported" and place(one) in others]
+    if not supported:
+        return ""
+    lost = [
+        f"{one['figure']}, {one['aspect']}, {wording.MEASURES[one['measure']]} ("
+        + ", ".join(f"{other['reading']}: {wording.effect(other, 2)}, {other['verdict']}" for other in against) + ")"
+        for one in supported
+        if (against := [other for other in others[place(one)] if other["verdict"] != "supported"])
+    ]  # fmt: skip
+    kept = len(supported) - len(lost)
+    return (
+        f"**Other readings**: of {len(supported)} supported claims that were judged under other readings too, {kept} "
+        f"{'is' if kept == 1 else 'are'} supported under all of them."
+        + (f" Not so: {'; '.join(lost)}." if lost else "")
+    )
+
+
 def theory_line(verdicts: Sequence[Record]) -> str:
     """How many statements of the theory hold; empty where none was checked."""
     of_theory = [one for one in verdicts if one["kind"] == "fact"]
@@ -215,7 +287,8 @@ def limits(study: Context) -> Iterator[document.Block]:
     said = [
         f"Seeds are few. A wide interval may hide a real difference.{settled}",
         "RA and the agents are our own code, written from descriptions. The authors' code may differ.",
-        *_no_better_than_chance(study),
+        *_untaught(study),
+        *_choices(study),
         *_hyper_parameters(study),
         "One reading changes one thing. Readings may interact, and no run shows how.",
     ]
@@ -224,9 +297,15 @@ def limits(study: Context) -> Iterator[document.Block]:
             "Figure 2e: our recommender adds {{environments.recommender.dynamics.bonus}} to the probability of the "
             "recommended item. The paper's text does not mention this; the public re-implementation does it. "
             # the first epochs show no learning with it either
-            + ("In exploratory runs without it, no agent left the random policy. " if study.judged else "")
+            + (
+                "In exploratory runs without it, on an earlier version of the data, no agent without embeddings left "
+                "the random policy. "
+                if study.judged
+                else ""
+            )
             + f"The reading no-bonus follows the text. {WEAK}"
         )
+        said += _unpredictable(study)
         said.append(
             "Purchases are those of the data set {{environments.recommender.purchases}}; the paper's are those of "
             "kechinov. Prices differ, so returns cannot be compared with the paper's."
@@ -236,16 +315,54 @@ def limits(study: Context) -> Iterator[document.Block]:
     yield document.prose("\n".join(f"- {line}" for line in said))
 
 
-def _no_better_than_chance(study: Context) -> Iterator[str]:
-    """Which of the paper's embeddings have learnt nothing in pre-training, under the primary reading."""
+def _untaught(study: Context) -> Iterator[str]:
+    """Which of the paper's embeddings have learnt nothing, or nothing of actions, under the primary reading."""
+    looks, nothing = study.looks, embeddings.untaught(study.pretraining)
     for name in ("ra", "jsae"):
-        places = embeddings.no_better_than_chance(study, name)
+        places = [looks.environment(environment) for environment, embedding in nothing if embedding == name]
         if places:
-            label = study.looks.embedding(name)
             yield (
-                f"In some environments {label}'s embedding has learnt nothing: after pre-training it predicts no "
-                f"better than chance ({'; '.join(places)})."
+                f"In some environments {looks.embedding(name)}'s embedding has learnt nothing: after pre-training it "
+                f"predicts no better than chance ({'; '.join(places)}). There it is a control with vectors that say "
+                "nothing."
             )
+    blind = embeddings.blind_to_actions(study.probes, "jsae")
+    if blind:
+        places = [f"{looks.environment(environment)}: {number(gain, 2)} nats" for environment, gain in blind.items()]
+        yield (
+            "In some environments JSAE's model hardly knows what actions do: its loss rises by next to nothing when "
+            f"actions are shuffled ({'; '.join(places)}). What JSAE gains there can hardly come from what its action "
+            "vectors say."
+        )
+
+
+def _unpredictable(study: Context) -> Iterator[str]:
+    """Whether the n-gram model behind Figure 2e predicts purchases at all."""
+    model = study.models.get(study.parameters["environments"]["recommender"]["purchases"], {})
+    used = {"component": "mixture", "skip_window": study.parameters["data"]["transitions"]["skip_window"],
+            "similarity": study.parameters["data"]["transitions"]["similarity"]}  # fmt: skip
+    for row in model.get("components", []):
+        if used.items() <= row.items() and row["perplexity"] >= model["items"]:
+            yield (
+                "The n-gram model of purchases predicts purchases that were left out of its counts worse than a "
+                f"uniform guess (perplexity {number(row['perplexity'])}, {model['items']:,} items). What a state says "
+                "of the next purchase there is mostly chance of the sample."
+            )
+
+
+def _choices(study: Context) -> Iterator[str]:
+    """Choices of this study that bound what its curves can show."""
+    if any(one["module"] == "gridworld" for one in study.environments.values()):
+        yield (
+            "Walls of the gridworlds are thinner than a sub-step, so agents learn to go through them, and the goal is "
+            "few steps away. The reading thick-walls closes them."
+        )
+    if any(one["continual"] for one in study.environments.values()):
+        yield (
+            "In the recommender system embeddings go on learning. An item that is rarely recommended is then moved by "
+            "weight decay alone, towards the origin. The readings frozen and undecayed do without."
+        )
+    yield "Curves are those of the policy that explores. What it still tries at the end is part of its final return."
 
 
 def _hyper_parameters(study: Context) -> Iterator[str]:
@@ -253,5 +370,11 @@ def _hyper_parameters(study: Context) -> Iterator[str]:
     cells = study.values["cells"]
     if study.judged and any(cell["found"] and not cell["reading"] for cell in cells):
         yield "Hyper-parameters come from our search over the paper's grid: {{search.ours}}"
+        best, largest = search.chosen_rows(study.tried), study.tried["actor_learning_rate"].max()
+        edge = sum(row["actor_learning_rate"] == largest for row in best)
+        yield (
+            f"In {edge} of {len(best)} searched cells the actor's best learning rate is the largest of the grid. A "
+            "larger one could be better; the reading tenfold-rate tries one."
+        )
     if not all(cell["found"] for cell in cells):
         yield "{{search.share}} have hyper-parameters that the search found; the others have those of `params.yaml`."
