@@ -314,9 +314,9 @@ show(data.data_sets(study))
 # %% [markdown]
 # ## How to rerun any curve
 #
-# After `python -m tools.runs {{scale}}`, a command trains a block of seeds, with all that it needs and nothing else. What
-# is up to date is not computed again (`--force --single-item` trains it again). `make {{scale}}` makes all of it, with
-# figures and report.
+# After `python -m tools.runs {{scale}}`, a command trains a block of seeds, with all that it needs and nothing else.
+# What is up to date is not computed again (`--force --single-item` trains it again). `make {{scale}}` makes all of it,
+# with figures and report.
 
 # %%
 show(appendix.commands(study))

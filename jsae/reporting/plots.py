@@ -380,9 +380,10 @@ def _said(line: Row | str) -> str:
 
 
 def _effect(axes: Axes, y: int, record: Mapping[str, Any] | None) -> None:
-    """One effect with its interval; a dash where it was not tested."""
+    """One effect with its interval; words where it was not tested."""
     if record is None or not _tested(record):
-        axes.annotate("–", (0, y), color="#888888", fontsize=7, ha="center", va="center")
+        place = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": "center"}
+        axes.annotate("not tested", (0.98, y), color="#767676", fontsize=6, **place)
         return
     look = VERDICT_LOOKS[record["verdict"]]
     axes.plot([record["low"], record["high"]], [y, y], color=look["color"], linewidth=1.3, solid_capstyle="butt")

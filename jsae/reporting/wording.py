@@ -81,7 +81,8 @@ def cramped(looks: Looks, claim: Record) -> str:
     """Why one cell could hardly be better than the other by more than the margin; empty where it could."""
     if claim["kind"] not in ("better", "faster") or claim["unit"] not in ("normalized", "epochs"):
         return ""
-    second, (_, mean) = looks.embedding(claim["second"][2]), claim["means"]
+    label, (_, mean) = looks.embedding(claim["second"][2]), claim["means"]
+    second = label[0].upper() + label[1:]
     if claim["unit"] == "epochs":
         fast = f"{second} needs {number(mean)} epochs, so no more than the margin can be saved."
         return fast if mean < claim["margin"] else ""

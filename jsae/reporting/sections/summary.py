@@ -73,7 +73,7 @@ def headline(looks: Looks, verdicts: Sequence[Record], nothing: Collection[tuple
     nothing: environments and embeddings that learnt nothing.
     """
     claims = [one for one in verdicts if one["kind"] != "fact" and one["first"][2].startswith("jsae")]
-    lines = [in_short(looks, claims), "", counts(looks, claims), ""]
+    lines = [in_short(looks, claims, nothing), "", counts(looks, claims), ""]
     pairs: dict[tuple[str, str, str], list[Record]] = {}
     for one in claims:
         word = "comparable with" if one["kind"] == "comparable" else "better than"
@@ -101,22 +101,28 @@ def headline(looks: Looks, verdicts: Sequence[Record], nothing: Collection[tuple
     return lines
 
 
-def in_short(looks: Looks, claims: Sequence[Record]) -> str:
-    """Where JSAE differs from another embedding by more than the margin, with an interval that leaves out zero."""
+def in_short(looks: Looks, claims: Sequence[Record], nothing: Collection[tuple[str, str]]) -> str:
+    """Where JSAE differs from another embedding by more than the margin, with an interval that leaves out zero.
+
+    nothing: environments and embeddings that learnt nothing.
+    """
     signs = {"higher": 1, "lower": -1}
     said = []
     for other in ("none", "ra"):
-        own = [one for one in claims if one["second"][2] == other and one["low"] is not None]
-        found = []
+        own = [one for one in claims if one["second"][2] == other]
+        found, places = [], set()
         for measure, name in (("speed", "mean return over training"), ("end", "final return")):
             of = [one for one in own if one["measure"] == measure]
             for word, sign in signs.items():
-                beyond = [one for one in of if min(sign * one["low"], sign * one["high"]) > 0
-                          and sign * one["effect"] > one["margin"]]  # fmt: skip
+                beyond = [one for one in of if one["low"] is not None and sign * one["effect"] > one["margin"]
+                          and min(sign * one["low"], sign * one["high"]) > 0]  # fmt: skip
                 if beyond:
                     found.append(f"a {word} {name} in {wording.listed(_panels(looks, of, beyond))}")
-        if own:
-            said.append(f"Against {looks.embedding(other)}, JSAE has {wording.listed(found) or 'no lead'}.")
+                    places |= {(one["first"][0], other) for one in beyond}
+        if any(one["low"] is not None for one in own):
+            idle = f", where {looks.embedding(other)}'s embedding has learnt nothing"
+            idle *= bool(places) and places.issubset(nothing)
+            said.append(f"Against {looks.embedding(other)}, JSAE has {wording.listed(found) or 'no lead'}{idle}.")
     return f"**In short.** {' '.join(said)} No other difference is larger than the margin and clear of zero."
 
 
@@ -220,12 +226,13 @@ def under_readings(study: Context) -> str:
     for one in study.readings:
         if one["low"] is not None:
             others.setdefault(place(one), []).append(one)
-    supported = [one for one in study.verdicts if one["verdict"] == "supported" and place(one) in others]
+    supported = [one for one in study.verdicts if one["verdict"] == "supported" and place(one) in others
+                 and one["first"][2].startswith("jsae")]  # fmt: skip
     if not supported:
         return ""
     lost = [
         f"{one['figure']}, {one['aspect']}, {wording.MEASURES[one['measure']]} ("
-        + ", ".join(f"{other['reading']}: {wording.effect(other, 2)}, {other['verdict']}" for other in against) + ")"
+        + ", ".join(f"{other['reading']}: {other['verdict']}" for other in against) + ")"
         for one in supported
         if (against := [other for other in others[place(one)] if other["verdict"] != "supported"])
     ]  # fmt: skip
