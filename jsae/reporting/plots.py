@@ -382,8 +382,10 @@ def _said(line: Row | str) -> str:
 def _effect(axes: Axes, y: int, record: Mapping[str, Any] | None) -> None:
     """One effect with its interval; words where it was not tested."""
     if record is None or not _tested(record):
-        place = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": "center"}
-        axes.annotate("not tested", (0.98, y), color="#767676", fontsize=6, **place)
+        axes.annotate(
+            "not tested", (0.98, y), xycoords=("axes fraction", "data"), ha="right", va="center", fontsize=6,
+            color="#767676",
+        )  # fmt: skip
         return
     look = VERDICT_LOOKS[record["verdict"]]
     axes.plot([record["low"], record["high"]], [y, y], color=look["color"], linewidth=1.3, solid_capstyle="butt")
