@@ -214,6 +214,9 @@ show(readings.curves(study))
 # $$
 # v^\pi(s) = \sum_{a \in \mathcal{A}} \int_{\{e\} = f^{-1}(a)} \pi_i(e \mid x = \phi(s))\, Q^\pi(s, a)\, de .
 # $$
+# Its proof uses Claim 1 of the paper's appendix: given the embedding of a state, the action does not depend on the
+# state. Where states share an embedding, this does not follow from the two assumptions, and the lemma can fail.
+#
 # Theorem 1 says that some overall policy is optimal. With the objectives
 # $$
 # J_o(\phi, \theta, f) = \sum_{s \in \mathcal{S}} d_0(s) \sum_{a \in \mathcal{A}} \pi_o(a \mid s)\,

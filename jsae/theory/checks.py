@@ -164,7 +164,7 @@ def facts(records: Sequence[Record], tolerance: float, missing: int = 0) -> dict
         worst = max(row["high"] for row in colliding)
         found["lemma-1-any-embedding"] = {
             "holds": worst < tolerance,
-            "measure": "largest error of the best πi where states share an embedding, over the range of v*",
+            "measure": "worst value error of the best πi, as a share of the range of optimal values",
             "value": worst,
             "n": sum(row["n"] for row in colliding),
         }
