@@ -73,11 +73,8 @@ def _of_search(study: Context) -> dict[str, str]:
     """Sentences on the search, which differ if it has not run."""
     best, own = search.chosen_rows(study.tried), study.parameters["search"]
     trained_with = [cell for cell in study.values["cells"] if cell["found"]]
-    readings = ", ".join(dict.fromkeys(cell["reading"] or "the primary one" for cell in trained_with))
     share = f"{len(trained_with)} of the {len(study.values['cells'])} cells"
     used = f"{share} are trained with these settings."
-    if trained_with:
-        used += f" Their readings: {readings}."
     if not any(not cell["reading"] for cell in trained_with):
         return {
             "same": "Learning rates and other hyper-parameters are the same for all three.",

@@ -11,6 +11,19 @@ from jsae.reporting.document import number
 from jsae.reporting.looks import SEARCHED
 from jsae.reporting.tried import CELL
 
+HEADS = {
+    "actor_learning_rate": "Actor",
+    "critic_learning_rate": "Critic",
+    "initial_standard_deviation": "σ",
+    "state_embedding_size": "State",
+    "action_embedding_size": "Action",
+    "hidden_sizes": "Hidden",
+    "entropy_weight": "α",
+    "train_pi_iters": "Policy steps",
+    "update_steps": "Updates",
+}
+"""What the table calls a hyper-parameter; its caption explains."""
+
 
 def outcome(study: Context) -> Iterator[document.Block]:
     """What each hyper-parameter does, and the setting that each cell is trained with."""
@@ -33,9 +46,11 @@ def outcome(study: Context) -> Iterator[document.Block]:
     )
     studied = [after(trained(study, row), row["epochs"]) for row in best]
     lower = [end < row["score"] for row, end in zip(best, studied, strict=True) if end is not None]
+    plain = minutes(study.took.filter(kernels="plain"))
+    plain = f", of which {plain} without compiled code" if plain else ""
     columns = ["Tried", "Minutes", "Epochs", "Score", *(["Study"] if lower else [])]
     yield document.table(
-        ["Environment", "Agent", "Embedding", *(SEARCHED[name] for name in varied), *columns],
+        ["Environment", "Agent", "Embedding", *(HEADS[name] for name in varied), *columns],
         [
             (
                 *wording.cell(study.looks, _cell(row)),
@@ -48,11 +63,11 @@ def outcome(study: Context) -> Iterator[document.Block]:
             )
             for row, end in zip(best, studied, strict=True)
         ],
-        "The best setting of each searched cell, among those trained longest. {{search.used}} Tried: number of "
-        "settings. A softmax policy has no standard deviation, so it has fewer. Minutes: of one worker, "
-        f"all settings together; {minutes(study.took)} in all, of which "
-        f"{minutes(study.took.filter(kernels='plain')) or 0} without compiled code. Sizes of embeddings are the same "
-        "for all agents of an environment. "
+        "The best setting of each searched cell, among those trained longest. {{search.used}} "
+        + "; ".join(f"{HEADS[name]}: {SEARCHED[name].lower()}" for name in varied if HEADS[name] != SEARCHED[name])
+        + ". Tried: number of settings. A softmax policy has no standard deviation, so it has fewer. Minutes: of one "
+        f"worker, all settings together; {minutes(study.took)} in all{plain}. Sizes of embeddings are the same for all "
+        "agents of an environment. "
         + (
             "Study: final return of the study's runs with that setting, had they ended at that epoch. It is below the "
             f"score in {sum(lower)} of {len(lower)} cells."
