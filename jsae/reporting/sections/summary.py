@@ -330,16 +330,15 @@ def _untaught(study: Context) -> Iterator[str]:
         if places:
             yield (
                 f"In some environments {looks.embedding(name)}'s embedding has learnt nothing: after pre-training it "
-                f"predicts no better than chance ({'; '.join(places)}). There it is a control with vectors that say "
-                "nothing."
+                f"predicts no better than chance ({'; '.join(places)})."
             )
     blind = embeddings.blind_to_actions(study.probes, "jsae")
     if blind:
         places = [f"{looks.environment(environment)}: {number(gain, 2)} nats" for environment, gain in blind.items()]
         yield (
             "In some environments JSAE's model hardly knows what actions do: its loss rises by next to nothing when "
-            f"actions are shuffled ({'; '.join(places)}). What JSAE gains there can hardly come from what its action "
-            "vectors say."
+            f"actions are shuffled ({'; '.join(places)}). That its action vectors are why it gains or loses there is "
+            "not shown."
         )
 
 
