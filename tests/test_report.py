@@ -747,7 +747,7 @@ def test_the_command_of_every_claim_names_its_two_cells_and_no_other(monkeypatch
             assert named == [f"train@{cell}-0-4" for cell in claim.cells]
 
 
-KINDS = r"(Figures?|Eqs?\.|Equations?|Sections?|Lemmas?|Theorem|Assumptions?|Algorithm|Appendix)"
+KINDS = r"(Figures?|Eqs?\.|Equations?|Sections?|Lemmas?|Theorem|Assumptions?|Claims?|Algorithm|Appendix)"
 
 
 def own_digits(prose: str) -> str:
