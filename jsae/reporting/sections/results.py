@@ -10,7 +10,7 @@ from jsae.reporting.looks import Looks
 from jsae.reporting.sections import embeddings
 from jsae.training.columns import KEYS
 
-SUCCEED = "gridworlds: 0, so the goal in six of ten episodes; slot machine: a tenth of the way from random to optimal"
+SUCCEED = "gridworlds: zero, so the goal in six of ten episodes; slot machine: a tenth of the way to the optimum"
 """What runs have to end above to succeed."""
 
 
