@@ -212,8 +212,8 @@ def test_the_headline_counts_verdicts_and_says_for_each_pair_where_they_are(stud
     assert summary.headline(study.looks, [*records, fact()], {("slot-machine", "ra"): None}) == [
         "**In short.** Against no embedding, JSAE has a higher mean return over training in 2c and 2a and a higher "
         "final return in 2c and 2d. Against RA, JSAE has a higher mean return over training in 2c and a higher final "
-        "return in 2c, where RA's embedding has learnt nothing. No other difference is larger than the margin and "
-        "clear of zero.",
+        "return in 2c, where RA's embedding has learnt nothing. Nothing else in these two measures is larger than the "
+        "margin and clear of zero.",
         "",
         "**9 claims on JSAE: 4 supported, 1 inconclusive, 3 contradicted and 1 not tested.** Contradicted does not "
         "mean worse: a tie contradicts “better”, being ahead contradicts “comparable”. Of these 3, JSAE is ahead in 3, "
@@ -234,10 +234,11 @@ def test_in_short_names_what_is_beyond_the_margin_and_its_agents(study):
     small = {"effect": 0.04, "low": 0.01, "high": 0.07}
     records = [claim(**below), claim(**small, **ppo), claim(measure="speed", **small), claim(figure="2e", low=None)]
     assert summary.in_short(study.looks, records, {}) == (
-        "**In short.** Against no embedding, JSAE has a lower final return in 2c (VPG). No other difference is larger "
-        "than the margin and clear of zero."
+        "**In short.** Against no embedding, JSAE has a lower final return in 2c (VPG). Nothing else in these two "
+        "measures is larger than the margin and clear of zero."
     )
     assert "JSAE has no lead." in summary.in_short(study.looks, [claim(**small)], {})
+    assert summary.in_short(study.looks, [claim(low=None)], {}) == "**In short.** No claim has been tested."
 
 
 @pytest.mark.parametrize(

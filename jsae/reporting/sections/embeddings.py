@@ -11,7 +11,7 @@ from jsae.reporting.document import number
 from jsae.reporting.looks import Looks
 
 HARDLY = 0.05
-"""Nats: a model whose loss rises by less when actions are shuffled hardly knows what they do."""
+"""Nats, chosen here: a model whose loss rises by less when actions are shuffled hardly knows what they do."""
 OF_ENVIRONMENT = ("least_loss", "chance_loss")
 """Measures that belong to the environment: they are the same for each seed."""
 
@@ -47,14 +47,14 @@ def pretraining_rows(losses: pl.DataFrame, looks: Looks) -> Iterator[tuple[str, 
         )
 
 
-def untaught(pretraining: pl.DataFrame) -> dict[tuple[str, str], None]:
+def untaught(pretraining: pl.DataFrame) -> list[tuple[str, str]]:
     """Environments and embeddings that learnt nothing: their loss, mean over seeds, is not below that of a guess."""
     if pretraining.is_empty():
-        return {}
+        return []
     primary = pretraining.filter(reading="").group_by("environment", "embedding", maintain_order=True)
     means = primary.agg(pl.mean("held_out_loss", "chance_loss"))
-    return {(environment, embedding): None for environment, embedding, loss, chance in means.iter_rows()
-            if loss >= chance and math.isfinite(chance)}  # fmt: skip
+    return [(environment, embedding) for environment, embedding, loss, chance in means.iter_rows()
+            if loss >= chance and math.isfinite(chance)]  # fmt: skip
 
 
 def blind_to_actions(probes: pl.DataFrame, embedding: str) -> dict[str, float]:

@@ -64,7 +64,7 @@ def outcome(study: Context) -> Iterator[document.Block]:
             for row, end in zip(best, studied, strict=True)
         ],
         "The best setting of each searched cell, among those trained longest. {{search.used}} "
-        + "; ".join(f"{HEADS[name]}: {SEARCHED[name].lower()}" for name in varied if HEADS[name] != SEARCHED[name])
+        + "; ".join(f"{HEADS[name]}: {SEARCHED[name].lower()}" for name in varied)
         + ". Tried: number of settings. A softmax policy has no standard deviation, so it has fewer. Minutes: of one "
         f"worker, all settings together; {minutes(study.took)} in all{plain}. Sizes of embeddings are the same for all "
         "agents of an environment. "

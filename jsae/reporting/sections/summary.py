@@ -123,7 +123,8 @@ def in_short(looks: Looks, claims: Sequence[Record], nothing: Collection[tuple[s
             idle = f", where {looks.embedding(other)}'s embedding has learnt nothing"
             idle *= bool(places) and places.issubset(nothing)
             said.append(f"Against {looks.embedding(other)}, JSAE has {wording.listed(found) or 'no lead'}{idle}.")
-    return f"**In short.** {' '.join(said)} No other difference is larger than the margin and clear of zero."
+    others = "Nothing else in these two measures is larger than the margin and clear of zero."
+    return f"**In short.** {' '.join([*said, others])}" if said else "**In short.** No claim has been tested."
 
 
 def counts(looks: Looks, claims: Sequence[Record]) -> str:
