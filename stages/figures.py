@@ -22,7 +22,7 @@ from jsae.config.study import Cell
 from jsae.io.declared import Declared
 from jsae.io.files import read_json, read_table
 from jsae.io.table import read
-from jsae.reporting import drawings, plots, tried
+from jsae.reporting import drawings, figure_files, plots, tried
 from jsae.reporting.looks import Looks
 from jsae.training.columns import CURVES, KEYS
 from stages import _main
@@ -34,7 +34,7 @@ def main(declared: Declared) -> None:
     shutil.rmtree(made, ignore_errors=True)
     try:
         for name, figure in drawn(declared):
-            plots.save(figure, made / name)
+            figure_files.save(figure, made / name)
         put(made, folder)
     finally:
         shutil.rmtree(made, ignore_errors=True)

@@ -8,6 +8,7 @@ besides  provenance.html, the page of what this machine did before this stage, w
 The pages hold no time, no path and no fact about this machine: the same inputs give the same bytes.
 """
 
+import io
 import json
 import shutil
 import tempfile
@@ -18,6 +19,7 @@ from typing import Any
 import jupytext
 import nbformat
 import papermill
+import pikepdf
 import typst
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
@@ -27,7 +29,7 @@ from jsae.config.study import Cell
 from jsae.io import provenance
 from jsae.io.declared import Declared
 from jsae.io.files import write_atomically
-from jsae.reporting import context, pages, plots, sections, values  # noqa: F401 (the notebook imports these)
+from jsae.reporting import context, figure_files, pages, plots, sections, values  # noqa: F401 (used by the notebook)
 from stages import _main
 
 STAMPED = {
@@ -91,7 +93,11 @@ def print_paper(content: Mapping[str, Any], template: Path) -> bytes:
             if node["kind"] == "figure":
                 shutil.copy(node["path"], folder)
         (Path(folder) / "content.json").write_text(json.dumps(content), encoding="utf-8")
-        return bytes(typst.compile(str(Path(folder) / template.name), root=folder, ignore_system_fonts=True))
+        printed = bytes(typst.compile(str(Path(folder) / template.name), root=folder, ignore_system_fonts=True))
+    packed = io.BytesIO()  # half as large: typst does not compress what says which text is a heading or a table
+    with pikepdf.open(io.BytesIO(printed)) as document:
+        document.save(packed, object_stream_mode=pikepdf.ObjectStreamMode.generate, deterministic_id=True)
+    return packed.getvalue()
 
 
 def run_notebook(source: Path, settings: Path) -> nbformat.NotebookNode:
@@ -136,7 +142,7 @@ def write_provenance(declared: Declared, study: context.Context, stages: Mapping
     hours = pages.training_hours(records, stages)
     with tempfile.TemporaryDirectory() as folder:
         figure = plots.figure_wall_times(hours, study.looks, declared.values["stamp"]) if hours else None
-        picture = plots.save(figure, Path(folder) / "hours")[0] if figure else None
+        picture = figure_files.save(figure, Path(folder) / "hours")[0] if figure else None
         page = pages.provenance_html(records, hours, declared.input("style"), picture)
     with write_atomically(Path(machine["page"])) as temporary:
         temporary.write_text(page, encoding="utf-8")

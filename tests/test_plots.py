@@ -1,9 +1,14 @@
 """Figures come from tables alone, say what they show, and are the same bytes each time."""
 
+import base64
+import io
+import re
 from pathlib import Path
 
 import matplotlib.colors
+import matplotlib.figure
 import numpy as np
+import PIL.Image
 import polars as pl
 import pytest
 
@@ -13,7 +18,7 @@ from jsae.analysis.tables import ReferenceReturns
 from jsae.config.errors import JsaeError
 from jsae.config.study import Cell
 from jsae.io.files import sha256
-from jsae.reporting import drawings, plots, tried
+from jsae.reporting import drawings, figure_files, plots, tried
 from jsae.reporting.looks import DASHES, SEARCHED, Looks
 from jsae.training.columns import KEYS
 from tests import made_runs
@@ -182,6 +187,7 @@ def test_a_figure_of_a_reading_has_a_plot_an_environment_and_agent():
     rows = plots.plots_of_reading(looks_of(*cells), "four-steps")
     assert [plot.title for row in rows for plot in row] == [f"{label} (VPG)" for label, _ in PLACES.values()]
     assert [len(row) for row in rows] == [3, 2]
+    assert {plot.points for row in rows for plot in row} == {50}
 
 
 def test_names_that_are_in_no_table_are_shown_as_they_are():
@@ -218,13 +224,37 @@ def test_embeddings_can_be_told_apart_in_grey():
 
 def test_the_same_tables_give_the_same_bytes_without_a_date(tmp_path):
     curves = study("slot-machine")
-    first = plots.save(drawn(curves, stamp="PREVIEW"), tmp_path / "a" / "figure_2c")
-    again = plots.save(drawn(curves, stamp="PREVIEW"), tmp_path / "b" / "figure_2c")
+    first = figure_files.save(drawn(curves, stamp="PREVIEW"), tmp_path / "a" / "figure_2c")
+    again = figure_files.save(drawn(curves, stamp="PREVIEW"), tmp_path / "b" / "figure_2c")
     assert [path.name for path in first] == ["figure_2c.svg", "figure_2c.pdf", "figure_2c.png"]
     for one, other in zip(first, again, strict=True):
         assert sha256(one) == sha256(other)
         assert b"Date" not in one.read_bytes()
     assert b"<svg" in first[0].read_bytes()
+
+
+def test_a_smaller_svg_has_short_coordinates_and_pictures_of_few_colours_and_looks_the_same(tmp_path):
+    rng = np.random.default_rng(0)
+    figure = matplotlib.figure.Figure(figsize=(3, 2))
+    axes = figure.subplots()
+    axes.plot(np.arange(80), rng.standard_normal(80))
+    axes.scatter(rng.uniform(0, 80, 2000), rng.standard_normal(2000), c=rng.uniform(size=2000), s=3, rasterized=True)
+    figure.savefig(tmp_path / "whole.svg")
+    whole = (tmp_path / "whole.svg").read_text()
+    small = figure_files.smaller(whole.encode()).decode()
+    assert len(small) < 0.7 * len(whole)
+    number = re.compile(r"-?\d+\.\d+")
+    shapes = [re.sub(r"base64,[^\"]*", "", text) for text in (small, whole)]
+    numbers = [[float(one) for one in number.findall(text)] for text in shapes]
+    np.testing.assert_allclose(*numbers, rtol=0, atol=0.0051)
+    assert number.sub("", shapes[0]) == number.sub("", shapes[1]), "nothing but numbers differs"
+    pictures = [
+        np.asarray(PIL.Image.open(io.BytesIO(base64.b64decode(found[1]))).convert("RGBA"), float)
+        for found in (re.search(r"base64,([^\"]*)", text) for text in (small, whole))
+    ]
+    alpha = [picture[..., 3:] / 255 for picture in pictures]
+    shown = [picture[..., :3] * a + 255 * (1 - a) for picture, a in zip(pictures, alpha, strict=True)]
+    assert np.abs(shown[0] - shown[1]).mean() < 3, "of 255"
 
 
 def test_nothing_is_cut_off_at_the_edge_of_a_figure_of_square_plots(tmp_path):
@@ -236,7 +266,7 @@ def test_nothing_is_cut_off_at_the_edge_of_a_figure_of_square_plots(tmp_path):
     )
     ranks = actions.group_by("environment", "embedding").agg(rank_correlation=pl.lit(0.5))
     figure = plots.figure_embeddings(actions, ranks, LOOKS, "PREVIEW")
-    plots.save(figure, tmp_path / "embeddings")
+    figure_files.save(figure, tmp_path / "embeddings")
     box = figure.bbox.extents
     for axes in figure.axes:
         inside = axes.get_tightbbox().extents

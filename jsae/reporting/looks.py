@@ -135,6 +135,16 @@ class Looks:
         )
         return [Cell(*words) for words in here.select(KEYS).iter_rows()]
 
+    def agents_of(self, panel: str) -> list[str]:
+        """The agents of a panel, in the order of plots."""
+        return sorted(
+            {cell.agent for cell in self.cells_of(panel)}, key=lambda agent: (_place(self.agents, agent), agent)
+        )
+
+    def named_agent(self, panel: str, agent: str) -> str:
+        """What follows the name of a panel that has several agents, as ", VPG"; empty if it has one."""
+        return f", {self.agent(agent)}" * (len(self.agents_of(panel)) > 1)
+
     @property
     def readings(self) -> list[str]:
         """Readings that have a cell, besides the primary one."""

@@ -6,7 +6,6 @@ blocks of epochs. The same tables give the same bytes.
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
@@ -23,7 +22,6 @@ from scipy import stats
 from jsae.analysis import statistics
 from jsae.analysis.claims import Claims
 from jsae.config.study import Cell
-from jsae.io.files import write_atomically
 from jsae.reporting.looks import SEARCHED, Looks
 from jsae.reporting.style import STYLE
 from jsae.training.columns import KEYS
@@ -36,12 +34,17 @@ VERDICT_LOOKS: dict[str, dict[str, Any]] = {
 """How each verdict is drawn."""
 
 
+POINTS = 100
+"""A curve of Figure 2 is drawn by at most so many points; one of a reading by half as many."""
+
+
 class Plot(NamedTuple):
-    """One plot of learning curves: its cells, its title and the line below that."""
+    """One plot of learning curves: its cells, its title, the line below that, and the most points of a curve."""
 
     cells: Sequence[Cell]
     title: str
     remark: str = ""
+    points: int = POINTS
 
 
 def plots_of_figure_2(looks: Looks, book: Claims) -> list[list[Plot]]:
@@ -49,14 +52,13 @@ def plots_of_figure_2(looks: Looks, book: Claims) -> list[list[Plot]]:
     plots: list[Plot] = []
     for panel, environment in looks.panels.items():
         cells = looks.cells_of(panel)
-        agents = sorted({cell.agent for cell in cells}, key=lambda agent: looks.place(environment, agent))
         plots += [
             Plot(
                 [cell for cell in cells if cell.agent == agent],
                 f"{panel}  {looks.environment(environment)} ({looks.agent(agent)})",
                 ordering(panel, agent, book, looks),
             )
-            for agent in agents
+            for agent in looks.agents_of(panel)
         ]
     return [plots[start : start + 3] for start in range(0, len(plots), 3)]
 
@@ -97,6 +99,7 @@ def plots_of_reading(looks: Looks, reading: str) -> list[list[Plot]]:
         Plot(
             [cell for cell in cells if (cell.environment, cell.agent) == place],
             f"{looks.environment(place[0])} ({looks.agent(place[1])})",
+            points=POINTS // 2,
         )
         for place in places
     ]
@@ -180,10 +183,10 @@ def _runs_of(table: pl.DataFrame, cells: Sequence[Cell]) -> pl.DataFrame:
 def _curves_of(axes: Axes, plot: Plot, rows: pl.DataFrame, ends: pl.DataFrame, looks: Looks) -> None:
     """Draw every embedding's curve: the mean with its interval, or the seeds."""
     for embedding in looks.in_order(rows["embedding"].unique()):
-        points = blocks(rows.filter(pl.col("embedding") == embedding)).pivot(
+        table = blocks(rows.filter(pl.col("embedding") == embedding), plot.points).pivot(
             "seed", index="epoch", values="mean_return"
         )
-        epochs, returns = points["epoch"].to_numpy(), points.drop("epoch").to_numpy()
+        epochs, returns = table["epoch"].to_numpy(), table.drop("epoch").to_numpy()
         look, n = looks.style(embedding), returns.shape[1]
         mean = returns.mean(axis=1)
         axes.plot(epochs, mean, **look, linewidth=1.4, zorder=3)
@@ -232,21 +235,17 @@ def _lacking(axes: Axes, names: Sequence[str]) -> None:
         axes.text(0.98, 0.5, text, transform=axes.transAxes, ha="right", va="center", fontsize=7, color="#b00020")
 
 
-POINTS = 100
-"""A curve is drawn by at most so many points."""
+def block_width(epochs: int, points: int = POINTS) -> int:
+    """How many epochs one point of a curve stands for: the fewest that leave at most `points` points."""
+    return max(1, -(-epochs // points))
 
 
-def block_width(epochs: int) -> int:
-    """How many epochs one point of a curve stands for: the fewest that leave at most `POINTS` points."""
-    return max(1, -(-epochs // POINTS))
-
-
-def blocks(rows: pl.DataFrame) -> pl.DataFrame:
+def blocks(rows: pl.DataFrame, points: int = POINTS) -> pl.DataFrame:
     """A row per seed and block of `block_width` epochs of one cell: seed, the last epoch, and the mean of mean_return.
 
     More points would draw noise as a thick line.
     """
-    width = block_width(rows["epoch"].n_unique())
+    width = block_width(rows["epoch"].n_unique(), points)
     block = ((pl.col("epoch") - 1) // width).alias("block")
     return (
         rows.group_by("seed", block, maintain_order=True)
@@ -638,29 +637,3 @@ def figure_aggregates(aggregates: pl.DataFrame, profiles: pl.DataFrame, looks: L
 
 def _label(row: Mapping[str, Any], looks: Looks) -> str:
     return f"{looks.embedding(row['embedding'])} ({looks.agent(row['agent'])})"
-
-
-def save(figure: Figure, base: Path) -> list[Path]:
-    """Write `base`.svg, .pdf and .png, without dates, so the same figure gives the same bytes. Returns the paths.
-
-    The layout is settled once and then the same in all three; rounded, as its solver's last digits depend on where
-    things lie in memory. It takes several drawings: after the first, labels around square plots are still cut off.
-    """
-    undated: dict[str, dict[str, Any]] = {
-        "svg": {"Date": None},
-        "pdf": {"CreationDate": None},
-        "png": {},
-    }
-    with mpl.rc_context(STYLE):
-        for _ in range(4):
-            figure.draw_without_rendering()
-    figure.set_layout_engine("none")
-    for axes in figure.axes:
-        axes.set_position(np.round(axes.get_position(original=True).bounds, 6).tolist())
-    written = []
-    for kind, metadata in undated.items():
-        path = base.with_name(f"{base.name}.{kind}")
-        with mpl.rc_context(STYLE), write_atomically(path) as temporary:
-            figure.savefig(temporary, format=kind, metadata=metadata)
-        written.append(path)
-    return written

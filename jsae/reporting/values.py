@@ -174,11 +174,11 @@ def _counted(study: Context) -> str:
     leads = []
     for one in study.compared:
         if (one["measure"], one["unit"], one["first"][2], one["second"][2]) == ("speed", "normalized", "jsae", "none"):
-            section = study.environments[one["first"][0]]
-            epochs = study.looks.epochs(one["first"][0])[0]
+            environment, agent, _ = one["first"][:3]
+            section, epochs = study.environments[environment], study.looks.epochs(environment)[0]
             share = epochs / (epochs + section["pretraining_samples"] / section["steps_per_epoch"])
-            agent = f", {study.looks.agent(one['first'][1])}" * (section["panel"] == "2e")
-            leads.append(f"{number(share * one['means'][0] - one['means'][1], 2)} ({one['figure']}{agent})")
+            place = one["figure"] + study.looks.named_agent(one["figure"], agent)
+            leads.append(f"{number(share * one['means'][0] - one['means'][1], 2)} ({place})")
     return (
         "Were they counted, as epochs at the random policy, JSAE's lead in speed over no embedding would be "
         f"{wording.listed(leads)}."

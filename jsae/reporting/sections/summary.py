@@ -167,13 +167,11 @@ def leads(study: Context) -> str:
     looks = study.looks
     measure, when = ("end", "At the end") if study.judged else ("speed", "Over the epochs so far")
     sides: dict[str, list[str]] = {"above": [], "below": []}
-    several = {one["figure"] for one in study.compared for other in study.compared
-               if one["figure"] == other["figure"] and one["first"][1] != other["first"][1]}  # fmt: skip
     for one in study.compared:
         if one["measure"] == measure and one["first"][2] == "jsae" and (one["low"] > 0 or one["high"] < 0):
-            agent = f", {looks.agent(one['first'][1])}" * (one["figure"] in several)
+            place = one["figure"] + looks.named_agent(one["figure"], one["first"][1])
             side = "above" if one["low"] > 0 else "below"
-            sides[side].append(f"{looks.embedding(one['second'][2])} ({one['figure']}{agent})")
+            sides[side].append(f"{looks.embedding(one['second'][2])} ({place})")
     said = [f"{side} {wording.listed(names)}" for side, names in sides.items() if names]
     return (
         f"{when}, JSAE's mean is {'; it is '.join(said)}; elsewhere the {study.confidence} interval of the difference "
@@ -208,9 +206,8 @@ def panel_lines(study: Context) -> Iterator[str]:
         if (panel, agent, unit) in found:
             runs = found[panel, agent, unit]
             parts.append(f"runs that succeed {', '.join(f'{name} {count}' for name, count in runs.items())}")
-        several = len({other for place, other, _ in means if place == panel}) > 1
         in_unit = ", return" if unit == "return" else ""
-        yield f"**{titled(study, panel)}{f', {looks.agent(agent)}' * several}**{in_unit}: {'; '.join(parts)}."
+        yield f"**{titled(study, panel)}{looks.named_agent(panel, agent)}**{in_unit}: {'; '.join(parts)}."
 
 
 def _mean(mean: float, unit: str) -> str:
