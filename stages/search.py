@@ -55,7 +55,7 @@ class Search:
     def __init__(self, declared: Declared):
         self.declared, self.cell = declared, Cell(**declared.values["cell"])
         self.device = devices.chosen(declared.values["device"])
-        names = ("combined", "spread", "strangers", "settings", "seeds", "seeds_per_setting")
+        names = ("combined", "spread", "not_applicable", "settings", "seeds", "seeds_per_setting")
         self.trials = search.trials(
             declared.values["grid"], **{name: declared.values[name] for name in names}, key=self.cell.environment
         )

@@ -486,10 +486,10 @@ class Study:
         learning = self.parameters.embedding().pretraining()
         embedding = registry.load("embeddings", cell.embedding)
         of_agents = {name for agent in registry.names("agents") for name in registry.load("agents", agent).searched}
-        strangers = of_agents - set(registry.load("agents", cell.agent).searched)
-        strangers |= set(SIZES) - set(embedding.searched)
+        not_applicable = of_agents - set(registry.load("agents", cell.agent).searched)
+        not_applicable |= set(SIZES) - set(embedding.searched)
         if cell.embedding == "none" and registry.load("environments", section.module).action_size == 0:
-            strangers |= {"initial_standard_deviation"}  # a softmax has none
+            not_applicable |= {"initial_standard_deviation"}  # a softmax has none
         stated = hyper_parameters.values(self.parameters, cell, {})
         return Stage(
             f"search@{name}",
@@ -502,7 +502,7 @@ class Study:
                 "grid": plan_of.grid | plan_of.grids.get(section.module, {}),
                 "combined": plan_of.combined,
                 "spread": plan_of.spread,
-                "strangers": sorted(strangers),
+                "not_applicable": sorted(not_applicable),
                 "settings": plan_of.settings,
                 "seeds_per_setting": plan_of.seeds_per_setting,
                 "epochs": section.epochs.paper,

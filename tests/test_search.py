@@ -84,14 +84,14 @@ def test_every_cell_tries_as_many_settings_of_its_own_grid(cell: Any, least: int
 
 
 def tried(values: dict[str, Any], key: str) -> list[Trial]:
-    names = ("combined", "spread", "strangers", "settings", "seeds", "seeds_per_setting")
+    names = ("combined", "spread", "not_applicable", "settings", "seeds", "seeds_per_setting")
     return search.trials(values["grid"], **{name: values[name] for name in names}, key=key)
 
 
 def test_values_that_are_spread_come_as_often_as_any_other_and_sizes_as_pairs() -> None:
     grid = {"actor_learning_rate": [1.0, 2.0, 3.0], "state_embedding_size": [2, 4], "action_embedding_size": [3, 5],
             "hidden_sizes": [[4], [8], [16]]}  # fmt: skip
-    values = {"grid": grid, "combined": ["actor_learning_rate"], "spread": list(grid)[1:], "strangers": [],
+    values = {"grid": grid, "combined": ["actor_learning_rate"], "spread": list(grid)[1:], "not_applicable": [],
               "settings": 12, "seeds": range(8), "seeds_per_setting": 2}  # fmt: skip
     trials = tried(values, "world")
     pairs = Counter((t.shared["state_embedding_size"], t.shared["action_embedding_size"])
@@ -109,11 +109,13 @@ def test_values_that_are_spread_come_as_often_as_any_other_and_sizes_as_pairs() 
         tried({**values, "seeds": range(7)}, "world")
 
 
-def test_what_is_a_stranger_to_an_embedding_leaves_the_other_draws_as_they_are() -> None:
+def test_what_is_not_applicable_to_an_embedding_leaves_the_other_draws_as_they_are() -> None:
     values = {"grid": {"a": [1, 2, 3], "state_embedding_size": [2, 4], "hidden_sizes": [[4], [8]]}, "combined": ["a"],
               "spread": ["state_embedding_size", "hidden_sizes"], "settings": 3, "seeds": [0],
               "seeds_per_setting": 1}  # fmt: skip
-    with_size, without = (tried({**values, "strangers": names}, "world") for names in ([], ["state_embedding_size"]))
+    with_size, without = (
+        tried({**values, "not_applicable": names}, "world") for names in ([], ["state_embedding_size"])
+    )
     assert [trial.own for trial in with_size] == [trial.own for trial in without]
 
 

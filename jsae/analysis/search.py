@@ -80,7 +80,7 @@ def trials(
     *,
     combined: Sequence[str],
     spread: Sequence[str],
-    strangers: Sequence[str],
+    not_applicable: Sequence[str],
     settings: int,
     seeds: Sequence[int],
     seeds_per_setting: int,
@@ -94,20 +94,20 @@ def trials(
 
     Args:
         grid: values by name.
-        strangers: names that make no difference to the cell: they are left out.
+        not_applicable: names that make no difference to the cell: they are left out.
         seeds: the first round takes the first `seeds_per_setting` of them, the next round those that follow.
         key: the same key draws the same.
 
     Raises JsaeError if `seeds` are too few.
     """
-    combinations = _product(grid, _own(combined, grid, strangers))
+    combinations = _product(grid, _own(combined, grid, not_applicable))
     rounds = -(-settings // len(combinations))
     if rounds * seeds_per_setting > len(seeds):
         raise JsaeError(
             f"search.seeds: {rounds * seeds_per_setting} are needed ({rounds} rounds of {len(combinations)} settings, "
             f"{seeds_per_setting} seeds each), {len(seeds)} are there"
         )
-    others = _own(spread, grid, strangers)
+    others = _own(spread, grid, not_applicable)
     groups = [[name for name in others if name in SIZES], *([name] for name in others if name not in SIZES)]
     columns = [_spread(_product(grid, names), settings, f"{key} {' '.join(names)}") for names in groups if names]
     found: dict[str, tuple[Values, tuple[int, ...]]] = {}
@@ -127,8 +127,8 @@ def trials(
     ]
 
 
-def _own(names: Sequence[str], grid: Mapping[str, Any], strangers: Sequence[str]) -> list[str]:
-    return [name for name in names if name in grid and name not in strangers]
+def _own(names: Sequence[str], grid: Mapping[str, Any], not_applicable: Sequence[str]) -> list[str]:
+    return [name for name in names if name in grid and name not in not_applicable]
 
 
 def _product(grid: Mapping[str, Sequence[Any]], names: Sequence[str]) -> list[Values]:

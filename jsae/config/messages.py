@@ -60,10 +60,10 @@ def _misspelt(schema: type[BaseModel], issue: Any, issues: Sequence[Any]) -> boo
     if issue["type"] != "missing":
         return False
     place = issue["loc"]
-    strangers = [other["loc"] for other in issues if other["type"] == "extra_forbidden"]
+    unexpected = [other["loc"] for other in issues if other["type"] == "extra_forbidden"]
     return any(
         other[:-1] == place[:-1] and place[-1] in nearest(str(other[-1]), _known(schema, place[:-1]))
-        for other in strangers
+        for other in unexpected
     )
 
 
