@@ -141,9 +141,10 @@ show(summary.no_verdicts(study))
 # %% [markdown]
 # ## Other readings
 #
-# Each reading other than the primary one changes one thing. It has the hyper-parameters that the search found for the
-# primary one, except those that it sets. A policy step is a gradient step of the actor. No verdict above depends on
-# these readings.
+# A reading other than the primary one changes one thing; only matched-spread-frozen changes two, and undecayed in the
+# gridworld, where embeddings are otherwise frozen. It has the hyper-parameters that the search found for the primary
+# one, except those that it sets. A policy step is a gradient step of the actor. No verdict above depends on these
+# readings.
 
 # %%
 show(readings.specification(study))

@@ -67,7 +67,7 @@ def main(declared: Declared) -> None:
         if other
     ]
     pairs += [(cell, cell.primary) for cell in keys if cell.reading and cell.primary in keys]
-    write_json(verdicts.differences(final, pairs, book.level), outputs["tables"] / "differences.json")
+    write_json(verdicts.differences(final, pairs, book, lacking), outputs["tables"] / "differences.json")
     for name, numbers in tables.metrics(final).items():
         write_json(numbers, outputs["metrics"] / f"{name}.json")
 

@@ -58,9 +58,9 @@ def drawn(declared: Declared) -> Iterator[tuple[str, Figure]]:
     book = claims.load(declared.input("claims"))
     missing = missing_cells(tables / "missing.json", curves)
     ran = [Cell(*words) for words in curves.select(KEYS).unique(maintain_order=True).iter_rows()]
-    panels = [panel for panel in looks.panels if any(cell in ran for cell in looks.cells_of(panel))]
+    panels = looks.panels_with(ran)
     if panels:
-        rows = plots.plots_of_figure_2(looks, book)
+        rows = plots.plots_of_figure_2(looks, book, panels)
         behind = published_curves(declared.optional("published"))
         yield "figure_2", plots.learning_curves(rows, curves, final, looks, missing, stamp, behind)
     for reading in looks.readings:
@@ -73,15 +73,14 @@ def drawn(declared: Declared) -> Iterator[tuple[str, Figure]]:
     if values["pictured"]:
         yield "figure_environments", drawings.figure_environments(values["pictured"], values["labels"])
     yield from drawn_maps(read_table(declared.input("value_maps")), values["mapped"], looks, stamp)
-    search = tried.read(declared.input("search"), tried.SETTINGS, looks.cells)
+    search = tried.of_study(tried.read(declared.input("search"), tried.SETTINGS), looks.cells)
     if not search.is_empty():
         yield "figure_sensitivity", plots.figure_sensitivity(search, looks, stamp)
     if values["scale"] == "paper":
         judged = [*read_json(declared.input("verdicts")), *read_json(tables / "readings.json")]
         for panel in panels:
-            records = [record for record in judged if record["figure"] == panel and record["low"] is not None]
-            of_paper = records and looks.roles[records[0]["first"][2]] == "paper"  # a transfer has no readings
-            if of_paper and any(record["reading"] for record in records):
+            records = plots.specified(judged, panel)
+            if any(record["reading"] and record["low"] is not None for record in records):
                 yield f"figure_specification_{panel}", plots.figure_specification(records, looks, stamp)
     if any(looks.roles[cell.embedding] in ("ablation", "control") and not cell.reading for cell in ran):
         yield "figure_ablations", plots.figure_ablations(final, looks, missing, stamp)

@@ -453,6 +453,7 @@ class Study:
             },
             {
                 "scale": self.scale,
+                "panel": self.plan["panel"],
                 "stamp": STAMPS[self.scale],
                 "parameters": self.parameters.model_dump(),
                 "rows": schema.table(self.parameters),
@@ -485,11 +486,6 @@ class Study:
         cell, section, plan_of = _cell(entry), self._section(entry), self.parameters.search
         learning = self.parameters.embedding().pretraining()
         embedding = registry.load("embeddings", cell.embedding)
-        of_agents = {name for agent in registry.names("agents") for name in registry.load("agents", agent).searched}
-        not_applicable = of_agents - set(registry.load("agents", cell.agent).searched)
-        not_applicable |= set(SIZES) - set(embedding.searched)
-        if cell.embedding == "none" and registry.load("environments", section.module).action_size == 0:
-            not_applicable |= {"initial_standard_deviation"}  # a softmax has none
         stated = hyper_parameters.values(self.parameters, cell, {})
         return Stage(
             f"search@{name}",
@@ -502,7 +498,7 @@ class Study:
                 "grid": plan_of.grid | plan_of.grids.get(section.module, {}),
                 "combined": plan_of.combined,
                 "spread": plan_of.spread,
-                "not_applicable": sorted(not_applicable),
+                "not_applicable": sorted(hyper_parameters.not_applicable(self.parameters, cell)),
                 "settings": plan_of.settings,
                 "seeds_per_setting": plan_of.seeds_per_setting,
                 "epochs": section.epochs.paper,
@@ -558,12 +554,13 @@ class Study:
     def _described(self, cell: Cell) -> dict[str, Any]:
         """A row of the table of cells: names, labels, looks and roles of what the cell is made of."""
         section = self.parameters.environments[cell.environment]
-        embedding, agent = registry.load("embeddings", cell.embedding), registry.load("agents", cell.agent)
+        embedding = registry.load("embeddings", cell.embedding)
         old, panel = self.parameters.source_of(cell), self.parameters.panel_of(cell)
         return {
             **vars(cell),
             "environment_label": section.label,
-            "agent_label": agent.label,
+            "agent_label": registry.load("agents", cell.agent).label,
+            "trained_by": registry.load("agents", self.parameters.agent_of(cell)).label,
             "embedding_label": embedding.label,
             "color": embedding.color,
             "order": embedding.order,

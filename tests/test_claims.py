@@ -203,11 +203,13 @@ def test_a_permutation_test_stands_beside_each_verdict():
 
 def test_cells_beside_one_another_have_effects_and_no_verdict():
     final = tables.final(pl.concat([curves_of(FIRST, [1, 1], reach=3), curves_of(SECOND, [0.4, 0.6])]), known())
-    (record,) = verdicts.differences(final, [(FIRST, SECOND), (Cell("none", "of", "it"), SECOND)], 0.025)
+    pairs = [(FIRST, SECOND), (Cell("none", "of", "it"), SECOND)]
+    (record,) = verdicts.differences(final, pairs, book_of(one("better")), [])
     assert record["end"]["effect"] == pytest.approx(0.5)
     assert record["speed"]["effect"] == pytest.approx(0.8 - 0.5)
     assert record["unit"] == "normalized"
     assert "verdict" not in record
+    assert verdicts.differences(final, pairs, book_of(one("better")), [FIRST]) == [], "some of its seeds have not run"
 
 
 def test_epochs_to_reach_a_level():
@@ -349,6 +351,12 @@ def test_misses_are_not_counted_where_the_limit_of_success_is_not_known(unknown)
     record = caused("fewer", [0.9] * 5, [0.1] * 5, unknown=unknown)
     assert (record["verdict"], record["p"]) == ("not tested", None)
     assert "slot-machine succeeds is not known" in record["reason"]
+
+
+def test_a_cause_is_not_tested_where_a_reference_return_is_not_known():
+    record = caused("better", [0.5, 0.6], [0.1, 0.2], unknown="a")
+    assert (record["verdict"], record["effect"]) == ("not tested", None)
+    assert record["reason"] == "the optimal or the random return of slot-machine is not known"
 
 
 def test_a_cause_whose_cells_have_not_run_is_not_tested():

@@ -289,8 +289,8 @@ def test_a_softmax_has_no_standard_deviation_and_no_embedding_no_size() -> None:
     for embedding, used in (("jsae", True), ("none", False)):
         cell = Cell("slots", "vpg", embedding)
         for name in ("initial_standard_deviation", "action_embedding_size"):
-            assert runs.uses(parameters, cell, name) == used
-        assert runs.uses(parameters, cell, "actor_learning_rate")
+            assert (name not in hyper_parameters.not_applicable(parameters, cell)) == used
+        assert "actor_learning_rate" not in hyper_parameters.not_applicable(parameters, cell)
 
 
 def test_a_check_writes_nothing_and_fails_on_any_mistake(

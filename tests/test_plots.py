@@ -52,7 +52,8 @@ def looks_of(*cells: Cell) -> Looks:
     for cell in cells:
         (label, color, order, role, other), (place, panel) = KINDS[cell.embedding], PLACES[cell.environment]
         panel = "2f" if role == "transfer" else panel
-        words = (place, LABELS[cell.agent], label, color, order, role, other, "" if cell.reading else panel)
+        agents = LABELS[cell.agent], LABELS["ppo" if cell.reading == "ppo" else cell.agent]
+        words = (place, *agents, label, color, order, role, other, "" if cell.reading else panel)
         rows.append((*vars(cell).values(), *words, 12, 100, cell.environment, ""))
     return Looks.of(pl.DataFrame(rows, CELLS.schema, orient="row"))
 
@@ -92,7 +93,8 @@ def words(figure) -> str:
 def test_figure_2_has_every_panel_in_order_and_a_plot_for_each_agent_of_2e():
     cells = [Cell(place, "vpg", name) for place in PLACES for name in (*EMBEDDINGS, "jsae_transfer")]
     looks = looks_of(*cells, *(Cell("recommender", agent, name) for agent in ("ppo", "sac") for name in EMBEDDINGS))
-    rows = plots.plots_of_figure_2(looks, BOOK)
+    rows = plots.plots_of_figure_2(looks, BOOK, list(looks.panels))
+    assert looks.panels_with([Cell("recommender", "ppo", "ra"), Cell("slot-machine", "vpg", "jsae", "ppo")]) == ["2e"]
     titles = [[plot.title.split("  ")[0] for plot in row] for row in rows]
     assert titles == [["2a", "2b", "2c"], ["2d", "2e", "2e"], ["2e", "2f"]]
     shop = [*rows[1][1:], rows[2][0]]
@@ -186,6 +188,8 @@ def test_a_figure_of_a_reading_has_a_plot_an_environment_and_agent():
     cells = [Cell(place, "vpg", name, "four-steps") for place in PLACES for name in ("jsae", "none")]
     rows = plots.plots_of_reading(looks_of(*cells), "four-steps")
     assert [plot.title for row in rows for plot in row] == [f"{label} (VPG)" for label, _ in PLACES.values()]
+    instead = plots.plots_of_reading(looks_of(Cell("slot-machine", "vpg", "jsae", "ppo")), "ppo")
+    assert [plot.title for row in instead for plot in row] == ["Slot machine (PPO in place of VPG)"]
     assert [len(row) for row in rows] == [3, 2]
     assert {plot.points for row in rows for plot in row} == {50}
 
@@ -315,7 +319,14 @@ def comparison(
     reading: str, effect: float, agent: str = "vpg", other: str = "none", measure: str = "end", **more
 ) -> dict:
     """A record of claims.json or readings.json."""
-    record = {"reading": reading, "measure": measure, "unit": "normalized", "kind": "better", "margin": 0.05}
+    record = {
+        "figure": "2e",
+        "reading": reading,
+        "measure": measure,
+        "unit": "normalized",
+        "kind": "better",
+        "margin": 0.05,
+    }
     record |= {"first": ["recommender", agent, "jsae", reading], "second": ["recommender", agent, other, reading]}
     return record | {"effect": effect, "low": effect - 0.1, "high": effect + 0.1, "verdict": "supported"} | more
 
@@ -325,6 +336,8 @@ def test_a_specification_curve_has_the_primary_reading_first_and_the_others_by_e
     records += [comparison("", 0.2, agent="sac"), comparison("high", 0.4, measure="speed")]
     records += [comparison("mid", 0.3, other="ra", low=None), comparison("mid", 9.0, measure="epochs")]
     records.append({**comparison("", 5.0), "first": ["recommender", "vpg", "none", ""]})  # on another embedding
+    records += [comparison("", 5.0, figure="2c"), comparison("", 5.0, measure=None, first=None, kind="fact")]
+    records = plots.specified(records, "2e")
     columns, rows = plots.specification_rows(records, LOOKS)
     assert columns == [("none", "end"), ("none", "speed")], "against RA nothing was tested"
     assert [(row.agent, row.reading) for row in rows] == [
@@ -337,9 +350,12 @@ def test_a_specification_curve_has_the_primary_reading_first_and_the_others_by_e
 def test_a_specification_curve_draws_effects_intervals_margins_and_verdicts():
     records = [comparison("", 0.1), comparison("four-steps", -0.5, verdict="contradicted")]
     records.append(comparison("", 0.3, measure="speed", verdict="inconclusive"))
+    records.append(comparison("four-steps", 0.3, measure="speed", low=None))
+    records.append(comparison("frozen", 0.1, measure="speed"))
     figure = plots.figure_specification(records, LOOKS, "PREVIEW")
     end, speed = figure.axes
-    assert [label.get_text() for label in end.get_yticklabels()] == ["primary reading", "four-steps"]
+    labels = [label.get_text() for label in end.get_yticklabels()]
+    assert labels == ["primary reading", "four-steps", "frozen"]
     assert [axes.get_title() for axes in figure.axes] == [f"against no embedding: {name}" for name in ("end", "speed")]
     intervals = {tuple(line.get_xdata()): line.get_color() for line in end.lines if line.get_linewidth() == 1.3}
     looks = plots.VERDICT_LOOKS
@@ -348,6 +364,7 @@ def test_a_specification_curve_draws_effects_intervals_margins_and_verdicts():
     (margin,) = end.patches
     assert (margin.get_x(), margin.get_width()) == (0, 0.05)
     assert [text.get_text() for text in speed.texts if text.get_text() != "PREVIEW"] == ["not tested"]
+    assert [text.get_text() for text in end.texts if text.get_text() != "PREVIEW"] == ["unchanged"]
     assert "PREVIEW" in words(figure)
     comparable = [comparison("", 0.1, kind="comparable", margin=0.25)]
     (margin,) = plots.figure_specification(comparable, LOOKS).axes[0].patches
@@ -433,13 +450,13 @@ def test_an_outcome_of_the_search_that_is_none_is_refused(tmp_path, text, said):
     if text is not None:
         path.write_text(text)
     with pytest.raises(JsaeError, match=said):
-        tried.read(path, tried.SETTINGS, LOOKS.cells)
+        tried.read(path, tried.SETTINGS)
 
 
 def test_only_searched_cells_of_the_study_are_shown(tmp_path):
     path = tmp_path / "times.csv"
     path.write_text(",".join(tried.TIMES) + "\nslot-machine,vpg,jsae,1,plain\nslot-machine,vpg,ra,2,plain\n")
-    shown = tried.read(path, tried.TIMES, looks_of(Cell("slot-machine", "vpg", "ra")).cells)
+    shown = tried.of_study(tried.read(path, tried.TIMES), looks_of(Cell("slot-machine", "vpg", "ra")).cells)
     assert shown["seconds"].to_list() == [2]
 
 

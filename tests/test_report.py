@@ -18,7 +18,7 @@ import pikepdf
 import polars as pl
 import pytest
 
-from jsae.analysis import claims
+from jsae.analysis import claims, search
 from jsae.config import layout
 from jsae.config.best import Best
 from jsae.config.errors import JsaeError
@@ -27,7 +27,7 @@ from jsae.config.yaml import read_yaml
 from jsae.io.code import CodeFiles
 from jsae.io.declared import Declared
 from jsae.io.files import sha256
-from jsae.reporting import document, formulas, pages
+from jsae.reporting import context, document, formulas, pages, tried
 from jsae.reporting.looks import Looks
 from jsae.reporting.sections import embeddings, summary
 from stages import _main, aggregate, figures, report
@@ -253,7 +253,7 @@ def test_a_short_study_gives_no_verdict(name, scale, request):
     main, supplement = page.split('<h1 id="supplement">')
     assert re.findall(r'<h2 id="([^"]*)"', main) == [*MAIN[:4], "limits", "references"]
     named = re.search(r"Left out at this scale: ([^<]*)", supplement)[1]
-    names = {"preview": "Comparisons under each reading and Claims that were not tested (the runs are shorter"}
+    names = {"preview": "All comparisons, Comparisons under each reading and Claims that were not tested (the"}
     assert named.startswith(names.get(scale, names["preview"]))
     assert ("Curves under each reading (no reading other than the primary one has run)" in named) == (scale != "smoke")
     assert not list((request.getfixturevalue(name) / layout.figures(scale)).glob("figure_specification*"))
@@ -339,7 +339,7 @@ def test_a_reading_is_shown_with_the_papers_comparisons_and_what_it_changes(stud
     store = curves[curves.index('id="figure-reading-synthetic-store"') :]
     assert "JSAE ends at" in re.search(r'alt="([^"]*)"', store)[1]
     assert "the recommender on a synthetic data set like the paper's" in html.unescape(store)
-    assert "<td>the primary reading</td>" in curves
+    assert re.search(r'<th colspan="6"[^>]*>synthetic-store</th></tr>\s*<tr><td>Recommender', curves)
     assert "have no run at the scale" not in curves
 
 
@@ -664,6 +664,27 @@ def test_a_page_of_results_needs_the_papers_scale(smoke, tmp_path, monkeypatch):
     publish.main(["--scale", "smoke", "--folder", str(tmp_path / "published")])
     with pytest.raises(JsaeError, match="at the scale smoke: only the paper's has verdicts"):
         readme.main(["--folder", str(tmp_path / "published")])
+
+
+def test_one_panel_is_not_published(panel, tmp_path, monkeypatch):
+    monkeypatch.chdir(panel)
+    with pytest.raises(JsaeError, match="is panel 2c alone: run `make preview` first"):
+        publish.main(["--scale", "preview", "--folder", str(tmp_path / "published")])
+    assert not (tmp_path / "published").exists()
+
+
+def test_part_of_the_cells_has_the_settings_that_were_chosen_among_all_and_a_true_reason_for_a_lack(smoke, monkeypatch):
+    """The cells that share sizes of embeddings are not all in a smoke test, nor is RA in every panel."""
+    monkeypatch.chdir(smoke)
+    before = layout.SEARCH.read_bytes()
+    layout.SEARCH.write_bytes((ROOT / layout.SEARCH).read_bytes())
+    shown = context.read(str(layout.settings("report")))
+    layout.SEARCH.write_bytes(before)
+    whole = search.chosen_rows(tried.read(ROOT / layout.SEARCH, tried.SETTINGS))
+    assert len(shown.chosen) < len(whole)
+    assert all(row in whole for row in shown.chosen)
+    assert search.chosen_rows(shown.tried) != shown.chosen, "chosen again among fewer cells, it would be another one"
+    assert "RA embeds discrete actions only: 2d has none." in layout.report("smoke").read_text()
 
 
 def test_what_is_published_is_a_copy_of_the_study_and_renders_to_the_same_bytes(smoke, tmp_path, monkeypatch, capfd):

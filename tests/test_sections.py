@@ -100,6 +100,7 @@ def study(given, looks, tmp_path) -> context.Context:
         pretraining=nothing,
         value_maps=nothing,
         tried=pl.DataFrame(schema=OUTCOME),
+        chosen=[],
         took=nothing,
         purchases={},
         models={},
@@ -137,10 +138,14 @@ def test_an_effect_has_its_unit_and_its_interval_where_there_is_one():
         ({}, ""),
         ({"verdict": "inconclusive"}, ""),
         ({"verdict": "not tested", "reason": "no run"}, "Not tested: no run."),
-        ({"never": [0, 3]}, "3 of 4 runs of no embedding never reach the level and count with all epochs."),
+        (
+            {"never": [0, 3]},
+            "The level is never reached in 3 of 4 runs with no embedding; they count with all their epochs.",
+        ),
         (
             {"never": [1, 3]},
-            "1 of 5 runs of JSAE and 3 of 4 runs of no embedding never reach the level and count with all epochs.",
+            "The level is never reached in 1 of 5 runs with JSAE and 3 of 4 runs with no embedding; they count with "
+            "all their epochs.",
         ),
     ],
 )
@@ -185,7 +190,9 @@ def test_a_comparison_is_a_row_with_a_verdict_of_one_word_for_each_measure(study
     assert table["rows"][0] == ["2c", "better", effect, "supported", effect, "contradicted", "inconclusive¹", "5 / 4"]
     assert len(table["rows"][1]) == 1, "the heading of the theory"
     assert table["rows"][2] == ["", "Lemma", "", "supported", "", "", "", "20"]
-    assert table["notes"] == ["4 of 4 runs of no embedding never reach the level and count with all epochs."]
+    assert table["notes"] == [
+        "The level is never reached in 4 of 4 runs with no embedding; they count with all their epochs."
+    ]
     assert list(results.verdicts(at(study, "preview"))) == []
 
 
@@ -212,8 +219,8 @@ def test_the_headline_counts_verdicts_and_says_for_each_pair_where_they_are(stud
     assert summary.headline(study.looks, [*records, fact()], {("slot-machine", "ra"): None}) == [
         "**In short.** Against no embedding, JSAE has a higher mean return over training in 2c and 2a and a higher "
         "final return in 2c and 2d. Against RA, JSAE has a higher mean return over training in 2c and a higher final "
-        "return in 2c, where RA's embedding has learnt nothing. Nothing else in these two measures is larger than the "
-        "margin and clear of zero.",
+        "return in 2c, where RA's embedding has learnt nothing. No other difference between them in these two "
+        "measures is larger than the margin and clear of zero. 1 is not tested.",
         "",
         "**9 claims on JSAE: 4 supported, 1 inconclusive, 3 contradicted and 1 not tested.** Contradicted does not "
         "mean worse: a tie contradicts “better”, being ahead contradicts “comparable”. Of these 3, JSAE is ahead in 3, "
@@ -234,8 +241,8 @@ def test_in_short_names_what_is_beyond_the_margin_and_its_agents(study):
     small = {"effect": 0.04, "low": 0.01, "high": 0.07}
     records = [claim(**below), claim(**small, **ppo), claim(measure="speed", **small), claim(figure="2e", low=None)]
     assert summary.in_short(study.looks, records, {}) == (
-        "**In short.** Against no embedding, JSAE has a lower final return in 2c (VPG). Nothing else in these two "
-        "measures is larger than the margin and clear of zero."
+        "**In short.** Against no embedding, JSAE has a lower final return in 2c (VPG). No other difference between "
+        "them in these two measures is larger than the margin and clear of zero. 1 is not tested."
     )
     assert "JSAE has no lead." in summary.in_short(study.looks, [claim(**small)], {})
     assert summary.in_short(study.looks, [claim(low=None)], {}) == "**In short.** No claim has been tested."
@@ -246,7 +253,7 @@ def test_in_short_names_what_is_beyond_the_margin_and_its_agents(study):
     [
         ({}, ""),
         ({"means": [0.5, 0.96]}, "No embedding comes within the margin of the optimal policy"),
-        ({"means": [0.04, 0.01]}, "Both stay at the random policy."),
+        ({"means": [0.04, 0.01]}, ""),
         ({"means": [0.5, 0.96], "kind": "comparable"}, ""),
         ({"means": [500.0, 700.0], "unit": "return"}, ""),
         ({"means": [75.5, 44.4], "unit": "epochs", "kind": "faster", "margin": 70.0}, "No embedding needs 44.4 epochs"),
@@ -265,7 +272,13 @@ def test_no_room_is_a_remark_on_contradicted_claims_and_counted(study):
     assert table["notes"] == [
         "No embedding comes within the margin of the optimal policy, so nothing can be better by more."
     ]
-    assert "In 1, nothing could be better by more than the margin" in summary.counts(study.looks, [near])
+    assert "In 1 nothing could be better by more than the margin: notes" in summary.counts(study.looks, [near])
+    random = claim(means=[0.04, -0.01], verdict="contradicted", low=-0.1)
+    (table,) = results.verdicts(dataclasses.replace(study, verdicts=[random, fact()]))
+    assert table["notes"] == ["Both stay at the random policy."]
+    said = summary.counts(study.looks, [near, random])
+    assert "In 1 nothing could be better by more than the margin and in 1 both stay at the random policy: " in said
+    assert not wording.idle(claim(means=[-0.9, -0.4])), "far below the random policy is not at it"
 
 
 def test_the_summary_says_which_supported_claims_other_readings_do_not_support(study):
@@ -274,7 +287,7 @@ def test_the_summary_says_which_supported_claims_other_readings_do_not_support(s
     studied = dataclasses.replace(study, verdicts=[claim(), kept], readings=[lost, kept | other])
     assert summary.under_readings(studied) == (
         "**Other readings**: of 2 supported claims that were judged under other readings too, 1 is supported under all "
-        "of them. Not so: 2c, better, end (four-steps: contradicted)."
+        "of them; fewer are under four-steps (1 lost). The [supplement](#comparisons-under-each-reading) has each."
     )
     assert summary.under_readings(study) == ""
 
@@ -309,10 +322,14 @@ def test_the_caption_says_where_jsae_is_ahead_and_behind(study):
     level = claim(figure="2b", low=-0.5)
     said = summary.leads(dataclasses.replace(study, verdicts=[claim(), behind, level, claim(measure="speed")]))
     assert said.startswith(
-        "At the end, JSAE's mean is above no embedding (2c); it is below no embedding (2d); elsewhere"
+        "At the end, JSAE's mean is above no embedding (2c); it is below no embedding (2d); the 95 % interval of every "
+        "other difference that was tested contains zero."
     )
+    assert summary.leads(dataclasses.replace(study, verdicts=[claim(low=None)])) == ""
     nowhere = summary.leads(at(study, "preview", verdicts=[claim(low=-1.0, measure="speed")]))
-    assert nowhere == "Over the epochs so far, every 95 % interval of a difference from JSAE's mean contains zero."
+    assert nowhere == (
+        "Over the epochs so far, the 95 % interval of every difference from JSAE's mean that was tested contains zero."
+    )
 
 
 def cause(name: str, verdict: str, **changes: object) -> context.Record:
@@ -464,8 +481,8 @@ def test_a_reading_is_compared_with_the_primary_one_and_those_without_a_run_are_
     other = {**pair, "first": [*JSAE, ""], "second": [*NONE, ""]}
     shown = list(readings.curves(dataclasses.replace(study, differences=[other, pair])))
     assert [block["kind"] for block in shown] == ["figure", "table", "note"]
-    words = ["Slot machine (four-steps)", "VPG", "JSAE", "the primary reading", "5 / 5"]
-    assert shown[1]["rows"] == [[*words, "1.00 [0.500, 1.50]", "1.25 [0.500, 1.50]"]]
+    words = ["Slot machine", "VPG", "JSAE", "5 / 5"]
+    assert shown[1]["rows"] == [["four-steps"], [*words, "1.00 [0.500, 1.50]", "1.25 [0.500, 1.50]"]]
     assert "frozen" in shown[2]["text"]
     assert "four-steps" not in shown[2]["text"]
     assert [block["kind"] for block in readings.specification(at(study, "preview"))] == ["empty"]
@@ -507,12 +524,12 @@ def test_final_returns_are_shown_by_cell(study):
 
 def test_nothing_is_compared_without_a_tested_claim(study):
     untested = dataclasses.replace(study, verdicts=[claim(low=None)])
-    assert list(comparisons.tested(untested)) == []
+    assert [block["kind"] for block in comparisons.tested(untested)] == ["empty"]
     late = claim(verdict="inconclusive", seeds_needed=30, settles_as="contradicted")
     (table,) = comparisons.tested(dataclasses.replace(study, verdicts=[claim(), late]))
     row = ["2c", "better", "end", "0.250 [0.125, 0.375]", "0.0500", "5 / 4", "0.010", "0.99", "0.020"]
     assert table["rows"] == [[*row, "supported", ""], [*row, "inconclusive", "30, contradicted"]]
-    assert list(comparisons.tested(at(study, "preview"))) == []
+    assert [block["kind"] for block in comparisons.tested(at(study, "preview"))] == ["empty"]
 
 
 def test_the_range_of_a_check_spans_its_rows_and_has_no_low_end_where_only_the_largest_was_kept():

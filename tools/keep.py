@@ -55,7 +55,8 @@ def main(arguments: Sequence[str]) -> None:
             restore(name, settings[name]["values"], made[name]["record"], given.folder, given.scale)
         print(f"{given.folder}: {len(restored)} trainings are restored, {len(here)} had run here")
     else:
-        finished = [name for name in here if name in up_to_date(settings)]
+        fresh = up_to_date(settings)
+        finished = [name for name in here if name in fresh]
         tables = [compact(read(CURVES, layout.curves(given.scale, name))) for name in finished]
         for name in finished:
             record = read_json(layout.record(f"train@{name}", given.scale))
@@ -64,8 +65,9 @@ def main(arguments: Sequence[str]) -> None:
             keep(new, given.folder / f"{environment}.parquet")
         write_json(dict(sorted(made.items())), given.folder / MADE)
         print(f"{given.folder}: {len(finished)} of {len(settings)} trainings are finished here, {len(made)} are kept")
-        for name in set(here) - set(finished):
-            print(f"{name} has run here, but is not up to date: not kept", file=sys.stderr)
+        for name in here:
+            if name not in fresh:
+                print(f"{name} has run here, but is not up to date: not kept", file=sys.stderr)
     for name in made:
         if made[name]["settings"] != digest(settings.get(name)):
             print(f"{name} was made by other settings or code than it has now", file=sys.stderr)
@@ -108,5 +110,5 @@ def keep(new: pl.DataFrame, path: Path) -> None:
 if __name__ == "__main__":
     try:
         main(sys.argv[1:])
-    except JsaeError as error:
+    except (JsaeError, bridge.BridgeError) as error:
         sys.exit(f"error: {error}")

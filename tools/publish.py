@@ -26,11 +26,14 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--scale", choices=SCALES, default="paper")
     parser.add_argument("--folder", type=Path, default=layout.PUBLISHED)
     given = parser.parse_args(arguments)
-    ran = published.declared(layout.settings("report"))["values"]["scale"]
+    values = published.declared(layout.settings("report"))["values"]
+    ran = values["scale"]
     if ran != given.scale:
         raise JsaeError(
             f"the study that ran last is at the scale {ran}: run `make {given.scale}` first, or --scale {ran}"
         )
+    if values["panel"]:
+        raise JsaeError(f"the study that ran last is panel {values['panel']} alone: run `make {ran}` first")
     chosen = published.contents(layout.SETTINGS)
     missing = [str(path) for path in chosen.values() if not path.exists()]
     if missing:

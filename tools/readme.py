@@ -93,8 +93,8 @@ def table(
         "for how many claims are judged together ([plan](../report/plan.md)).",
         "",
         "The commands are for an active `.venv` after `python -m tools.runs paper`. They write the runs to "
-        "`results/paper/runs/`; `make paper PANEL=2a` also makes the figure of a panel. `--force` trains again what is "
-        "up to date.",
+        "`results/paper/runs/`; `make paper PANEL=2a` also makes the figure of a panel. `--force --single-item` "
+        "trains again what is up to date.",
         "",
         "| figure | claim of the paper | measure | effect | n | verdict | train again |",
         "|---|---|---|---|---|---|---|",
@@ -103,19 +103,19 @@ def table(
     for record in records:
         verdict = document.marked(record["verdict"], results.remarks(looks, record, nothing), notes)
         measure, n = wording.MEASURES.get(record["measure"], ""), wording.seeds(record)
-        again = f"`{command(record, stages)}`"
+        again = f"`{text}`" if (text := command(record, stages)) else ""
         cells = (record["figure"], record["aspect"], measure, wording.effect(record), "" if n is None else n, verdict)
         lines.append("| " + " | ".join(map(str, (*cells, again))) + " |")
     return [*lines, "", *(f"{document.raised(place)} {note}  " for place, note in enumerate(notes, 1))]
 
 
 def command(record: Mapping[str, Any], stages: Mapping[str, Mapping[str, str]]) -> str:
-    """What computes both cells of a claim, or the check of a fact, at the paper's scale."""
+    """What computes both cells of a claim, or the check of a fact; empty if the study has neither cell."""
     if not record["first"]:
         return "dvc repro theory"
     wanted = [dict(zip(("environment", "agent", "embedding"), record[end], strict=True)) for end in ("first", "second")]
     names = [name for words in wanted for name, cell in stages.items() if cell == {**words, "reading": ""}]
-    return " ".join(["dvc repro", *(f"train@{name}" for name in names)])
+    return " ".join(["dvc repro", *(f"train@{name}" for name in names)]) if names else ""
 
 
 if __name__ == "__main__":

@@ -16,8 +16,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from jsae.config import hyper_parameters, layout, plan, registry, schema
-from jsae.config.best import SIZES, Found
+from jsae.config import hyper_parameters, layout, plan, schema
+from jsae.config.best import Found
 from jsae.config.errors import JsaeError
 from jsae.config.schema import Parameters
 from jsae.config.study import Cell
@@ -83,7 +83,12 @@ def overruled(before: Mapping[str, str], parameters: Parameters, found: Found, c
         section, _, name = key.rpartition(".")
         if name not in get_args(schema.Searchable) or before.get(key, value) == value:
             continue
-        users = [cell for cell in cells if section in sections_of(parameters, cell) and uses(parameters, cell, name)]
+        users = [
+            cell
+            for cell in cells
+            if section in sections_of(parameters, cell)
+            and name not in hyper_parameters.not_applicable(parameters, cell)
+        ]
         count = sum(name in hyper_parameters.chosen(parameters, cell, found) for cell in users)
         if count:
             yield f"{key} (in {f'{count} of {len(users)}' if count < len(users) else 'all'} cells)"
@@ -92,16 +97,6 @@ def overruled(before: Mapping[str, str], parameters: Parameters, found: Found, c
 def sections_of(parameters: Parameters, cell: Cell) -> tuple[str, ...]:
     """The sections of params.yaml that hold the hyper-parameters of a cell."""
     return "agents.common", f"agents.{parameters.agent_of(cell)}", f"environments.{cell.environment}"
-
-
-def uses(parameters: Parameters, cell: Cell, name: str) -> bool:
-    """Whether a hyper-parameter makes a difference to a cell."""
-    if name in SIZES:
-        return name in registry.load("embeddings", cell.embedding).searched
-    if name == "initial_standard_deviation" and cell.embedding == "none":
-        module = parameters.environments[cell.environment].module
-        return registry.load("environments", module).action_size > 0  # a softmax has none
-    return True
 
 
 def chosen_scale(path: Path) -> str:

@@ -32,6 +32,9 @@ CELLS = Table(
         **CELL,
         "environment_label": Column(pl.String, "", "what figures and prose call it"),
         "agent_label": Column(pl.String, "", "what figures and prose call it"),
+        "trained_by": Column(
+            pl.String, "", "the same of the agent that trains it; a reading may replace the cell's own"
+        ),
         "embedding_label": Column(pl.String, "", "what figures and prose call it"),
         "color": Column(pl.String, "", "of the embedding in figures"),
         "order": Column(pl.Int64, "", "of the embedding in legends"),

@@ -107,9 +107,7 @@ def _samples(
 
     Raises _NotTested.
     """
-    runs = [_runs(final, cell, lacking) for cell in claim.cells]
-    if claim.unit != "return" and not all(found["normalized_return"].is_finite().all() for found in runs):
-        raise _NotTested(f"the optimal or the random return of {claim.cells[0].environment} is not known")
+    runs = _runs(final, claim.cells, claim.unit != "return", lacking)
     if claim.measure in ("end", "speed"):
         first, second = (_values(found, claim.measure, claim.unit or "normalized") for found in runs)
         return (first, second), None
@@ -123,13 +121,21 @@ def _samples(
     return (first, second), never
 
 
-def _runs(final: pl.DataFrame, cell: Cell, lacking: Collection[Cell]) -> pl.DataFrame:
-    runs = final.filter(_is(cell)).sort("seed")
-    if cell in lacking and len(runs):
-        raise _NotTested(f"some seeds of {cell} have not run")
-    if len(runs) < 2:
-        raise _NotTested(f"{cell} has {'one seed only' if len(runs) else 'no run'}")
-    return runs
+def _runs(
+    final: pl.DataFrame, cells: Sequence[Cell], normalized: bool, lacking: Collection[Cell]
+) -> list[pl.DataFrame]:
+    """The runs of each cell; with a normalized return, if that is needed. Raises _NotTested."""
+    found = []
+    for cell in cells:
+        runs = final.filter(_is(cell)).sort("seed")
+        if cell in lacking and len(runs):
+            raise _NotTested(f"some seeds of {cell} have not run")
+        if len(runs) < 2:
+            raise _NotTested(f"{cell} has {'one seed only' if len(runs) else 'no run'}")
+        if normalized and not runs["normalized_return"].is_finite().all():
+            raise _NotTested(f"the optimal or the random return of {cell.environment} is not known")
+        found.append(runs)
+    return found
 
 
 def _values(runs: pl.DataFrame, measure: str, unit: str) -> statistics.Scores:
@@ -222,24 +228,25 @@ def _settling(record: Record, level: float, power: float) -> Record:
     return {"seeds_needed": found.get(turned) if turned else None, "settles_as": turned}
 
 
-def differences(final: pl.DataFrame, pairs: Sequence[tuple[Cell, Cell]], level: float) -> list[Record]:
+def differences(
+    final: pl.DataFrame, pairs: Sequence[tuple[Cell, Cell]], claims: Claims, lacking: Collection[Cell]
+) -> list[Record]:
     """What sets the first of each pair of cells apart from the second, at the end and over all epochs, unjudged.
 
-    Pairs of which a cell has fewer than two runs are left out.
+    Pairs are left out of which a cell has fewer than two runs, or lacks some of its seeds.
     """
     records = []
     for cells in pairs:
-        runs = [final.filter(_is(cell)) for cell in cells]
-        if min(map(len, runs)) > 1:
-            known = pl.concat(runs)["normalized_return"].is_finite().all()
-            unit = "normalized" if known else "return"
-            record: Record = {"first": list(vars(cells[0]).values()), "second": list(vars(cells[1]).values())}
-            record |= {"n": [len(cell) for cell in runs], "unit": unit}
-            for measure in ("end", "speed"):
-                difference = statistics.welch(*(_values(cell, measure, unit) for cell in runs))
-                found = difference.interval(1 - 2 * level)
-                record[measure] = {"effect": found.estimate, "low": found.low, "high": found.high}
-            records.append(record)
+        try:
+            runs = _runs(final, cells, False, lacking)
+        except _NotTested:
+            continue
+        unit = "normalized" if pl.concat(runs)["normalized_return"].is_finite().all() else "return"
+        record: Record = {"first": list(vars(cells[0]).values()), "second": list(vars(cells[1]).values())}
+        record |= {"n": [len(cell) for cell in runs], "unit": unit}
+        for measure in ("end", "speed"):
+            record[measure] = _interval(statistics.welch(*(_values(cell, measure, unit) for cell in runs)), claims)
+        records.append(record)
     return records
 
 
@@ -279,7 +286,7 @@ def _tested(
         "reason": "",
     }
     try:
-        runs = [_runs(final, cell, lacking) for cell in cells]
+        runs = _runs(final, cells, prediction.kind != "fewer" and prediction.unit == "normalized", lacking)
     except _NotTested as reason:
         return record | {"reason": str(reason)}
     record["n"] = [len(cell) for cell in runs]

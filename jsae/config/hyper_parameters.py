@@ -63,6 +63,18 @@ def chosen(parameters: Parameters, cell: Cell, found: Found) -> Values:
     return {name: value for name, value in values.items() if name not in set_by_reading(parameters, cell)}
 
 
+def not_applicable(parameters: Parameters, cell: Cell) -> set[str]:
+    """Hyper-parameters of a search that make no difference to a cell."""
+    embedding = registry.load("embeddings", cell.embedding)
+    of_agents = {name for agent in registry.names("agents") for name in registry.load("agents", agent).searched}
+    found = of_agents - set(registry.load("agents", parameters.agent_of(cell)).searched)
+    found |= set(SIZES) - set(embedding.searched)
+    environment = registry.load("environments", parameters.environments[cell.environment].module)
+    if cell.embedding == "none" and environment.action_size == 0:
+        found.add("initial_standard_deviation")  # a softmax has none
+    return found
+
+
 def set_by_reading(parameters: Parameters, cell: Cell) -> set[str]:
     """Names of the hyper-parameters that a cell's reading sets."""
     if not cell.reading:

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from jsae.analysis import claims
+from jsae.analysis import claims, search
 from jsae.analysis.claims import Claims
 from jsae.analysis.schema import AGGREGATES, CELLS, FINAL
 from jsae.config.study import Cell
@@ -50,6 +50,7 @@ class Context:
         pretraining: how long each embedding was pre-trained, and what its loss came to.
         value_maps: a row for each bin of a gridworld and cell.
         tried: a row for each setting of the search, of cells of this study.
+        chosen: the best of them, a row a cell. It was chosen among all cells, which share sizes of embeddings.
         took: a row for each searched cell of this study, with the seconds that it took.
         purchases: what the filter left of each data set.
         models: the n-gram model of each data set.
@@ -75,6 +76,7 @@ class Context:
     pretraining: pl.DataFrame
     value_maps: pl.DataFrame
     tried: pl.DataFrame
+    chosen: list[Record]
     took: pl.DataFrame
     purchases: dict[str, Record]
     models: dict[str, Record]
@@ -113,7 +115,7 @@ class Context:
     def panels(self) -> list[str]:
         """The panels of Figure 2 that have a run, as 2a."""
         ran = {Cell(*words) for words in self.final.select(KEYS).unique().iter_rows()}
-        return [panel for panel in self.looks.panels if ran.intersection(self.looks.cells_of(panel))]
+        return self.looks.panels_with(ran)
 
     @property
     def confidence(self) -> str:
@@ -136,6 +138,8 @@ def read(settings: str) -> Context:
     declared = Declared.read(Path(settings))
     tables, probes = declared.input("tables"), declared.input("probes")
     cells = read_checked(CELLS, tables / "cells.parquet")
+    searched = tried.read(declared.input("search"), tried.SETTINGS)
+    here = set(cells.select(tried.CELL).iter_rows())
     return Context(
         values=declared.values,
         figures=declared.input("figures"),
@@ -156,8 +160,9 @@ def read(settings: str) -> Context:
         probes=files.read_table(probes / "embeddings.parquet"),
         pretraining=files.read_table(probes / "pretraining.parquet"),
         value_maps=files.read_table(declared.input("value_maps")),
-        tried=tried.read(declared.input("search"), tried.SETTINGS, cells),
-        took=tried.read(declared.input("search_times"), tried.TIMES, cells),
+        tried=tried.of_study(searched, cells),
+        chosen=[row for row in search.chosen_rows(searched) if tuple(row[name] for name in tried.CELL) in here],
+        took=tried.of_study(tried.read(declared.input("search_times"), tried.TIMES), cells),
         purchases={source: files.read_json(Path(path)) for source, path in declared.inputs["purchases"].items()},
         models={source: files.read_json(Path(path)) for source, path in declared.inputs["transitions"].items()},
     )

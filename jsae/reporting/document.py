@@ -226,7 +226,9 @@ def _figure_html(block: Block, known: Mapping[str, str]) -> str:
 def _table_html(block: Block, known: Mapping[str, str]) -> str:
     columns: list[str] = block["columns"]
     classes = [' class="number"' if column in block["numbers"] else "" for column in columns]
-    head = "".join(f'<th scope="col"{kind}>{inline_html(c)}</th>' for c, kind in zip(columns, classes, strict=True))
+    head = "".join(
+        f'<th scope="col"{kind}>{inline_html(fill(c, known))}</th>' for c, kind in zip(columns, classes, strict=True)
+    )
     rows = []
     for row in block["rows"]:
         if len(row) < len(columns):
@@ -244,7 +246,9 @@ def _table_html(block: Block, known: Mapping[str, str]) -> str:
     caption = f"<caption>{inline_html(fill(block['caption'], known))}</caption>" if block["caption"] else ""
     name = f' id="{block["name"]}"' if block["name"] else ""
     body = "\n".join(rows)
-    notes = "".join(f"<p>{raised(place)} {inline_html(note)}</p>" for place, note in enumerate(block["notes"], 1))
+    notes = "".join(
+        f"<p>{raised(place)} {inline_html(fill(note, known))}</p>" for place, note in enumerate(block["notes"], 1)
+    )
     label = html.escape(re.sub(r"[*_]", "", fill(block["caption"], known)).split(". ")[0] or "table")
     return (
         f'<div class="table" tabindex="0" role="region" aria-label="{label}"><table{name}>{caption}'

@@ -1,8 +1,8 @@
 """How environments, agents and embeddings are called and drawn: read from the table of cells, never listed in code."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -27,18 +27,26 @@ DASHES: tuple[Any, ...] = (
 OTHER: dict[str, Any] = {"color": "#000000", "linestyle": (0, (10, 1, 1, 1))}
 """How an embedding is drawn that is not in the table."""
 
+
+class Searched(NamedTuple):
+    """What figures and prose call a hyper-parameter, and what the head of a table does."""
+
+    label: str
+    head: str
+
+
 SEARCHED = {
-    "actor_learning_rate": "Actor's learning rate",
-    "critic_learning_rate": "Critic's learning rate",
-    "initial_standard_deviation": "Initial standard deviation",
-    "state_embedding_size": "Size of state embedding",
-    "action_embedding_size": "Size of action embedding",
-    "hidden_sizes": "Hidden units",
-    "entropy_weight": "Entropy weight α",
-    "train_pi_iters": "Policy steps an epoch",
-    "update_steps": "Update steps an epoch",
+    "actor_learning_rate": Searched("Actor's learning rate", "Actor"),
+    "critic_learning_rate": Searched("Critic's learning rate", "Critic"),
+    "initial_standard_deviation": Searched("Initial standard deviation", "σ"),
+    "state_embedding_size": Searched("Size of state embedding", "State"),
+    "action_embedding_size": Searched("Size of action embedding", "Action"),
+    "hidden_sizes": Searched("Hidden units", "Hidden"),
+    "entropy_weight": Searched("Entropy weight α", "α"),
+    "train_pi_iters": Searched("Policy steps an epoch", "Policy steps"),
+    "update_steps": Searched("Update steps an epoch", "Updates"),
 }
-"""Columns of search/settings.csv that a search can vary, and what figures and prose call them."""
+"""Columns of search/settings.csv that a search can vary."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +59,7 @@ class Looks:
     | environments, agents, embeddings | label by name, in the order of plots and legends |
     | styles | color and linestyle, by embedding |
     | roles | paper, transfer, ablation or control, by embedding |
+    | trained_by | the agent that trains a cell, where a reading puts it in place of the cell's own |
     """
 
     cells: pl.DataFrame
@@ -59,6 +68,7 @@ class Looks:
     embeddings: Mapping[str, str]
     styles: Mapping[str, Mapping[str, Any]]
     roles: Mapping[str, str]
+    trained_by: Mapping[Cell, str]
 
     @classmethod
     def of(cls, cells: pl.DataFrame) -> "Looks":
@@ -75,6 +85,11 @@ class Looks:
                 for row in kinds
             },
             {row["embedding"]: row["role"] for row in kinds},
+            {
+                Cell(*(row[name] for name in KEYS)): row["trained_by"]
+                for row in kinds
+                if row["trained_by"] != row["agent_label"]
+            },
         )
 
     def environment(self, name: str) -> str:
@@ -91,14 +106,19 @@ class Looks:
     def agent(self, name: str) -> str:
         return self.agents.get(name, name)
 
+    def agent_of(self, cell: Cell) -> str:
+        """The agent that trains a cell, and the cell's own agent if a reading replaces it."""
+        trained_by = self.trained_by.get(cell)
+        return f"{trained_by} in place of {self.agent(cell.agent)}" if trained_by else self.agent(cell.agent)
+
     def embedding(self, name: str) -> str:
         return self.embeddings.get(name, name)
 
     def cell(self, words: Iterable[str]) -> str:
         """A cell in one phrase: embedding, agent, environment, and its reading where it has one."""
-        environment, agent, embedding, *reading = words
-        said = f"{self.environment(environment)}, {self.agent(agent)}, {self.embedding(embedding)}"
-        return f"{said}, reading {reading[0]}" if reading and reading[0] else said
+        cell = Cell(*words)
+        said = f"{self.environment(cell.environment)}, {self.agent_of(cell)}, {self.embedding(cell.embedding)}"
+        return f"{said}, reading {cell.reading}" if cell.reading else said
 
     def style(self, embedding: str) -> Mapping[str, Any]:
         """Colour and line style, as matplotlib takes them."""
@@ -117,6 +137,10 @@ class Looks:
         """Panels of Figure 2 that have a cell, as 2a, and the environment of each."""
         known = self.cells.filter(pl.col("panel") != "").sort("panel", maintain_order=True)
         return dict(known.select("panel", "environment").iter_rows())
+
+    def panels_with(self, ran: Collection[Cell]) -> list[str]:
+        """Panels of which one of these cells is."""
+        return [panel for panel in self.panels if any(cell in ran for cell in self.cells_of(panel))]
 
     def compared(self, panel: str) -> list[str]:
         """The embeddings that a panel compares: transfers and what they are compared with, or else the paper's."""

@@ -164,6 +164,7 @@ def runs_html(
             {
                 "id": str(cell),
                 **vars(cell),
+                "trained_by": looks.agent_of(cell),
                 "random": _known(runs[0]["random_return"]) if runs else None,
                 "optimal": _known(runs[0]["optimal_return"]) if runs else None,
                 "epochs": points["epoch"].unique().sort().to_list(),

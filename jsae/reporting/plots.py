@@ -5,7 +5,7 @@ blocks of epochs. The same tables give the same bytes.
 """
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
@@ -47,10 +47,11 @@ class Plot(NamedTuple):
     points: int = POINTS
 
 
-def plots_of_figure_2(looks: Looks, book: Claims) -> list[list[Plot]]:
-    """The rows of Figure 2: three plots a row, in the order of the panels; a panel has a plot for each agent."""
+def plots_of_figure_2(looks: Looks, book: Claims, panels: Sequence[str]) -> list[list[Plot]]:
+    """The rows of Figure 2 with these panels: three plots a row; a panel has a plot for each agent."""
     plots: list[Plot] = []
-    for panel, environment in looks.panels.items():
+    for panel in panels:
+        environment = looks.panels[panel]
         cells = looks.cells_of(panel)
         plots += [
             Plot(
@@ -95,14 +96,11 @@ def plots_of_reading(looks: Looks, reading: str) -> list[list[Plot]]:
     """The rows of a figure of one reading: a plot an environment and agent, three a row."""
     cells = looks.cells_under(reading)
     places = sorted({(cell.environment, cell.agent) for cell in cells}, key=lambda place: looks.place(*place))
-    plots = [
-        Plot(
-            [cell for cell in cells if (cell.environment, cell.agent) == place],
-            f"{looks.environment(place[0])} ({looks.agent(place[1])})",
-            points=POINTS // 2,
-        )
-        for place in places
-    ]
+    plots = []
+    for place in places:
+        own = [cell for cell in cells if (cell.environment, cell.agent) == place]
+        title = f"{looks.environment(own[0].environment)} ({looks.agent_of(own[0])})"
+        plots.append(Plot(own, title, points=POINTS // 2))
     return [plots[start : start + 3] for start in range(0, len(plots), 3)]
 
 
@@ -297,21 +295,26 @@ class Row(NamedTuple):
     records: Mapping[tuple[str, str], Mapping[str, Any]]
 
 
+def specified(records: Iterable[Mapping[str, Any]], panel: str) -> list[Mapping[str, Any]]:
+    """What a panel's specification curve is about: JSAE at the end and in speed. records: verdicts, all readings."""
+    return [
+        one
+        for one in records
+        if one["figure"] == panel and one["measure"] in ("end", "speed") and one["first"][2] == "jsae"
+    ]
+
+
 def specification_rows(records: Sequence[Mapping[str, Any]], looks: Looks) -> tuple[list[tuple[str, str]], list[Row]]:
     """Columns (embedding compared with, measure) and rows of a specification curve.
 
     Rows stand by agent: the primary reading first, then the others, the largest effect of the first column on top,
-    those without one at the end.
-
-    records: of claims.json and readings.json on one panel. Claims on other embeddings than that of the first record,
-    and on epochs, are left out.
+    those without one at the end. What has no test at all has no row or column. records: as `specified` gives them.
     """
-    shown = [one for one in records if one["measure"] in ("end", "speed") and one["first"][2] == records[0]["first"][2]]
-    others = looks.in_order({one["second"][2] for one in shown})[::-1]
-    tested = {(one["second"][2], one["measure"]) for one in shown if _tested(one)}
+    others = looks.in_order({one["second"][2] for one in records})[::-1]
+    tested = {(one["second"][2], one["measure"]) for one in records if _tested(one)}
     columns = [column for other in others for column in ((other, "end"), (other, "speed")) if column in tested]
     cells: dict[tuple[str, str], dict[tuple[str, str], Mapping[str, Any]]] = {}
-    for one in shown:
+    for one in records:
         cells.setdefault((one["first"][1], one["reading"]), {})[one["second"][2], one["measure"]] = one
     rows = [
         Row(agent, reading, of) for (agent, reading), of in cells.items() if any(_tested(one) for one in of.values())
@@ -349,8 +352,8 @@ def figure_specification(records: Sequence[Mapping[str, Any]], looks: Looks, sta
                 if isinstance(line, Row):
                     _effect(axes, y, line.records.get((other, measure)))
             shown = [row.records[other, measure] for row in rows if _tested(row.records.get((other, measure)))]
-            for margin in {one["margin"] for one in shown[:1]}:
-                axes.axvspan(-margin if shown[0]["kind"] == "comparable" else 0, margin, color="#e9e9e9", zorder=0)
+            margin = shown[0]["margin"]
+            axes.axvspan(-margin if shown[0]["kind"] == "comparable" else 0, margin, color="#e9e9e9", zorder=0)
             axes.set_title(f"against {looks.embedding(other)}: {measure}", fontsize=8.5)
             axes.tick_params(labelsize=7.5, length=2)
             axes.tick_params(axis="y", length=0)
@@ -361,10 +364,7 @@ def figure_specification(records: Sequence[Mapping[str, Any]], looks: Looks, sta
         for label, line in zip(grid[0].get_yticklabels(), lines, strict=True):
             label.set_fontweight("bold" if isinstance(line, str) or not line.reading else "normal")
         grid[0].set_ylim(len(lines) - 0.4, -0.6)
-        unit = (
-            "return" if rows[0].records and next(iter(rows[0].records.values()))["unit"] == "return" else "normalized"
-        )
-        figure.supxlabel(f"Effect with its interval ({unit})", fontsize=8)
+        figure.supxlabel(f"Effect with its interval ({records[0]['unit']})", fontsize=8)
         handles = [
             Line2D([], [], markersize=4.5, linewidth=1.3, label=verdict, **look)
             for verdict, look in VERDICT_LOOKS.items()
@@ -379,12 +379,12 @@ def _said(line: Row | str) -> str:
 
 
 def _effect(axes: Axes, y: int, record: Mapping[str, Any] | None) -> None:
-    """One effect with its interval; words where it was not tested."""
+    """One effect with its interval; words where it was not tested, or the reading changes neither of the two cells."""
     if record is None or not _tested(record):
+        said = "not tested" if record else "unchanged"
         axes.annotate(
-            "not tested", (0.98, y), xycoords=("axes fraction", "data"), ha="right", va="center", fontsize=6,
-            color="#767676",
-        )  # fmt: skip
+            said, (0.98, y), xycoords=("axes fraction", "data"), ha="right", va="center", fontsize=6, color="#767676"
+        )
         return
     look = VERDICT_LOOKS[record["verdict"]]
     axes.plot([record["low"], record["high"]], [y, y], color=look["color"], linewidth=1.3, solid_capstyle="butt")
@@ -551,7 +551,7 @@ def figure_sensitivity(search: pl.DataFrame, looks: Looks, stamp: str = "") -> F
                     axes.axis("off")
                     continue
                 _scores(axes, here, name, looks)
-                axes.set_xlabel(SEARCHED[name], fontsize=8)
+                axes.set_xlabel(SEARCHED[name].label, fontsize=8)
                 stamped(axes, stamp)
             first = next((axes for axes in line if axes.axison), line[0])
             first.set_ylabel(f"{looks.environment(environment)}\n({looks.agent(agent)})", fontsize=7.5)

@@ -1,4 +1,4 @@
-"""What the search tried and how long it took, as far as a study has its cells."""
+"""What the search tried and how long it took."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -18,14 +18,10 @@ TIMES = (*CELL, "seconds", "kernels")
 """Columns of search/times.csv, a row a cell."""
 
 
-def read(path: Path, columns: Collection[str], cells: pl.DataFrame) -> pl.DataFrame:
-    """The rows of a table of the search on cells of this study; none while no search has run.
+def read(path: Path, columns: Collection[str]) -> pl.DataFrame:
+    """A table of the search; it has no rows while no search has run.
 
-    Args:
-        columns: that must be there.
-        cells: the table CELLS of jsae.analysis.schema.
-
-    Raises JsaeError if the file is missing, no table, or without one of the columns.
+    columns: that must be there. Raises JsaeError if the file is missing, no table, or without one of them.
     """
     try:
         table = pl.read_csv(path, infer_schema_length=None)
@@ -34,4 +30,9 @@ def read(path: Path, columns: Collection[str], cells: pl.DataFrame) -> pl.DataFr
     lacking = set(columns) - set(table.columns)
     if lacking:
         raise JsaeError(f"{path} lacks the column {min(lacking)}: restore it from git")
-    return table.with_columns(pl.col(CELL).cast(pl.String)).join(cells, on=CELL, how="semi", maintain_order="left")
+    return table.with_columns(pl.col(CELL).cast(pl.String))
+
+
+def of_study(table: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFrame:
+    """The rows on cells of a study. cells: the table CELLS of jsae.analysis.schema."""
+    return table.join(cells, on=CELL, how="semi", maintain_order="left")

@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from jsae.analysis import search, statistics
+from jsae.analysis import statistics
 from jsae.reporting import wording
 from jsae.reporting.context import Context, Record
 from jsae.reporting.document import number
@@ -71,7 +71,7 @@ def _of_purchases(study: Context) -> dict[str, str]:
 
 def _of_search(study: Context) -> dict[str, str]:
     """Sentences on the search, which differ if it has not run."""
-    best, own = search.chosen_rows(study.tried), study.parameters["search"]
+    own = study.parameters["search"]
     trained_with = [cell for cell in study.values["cells"] if cell["found"]]
     share = f"{len(trained_with)} of the {len(study.values['cells'])} cells"
     used = f"{share} are trained with these settings."
@@ -86,14 +86,14 @@ def _of_search(study: Context) -> dict[str, str]:
     names = [*own["combined"], *own["spread"]]
     settings, seeds = own["settings"], own["seeds_per_setting"]
     without = len(study.values["cells"]) - len(trained_with)
-    varied = ", ".join(SEARCHED[name].lower() for name in names)
-    kept = ", ".join(said.lower() for name, said in SEARCHED.items() if name not in names)
+    varied = ", ".join(SEARCHED[name].label.lower() for name in names)
+    kept = ", ".join(said.label.lower() for name, said in SEARCHED.items() if name not in names)
     return {
         "same": "Hyper-parameters come from a search in which each embedding got the same number of runs"
         + (f"; {without} cells were not searched and have those of `params.yaml`." if without else "."),
-        "ours": f"{len(best)} cells were searched, with {settings * seeds} runs each: {settings} settings with the "
-        f"same {seeds} seeds, so the same {seeds} embeddings of each size, or fewer settings with more seeds where a "
-        f"hyper-parameter does not apply (seeds {own['seeds']}). They vary {varied}. Where settings are compared "
+        "ours": f"{len(study.chosen)} cells were searched, with {settings * seeds} runs each: {settings} settings with "
+        f"the same {seeds} seeds, so the same {seeds} embeddings of each size, or fewer settings with more seeds where "
+        f"a hyper-parameter does not apply (seeds {own['seeds']}). They vary {varied}. Where settings are compared "
         f"before the end, the best one in {own['factor']} goes on. Ablations and transfers take what was found for the "
         f"embedding that they vary. Not searched: {kept}.",
         "effect": "The section on the search shows what each hyper-parameter does.",
@@ -170,7 +170,7 @@ def _of_runs(study: Context) -> dict[str, object]:
 
 
 def _counted(study: Context) -> str:
-    """JSAE's lead in speed over no embedding, were pre-training part of its curve, at the random policy's return."""
+    """JSAE's mean over training minus that of no embedding, were pre-training part of it, at the random policy."""
     leads = []
     for one in study.compared:
         if (one["measure"], one["unit"], one["first"][2], one["second"][2]) == ("speed", "normalized", "jsae", "none"):
@@ -180,8 +180,8 @@ def _counted(study: Context) -> str:
             place = one["figure"] + study.looks.named_agent(one["figure"], agent)
             leads.append(f"{number(share * one['means'][0] - one['means'][1], 2)} ({place})")
     return (
-        "Were they counted, as epochs at the random policy, JSAE's lead in speed over no embedding would be "
-        f"{wording.listed(leads)}."
+        "Were they counted, as epochs at the random policy, JSAE's mean return over training minus that of no "
+        f"embedding would be {wording.listed(leads)}."
         if leads
         else ""
     )

@@ -1,10 +1,12 @@
 """How the report words what was measured: a level over seeds, an effect, a verdict."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import polars as pl
 
 from jsae.analysis.claims import Claims
+from jsae.config.study import Cell
 from jsae.reporting.context import Record
 from jsae.reporting.document import interval, number
 from jsae.reporting.looks import Looks
@@ -22,9 +24,9 @@ NORMALIZED = "Numbers without a unit are normalized: random policy 0, optimal po
 
 def cell(looks: Looks, row: Iterable[str]) -> tuple[str, str, str]:
     """Environment, agent and embedding of a cell as prose calls them; a reading stands by the environment."""
-    environment, agent, embedding, *rest = row
-    reading = f" ({rest[0]})" if rest and rest[0] else ""
-    return looks.environment(environment) + reading, looks.agent(agent), looks.embedding(embedding)
+    one = Cell(*row)
+    reading = f" ({one.reading})" * bool(one.reading)
+    return looks.environment(one.environment) + reading, looks.agent_of(one), looks.embedding(one.embedding)
 
 
 def level(column: str, rows: pl.DataFrame) -> str:
@@ -69,27 +71,29 @@ def condition(looks: Looks, claim: Record) -> str:
         said.append(f"Not tested: {claim['reason']}.")
     if any(claim["never"] or []):
         late = (
-            f"{count} of {n} runs of {looks.embedding(end[2])}"
+            f"{count} of {n} runs with {looks.embedding(end[2])}"
             for count, n, end in zip(claim["never"], claim["n"], (claim["first"], claim["second"]), strict=True)
             if count
         )
-        said.append(f"{' and '.join(late)} never reach the level and count with all epochs.")
+        said.append(f"The level is never reached in {' and '.join(late)}; they count with all their epochs.")
     return " ".join(said)
 
 
 def cramped(looks: Looks, claim: Record) -> str:
-    """Why one cell could hardly be better than the other by more than the margin; empty where it could."""
-    if claim["kind"] not in ("better", "faster") or claim["unit"] not in ("normalized", "epochs"):
+    """Why one cell could not be better than the other by more than the margin; empty where it could."""
+    room = {"better": 1.0, "faster": 0.0}.get(claim["kind"])
+    if room is None or claim["unit"] == "return" or abs(room - claim["means"][1]) >= claim["margin"]:
         return ""
-    label, (_, mean) = looks.embedding(claim["second"][2]), claim["means"]
+    label, mean = looks.embedding(claim["second"][2]), claim["means"][1]
     second = label[0].upper() + label[1:]
     if claim["unit"] == "epochs":
-        fast = f"{second} needs {number(mean)} epochs, so no more than the margin can be saved."
-        return fast if mean < claim["margin"] else ""
-    if max(claim["means"]) < claim["margin"]:
-        return "Both stay at the random policy."
-    near = f"{second} comes within the margin of the optimal policy, so nothing can be better by more."
-    return near if 1 - mean < claim["margin"] else ""
+        return f"{second} needs {number(mean)} epochs, so no more than the margin can be saved."
+    return f"{second} comes within the margin of the optimal policy, so nothing can be better by more."
+
+
+def idle(claim: Record) -> bool:
+    """Whether both cells of a claim stay within the margin of the random policy."""
+    return claim["unit"] == "normalized" and max(map(abs, claim["means"])) < claim["margin"]
 
 
 def margins(book: Claims) -> Iterator[str]:
@@ -106,7 +110,7 @@ def settling(claim: Record) -> str:
     return f"{claim['seeds_needed']:,}, {claim['settles_as']}" if claim["seeds_needed"] else "no number"
 
 
-def counted(claims: Sequence[Record]) -> str:
+def counted(claims: Sequence[Mapping[str, Any]]) -> str:
     """How many of some claims got each verdict: "3 supported and 1 not tested"."""
     found = [claim["verdict"] for claim in claims]
     return listed([f"{found.count(one)} {one}" for one in (*VERDICTS, "not tested") if one in found])

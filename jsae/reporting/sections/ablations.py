@@ -1,6 +1,6 @@
 """What each part of JSAE is worth."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from jsae.reporting import document, wording
 from jsae.reporting.context import Context, Record
@@ -22,20 +22,28 @@ def differences(study: Context) -> Iterator[document.Block]:
                 for cell, seeds in here.group_by(KEYS, maintain_order=True)
             )
             + ".",
-            "**Ablations** and the embeddings that the paper compares. A dot is a seed; the line is the {{usual}} "
-            "interval of the mean (Student's t).",
+            "**Ablations**, controls and transfers, and the embeddings that the paper compares. A dot is a seed; the "
+            "line is the {{usual}} interval of the mean (Student's t).",
         )
     else:
         yield document.note("No ablation has run in this study.")
     own = [record for record in study.differences if not record["first"][3]]
     if own:
-        yield differences_table(
-            study,
-            own,
+        yield document.table(
+            ["Environment", "Agent", "Embedding", "Minus", *measured(study)],
+            [
+                (
+                    *wording.cell(looks, record["first"]),
+                    looks.embedding(record["second"][2]),
+                    *difference(study, record),
+                )
+                for record in own
+            ],
             "Ablations, controls and transfers minus the embedding that they vary, with "
             f"{study.confidence} intervals (Welch), not adjusted. The paper makes no claim on most of them, so there "
-            "is no verdict.",
-            "ablations-table",
+            f"is no verdict. {wording.NORMALIZED}",
+            numbers=["n"],
+            name="ablations-table",
         )
     lost = [tuple(row[name] for name in KEYS) for row in study.missing if row["embedding"] in beyond]
     if lost:
@@ -43,31 +51,12 @@ def differences(study: Context) -> Iterator[document.Block]:
         yield document.note(f"Without a run, or without all of its seeds: {cells}.")
 
 
-def differences_table(study: Context, records: Sequence[Record], caption: str, name: str) -> document.Block:
-    """A row for each pair of cells: the first, the second, and the differences of both measures.
-
-    The reading of the first stands by its environment.
-    """
-    ends = ["At the end"] if study.judged else []  # short runs say nothing about final performance
-    return document.table(
-        ["Environment", "Agent", "Embedding", "Minus", "n", *ends, "Over all epochs"],
-        [
-            (
-                *wording.cell(study.looks, record["first"]),
-                other(study, record),
-                wording.seeds(record),
-                *(wording.effect(record | record["end"]) for _ in ends),
-                wording.effect(record | record["speed"]),
-            )
-            for record in records
-        ],
-        f"{caption} {wording.NORMALIZED}",
-        numbers=["n"],
-        name=name,
-    )
+def measured(study: Context) -> list[str]:
+    """Columns of what `difference` gives. Short runs say nothing about final performance."""
+    return ["n", *["At the end"] * study.judged, "Over all epochs"]
 
 
-def other(study: Context, record: Record) -> str:
-    """The second cell of a pair, by what differs from the first."""
-    same = record["first"][2] == record["second"][2]
-    return "the primary reading" if same else study.looks.embedding(record["second"][2])
+def difference(study: Context, record: Record) -> tuple[object, ...]:
+    """The seeds of a pair of cells, and its differences in each measure."""
+    ends = (wording.effect(record | record["end"]),) * study.judged
+    return wording.seeds(record), *ends, wording.effect(record | record["speed"])

@@ -15,6 +15,7 @@ def tested(study: Context) -> Iterator[document.Block]:
     """Every tested comparison, as it was judged."""
     claims = study.compared
     if not (study.judged and claims):
+        yield document.empty("no comparison has two cells with runs" if study.judged else wording.SHORT)
         return
     yield document.table(
         ["Panel", "Claim", "Measure", "Effect", "Margin", "n", "p for", "p against", "p perm.", "Verdict", "To settle"],
@@ -45,7 +46,7 @@ def tested(study: Context) -> Iterator[document.Block]:
 
 def over_environments(study: Context) -> Iterator[document.Block]:
     """The interquartile mean of the normalized return over all environments of the paper."""
-    if study.aggregates.is_empty():
+    if study.aggregates.is_empty() or not study.judged:
         return
     looks = study.looks
     counted = tables.counted(study.final, looks.cells)
@@ -60,8 +61,8 @@ def over_environments(study: Context) -> Iterator[document.Block]:
         + ".",
         "**Over the paper's environments:** interquartile mean of the normalized final return with its {{usual}} "
         "interval (stratified bootstrap, too narrow for so few seeds), and performance profiles. Better embeddings lie "
-        "further right in both. The plan has no such figure: it shows the end alone, and no verdict rests on it. It "
-        "needs as many seeds in each environment, so some are left out. "
+        "further right in both. The plan has no such figure: it shows the end alone, and no verdict rests on it. As "
+        "many seeds count in each environment. "
         + " ".join(
             f"{looks.agent(str(agent))}: {rows[0, 'seeds']} seeds in each environment "
             f"({'; '.join(looks.environment(name) for name in counted[str(agent)])})."

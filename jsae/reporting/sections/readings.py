@@ -1,11 +1,12 @@
 """The paper's comparisons under other readings of the paper, and what could explain a contradicted claim."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-from jsae.reporting import document, wording
+from jsae.reporting import document, plots, wording
 from jsae.reporting.context import Context, Record
 from jsae.reporting.document import number
-from jsae.reporting.sections.ablations import differences_table
+from jsae.reporting.sections.ablations import difference, measured
 from jsae.reporting.sections.results import described, titled
 
 
@@ -20,34 +21,29 @@ def specification(study: Context) -> Iterator[document.Block]:
         return
     yield document.flush()
     for panel in shown:
-        records = [
-            one for one in (*study.compared, *study.readings) if one["figure"] == panel and one["low"] is not None
-        ]
+        records = plots.specified((*study.verdicts, *study.readings), panel)
+        tested = [one for one in records if one["low"] is not None]
         yield document.figure(
             study.figure(f"figure_specification_{panel}"),
             f"Effect of JSAE in Figure {panel} under each reading. "
             + "; ".join(
                 f"{one['reading'] or 'primary reading'}, {one['aspect']}, {one['measure']}: {document.interval(one)}, "
                 f"{one['verdict']}"
-                for one in records
-                if one["measure"] != "epochs"
+                for one in tested
             )
             + ".",
             f"**{titled(study, panel)}:** effects with {study.confidence} intervals under each reading: the primary "
-            f"one, then the others by their effect. Grey band: smaller than the margin. {tally(records)}",
+            "one, then the others by their effect. Grey band: smaller than the margin. Unchanged: the reading changes "
+            f"neither of the two. {tally(tested)}",
             name=f"figure-specification-{panel}",
-            command=f"make paper PANEL={panel}",
         )
     yield document.flush()
 
 
-def tally(records: list[Record]) -> str:
-    """Under how many of the readings a claim of a panel is supported, contradicted and inconclusive, by measure."""
-    said = []
-    for measure in ("end", "speed"):
-        own = [one for one in records if one["measure"] == measure and one["first"][2] == records[0]["first"][2]]
-        if own:
-            said.append(f"{measure}: {wording.counted(own)}")
+def tally(records: Sequence[Mapping[str, Any]]) -> str:
+    """How many of the comparisons of a panel, under all readings, got each verdict, by measure."""
+    of = {measure: [one for one in records if one["measure"] == measure] for measure in ("end", "speed")}
+    said = [f"{measure}: {wording.counted(own)}" for measure, own in of.items() if own]
     return f"Verdicts, all readings and comparisons: {'; '.join(said)}."
 
 
@@ -136,14 +132,23 @@ def curves(study: Context) -> Iterator[document.Block]:
             f"**The reading {name}:** {meanings[name]}. Lines and bands as in Figure 2.",
             name=f"figure-reading-{name}",
         )
-    against = [record for record in study.differences if record["first"][3] and pair_reading(record)]
+    against = [record for record in study.differences if pair_reading(record)]
     if against:
-        yield differences_table(
-            study,
-            against,
+        rows: list[tuple[object, ...]] = []
+        for name in dict.fromkeys(pair_reading(record) for record in against):
+            own = [record for record in against if pair_reading(record) == name]
+            rows.append((name,))
+            for record in own:
+                _, agent, embedding = wording.cell(study.looks, record["first"])
+                environment = study.looks.environment(record["first"][0])
+                rows.append((environment, agent, embedding, *difference(study, record)))
+        yield document.table(
+            ["Environment", "Agent", "Embedding", *measured(study)],
+            rows,
             f"What each reading changes: its cells minus those of the primary reading, with {study.confidence} "
-            "intervals (Welch), not adjusted.",
-            "reading-differences",
+            f"intervals (Welch), not adjusted. {wording.NORMALIZED} Each cell is normalized in its own environment.",
+            numbers=["n"],
+            name="reading-differences",
         )
     without = [name for name in meanings if name not in shown]
     if not (shown or against):

@@ -8,10 +8,14 @@ from jsae.reporting.context import Context, Record
 from jsae.reporting.document import number
 from jsae.reporting.looks import Looks
 from jsae.reporting.sections import embeddings
+from jsae.reporting.sections.environments import sizes
 from jsae.training.columns import KEYS
 
-SUCCEED = "gridworlds: zero, so the goal in six of ten episodes; slot machine: a tenth of the way to the optimum"
-"""What runs have to end above to succeed."""
+
+def succeed(study: Context) -> str:
+    """What runs have to end above to succeed, in the environments of the study."""
+    limits = {name: study.claims.success[name] for name in study.environments if name in study.claims.success}
+    return "; ".join(f"{study.looks.environment(name)}: {number(limit)}" for name, limit in limits.items())
 
 
 def figure_2(study: Context) -> Iterator[document.Block]:
@@ -33,12 +37,13 @@ def figure_2(study: Context) -> Iterator[document.Block]:
         "over the n seeds of a cell, its band the {{usual}} interval of that mean (Student's t). "
         + (
             "Where some runs of a cell succeed and some do not, thin lines are its seeds, in place of the band: the "
-            "mean may describe no run. What is far below the random policy is cut off. "
+            "mean may describe no run. "
             if split
             else ""
         )
         + f"A point is {points}. Below each title stands the paper's own ordering (≈: comparable). Grey lines are the "
-        "returns of the best and of the random policy, where they are known."
+        "returns of the best and of the random policy, where they are known; what is far below the random policy is "
+        "cut off."
         + " {{found}}" * study.judged  # of short runs, the summary and the table say it
         + (f" {tables} another measure: means of these curves over epochs." if tables else "")
         + "".join(f" {said}" for said in (*_without_ra(study), *_transferred(study, cells))),
@@ -49,9 +54,14 @@ def figure_2(study: Context) -> Iterator[document.Block]:
 
 def _without_ra(study: Context) -> Iterator[str]:
     """Why panels of the paper's embeddings lack RA."""
-    without = [panel for panel in study.panels if study.looks.compared(panel) == ["jsae", "none"]]
+    without = [panel for panel in study.panels if "ra" not in study.looks.compared(panel) and _continuous(study, panel)]
     if without:
-        yield f"RA embeds discrete actions only, so {wording.listed(without)} has none."
+        yield f"RA embeds discrete actions only: {wording.listed(without)} {'have' if without[1:] else 'has'} none."
+
+
+def _continuous(study: Context, panel: str) -> bool:
+    """Whether actions are continuous in a panel."""
+    return sizes(study.environments[study.looks.panels[panel]], None, 0)[1] == "continuous"
 
 
 def _transferred(study: Context, cells: Sequence[Cell]) -> Iterator[str]:
@@ -91,11 +101,14 @@ def how_judged(study: Context) -> Iterator[document.Block]:
     """How verdicts come about; nothing where none is given."""
     if not study.judged:
         return
+    of_epochs = any(one["measure"] == "epochs" for one in study.compared)
     yield document.prose(
         "Most sentences of the paper are judged by two measures of a run. **End** is the mean of its curve over the "
-        "last tenth of the epochs (final return). **Speed** is the mean over all epochs. Where the paper speaks of "
-        "convergence, a third measure is **faster**: epochs until the mean over {{window}} epochs reaches a level that "
-        "random actions do not reach ({{levels}}). Returns are normalized: the random policy is zero, the optimal one "
+        "last tenth of the epochs (final return). **Speed** is the mean over all epochs. "
+        + "Where the paper speaks of convergence, a third measure is **faster**: epochs until the mean over {{window}} "
+        "epochs reaches a level that random actions do not reach ({{levels}}). "
+        * of_epochs
+        + "Returns are normalized: the random policy is zero, the optimal one "
         "is one. Half-Cheetah has no known optimum; there returns stay as they are.\n\n"
         "An effect is the difference of the means of two cells, with its {{confidence}} interval (Welch): JSAE minus "
         "the other; with transfer minus without; no embedding minus RA, where a claim compares these. Of epochs, it is "
@@ -159,7 +172,7 @@ def remarks(looks: Looks, claim: Record, nothing: Collection[tuple[str, str]]) -
         if (environment, embedding) in nothing:
             said.append(f"{looks.embedding(embedding)}'s embedding has learnt nothing in pre-training here.")
     if claim["verdict"] == "contradicted":
-        said.append(wording.cramped(looks, claim))
+        said.append(wording.cramped(looks, claim) or "Both stay at the random policy." * wording.idle(claim))
     return " ".join(filter(None, said))
 
 
@@ -175,7 +188,7 @@ def successes(study: Context) -> Iterator[document.Block]:
         yield document.table(
             ["Environment", "Embedding", "Runs that succeed", "Exact interval"],
             list(rows.values()),
-            f"Runs that end above a return ({SUCCEED}), with their {{{{usual}}}} intervals (Clopper and "
+            f"Runs that end above a return ({succeed(study)}), with their {{{{usual}}}} intervals (Clopper and "
             "Pearson). They are reported, not judged.",
             numbers=["Runs that succeed", "Exact interval"],
             name="successes",
@@ -212,7 +225,7 @@ def so_far(study: Context) -> Iterator[document.Block]:
         rows,
         f"Which embedding is ahead so far: differences of the mean return over training with their {study.confidence} "
         f"intervals (Welch), not adjusted for their number. {wording.NORMALIZED} Succeed: runs of each of the two that "
-        f"end above a return, where there is one ({SUCCEED}). Where some do and some do not, a mean over seeds "
+        f"end above a return, where there is one ({succeed(study)}). Where some do and some do not, a mean over seeds "
         "says little.",
         numbers=["Difference", "n"],
         name="so-far",

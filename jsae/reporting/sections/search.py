@@ -4,25 +4,12 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from jsae.analysis import search, tables
+from jsae.analysis import tables
 from jsae.reporting import document, wording
 from jsae.reporting.context import Context, Record
 from jsae.reporting.document import number
 from jsae.reporting.looks import SEARCHED
 from jsae.reporting.tried import CELL
-
-HEADS = {
-    "actor_learning_rate": "Actor",
-    "critic_learning_rate": "Critic",
-    "initial_standard_deviation": "σ",
-    "state_embedding_size": "State",
-    "action_embedding_size": "Action",
-    "hidden_sizes": "Hidden",
-    "entropy_weight": "α",
-    "train_pi_iters": "Policy steps",
-    "update_steps": "Updates",
-}
-"""What the table calls a hyper-parameter; its caption explains."""
 
 
 def outcome(study: Context) -> Iterator[document.Block]:
@@ -33,7 +20,7 @@ def outcome(study: Context) -> Iterator[document.Block]:
             "warning",
         )
         return
-    best = search.chosen_rows(study.tried)
+    best = study.chosen
     varied = [name for name in SEARCHED if study.tried[name].drop_nulls().n_unique() > 1]
     yield document.figure(
         study.figure("figure_sensitivity"),
@@ -50,7 +37,7 @@ def outcome(study: Context) -> Iterator[document.Block]:
     plain = f", of which {plain} without compiled code" if plain else ""
     columns = ["Tried", "Minutes", "Epochs", "Score", *(["Study"] if lower else [])]
     yield document.table(
-        ["Environment", "Agent", "Embedding", *(HEADS[name] for name in varied), *columns],
+        ["Environment", "Agent", "Embedding", *(SEARCHED[name].head for name in varied), *columns],
         [
             (
                 *wording.cell(study.looks, _cell(row)),
@@ -64,7 +51,7 @@ def outcome(study: Context) -> Iterator[document.Block]:
             for row, end in zip(best, studied, strict=True)
         ],
         "The best setting of each searched cell, among those trained longest. {{search.used}} "
-        + "; ".join(f"{HEADS[name]}: {SEARCHED[name].lower()}" for name in varied)
+        + "; ".join(f"{SEARCHED[name].head}: {SEARCHED[name].label.lower()}" for name in varied)
         + ". Tried: number of settings. A softmax policy has no standard deviation, so it has fewer. Minutes: of one "
         f"worker, all settings together; {minutes(study.took)} in all{plain}. Sizes of embeddings are the same for all "
         "agents of an environment. "
@@ -84,11 +71,10 @@ def of_cell(table: pl.DataFrame, row: Record) -> pl.DataFrame:
 
 
 def trained(study: Context, row: Record) -> pl.DataFrame:
-    """The curves of the cell that is trained with what the search found for the cell of `row`; maybe none."""
-    cells = [cell for cell in study.values["cells"] if cell["found"] and all(cell[key] == row[key] for key in CELL)]
-    reading = min((cell["reading"] for cell in cells), default=None)
-    here = of_cell(study.curves, row)
-    return here.clear() if reading is None else here.filter(pl.col("reading") == reading)
+    """The curves of the cell of `row` under the primary reading, if it is trained with what the search found for it."""
+    wanted = {**{key: row[key] for key in CELL}, "reading": ""}
+    found = any(cell["found"] and wanted.items() <= cell.items() for cell in study.values["cells"])
+    return study.curves.filter(**wanted) if found else study.curves.clear()
 
 
 def after(curves: pl.DataFrame, epochs: int) -> float | None:

@@ -1,8 +1,8 @@
 """The first page: what was found, in lines that can be quoted, and what to know before."""
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from jsae.analysis import search
 from jsae.reporting import document, wording
 from jsae.reporting.context import Context, Record
 from jsae.reporting.document import number
@@ -34,6 +34,7 @@ def cautions(study: Context) -> Iterator[document.Block]:
         )
 
 
+BESIDES = "What else was found:\n"
 MEANS = "Means over seeds, normalized (random policy zero, optimal policy one) where no unit is given:\n"
 
 
@@ -47,10 +48,10 @@ def found(study: Context) -> Iterator[document.Block]:
             "[so far](#so-far). Verdicts, other readings and causes need the paper's scale (`make paper`). {{found}}"
         )
     else:
-        after = (under_readings(study), theory_line(study.verdicts), "{{explained}}")
-        lines = [f"- {line}" for line in (*panel_lines(study), *after) if line]
+        means = [f"- {line}" for line in panel_lines(study)]
+        after = [f"- {line}" for line in (under_readings(study), theory_line(study.verdicts), "{{explained}}") if line]
         first = headline(study.looks, study.verdicts, embeddings.untaught(study.pretraining))
-        yield document.prose("\n".join([*first, "", MEANS, *lines]))
+        yield document.prose("\n".join([*first, "", *([MEANS, *means, "", BESIDES] if means else []), *after]))
 
 
 WEAK = (
@@ -108,7 +109,8 @@ def in_short(looks: Looks, claims: Sequence[Record], nothing: Collection[tuple[s
     """
     signs = {"higher": 1, "lower": -1}
     said = []
-    for other in ("none", "ra"):
+    others = ("none", "ra")
+    for other in others:
         own = [one for one in claims if one["second"][2] == other]
         found, places = [], set()
         for measure, name in (("speed", "mean return over training"), ("end", "final return")):
@@ -123,8 +125,12 @@ def in_short(looks: Looks, claims: Sequence[Record], nothing: Collection[tuple[s
             idle = f", where {looks.embedding(other)}'s embedding has learnt nothing"
             idle *= bool(places) and places.issubset(nothing)
             said.append(f"Against {looks.embedding(other)}, JSAE has {wording.listed(found) or 'no lead'}{idle}.")
-    others = "Nothing else in these two measures is larger than the margin and clear of zero."
-    return f"**In short.** {' '.join([*said, others])}" if said else "**In short.** No claim has been tested."
+    if not said:
+        return "**In short.** No claim has been tested."
+    said.append("No other difference between them in these two measures is larger than the margin and clear of zero.")
+    lacking = sum(one["second"][2] in others and one["measure"] != "epochs" and one["low"] is None for one in claims)
+    said += [f"{lacking} {'is' if lacking == 1 else 'are'} not tested."] * bool(lacking)
+    return f"**In short.** {' '.join(said)}"
 
 
 def counts(looks: Looks, claims: Sequence[Record]) -> str:
@@ -134,13 +140,15 @@ def counts(looks: Looks, claims: Sequence[Record]) -> str:
     if not no:
         return said
     ahead, behind = sum(one["low"] > 0 for one in no), sum(one["high"] < 0 for one in no)
-    cramped = sum(bool(wording.cramped(looks, one)) for one in no)
+    cramped, idle = sum(bool(wording.cramped(looks, one)) for one in no), sum(map(wording.idle, no))
+    why = [f"in {cramped} nothing could be better by more than the margin"] * bool(cramped)
+    why += [f"in {idle} both stay at the random policy"] * bool(idle)
     return (
         f"{said} Contradicted does not mean worse: a tie contradicts “better”, being ahead contradicts “comparable”. "
         f"Of these {len(no)}, JSAE is ahead in {ahead}, behind in {behind}, and neither in {len(no) - ahead - behind} "
         "(the interval of the difference contains zero)."
-        + f" In {cramped}, nothing could be better by more than the margin: notes to the table say why."
-        * bool(cramped)
+        + f" {wording.listed(why).capitalize()}: notes to the table say where."
+        * bool(why)
     )
 
 
@@ -167,18 +175,18 @@ def leads(study: Context) -> str:
     looks = study.looks
     measure, when = ("end", "At the end") if study.judged else ("speed", "Over the epochs so far")
     sides: dict[str, list[str]] = {"above": [], "below": []}
-    for one in study.compared:
-        if one["measure"] == measure and one["first"][2] == "jsae" and (one["low"] > 0 or one["high"] < 0):
+    looked = [one for one in study.compared if one["measure"] == measure and one["first"][2] == "jsae"]
+    for one in looked:
+        if one["low"] > 0 or one["high"] < 0:
             place = one["figure"] + looks.named_agent(one["figure"], one["first"][1])
             side = "above" if one["low"] > 0 else "below"
             sides[side].append(f"{looks.embedding(one['second'][2])} ({place})")
     said = [f"{side} {wording.listed(names)}" for side, names in sides.items() if names]
-    return (
-        f"{when}, JSAE's mean is {'; it is '.join(said)}; elsewhere the {study.confidence} interval of the difference "
-        "contains zero."
-        if said
-        else (f"{when}, every {study.confidence} interval of a difference from JSAE's mean contains zero.")
-    )
+    differences = [f"JSAE's mean is {'; it is '.join(said)}"] * bool(said)
+    if sum(map(len, sides.values())) < len(looked):
+        rest = "every other difference" if said else "every difference from JSAE's mean"
+        differences.append(f"the {study.confidence} interval of {rest} that was tested contains zero")
+    return f"{when}, {'; '.join(differences)}." if looked else ""
 
 
 def panel_lines(study: Context) -> Iterator[str]:
@@ -215,7 +223,7 @@ def _mean(mean: float, unit: str) -> str:
 
 
 def under_readings(study: Context) -> str:
-    """Which supported claims on JSAE lose their verdict under other readings; empty where none was judged."""
+    """How many supported claims on JSAE lose their verdict under other readings; empty where none was judged."""
 
     def place(one: Record) -> tuple[str, str, str]:
         return one["figure"], one["aspect"], one["measure"]
@@ -228,17 +236,14 @@ def under_readings(study: Context) -> str:
                  and one["first"][2].startswith("jsae")]  # fmt: skip
     if not supported:
         return ""
-    lost = [
-        f"{one['figure']}, {one['aspect']}, {wording.MEASURES[one['measure']]} ("
-        + ", ".join(f"{other['reading']}: {other['verdict']}" for other in against) + ")"
-        for one in supported
-        if (against := [other for other in others[place(one)] if other["verdict"] != "supported"])
-    ]  # fmt: skip
-    kept = len(supported) - len(lost)
+    lost = [[other["reading"] for other in others[place(one)] if other["verdict"] != "supported"] for one in supported]
+    kept = lost.count([])
+    under = Counter(reading for readings in lost for reading in readings)
+    said = f"; fewer are under {wording.listed([f'{name} ({count} lost)' for name, count in under.most_common()])}"
     return (
         f"**Other readings**: of {len(supported)} supported claims that were judged under other readings too, {kept} "
-        f"{'is' if kept == 1 else 'are'} supported under all of them."
-        + (f" Not so: {'; '.join(lost)}." if lost else "")
+        f"{'is' if kept == 1 else 'are'} supported under all of them{said * bool(under)}. The "
+        "[supplement](#comparisons-under-each-reading) has each."
     )
 
 
@@ -295,7 +300,7 @@ def limits(study: Context) -> Iterator[document.Block]:
         *_untaught(study),
         *_choices(study),
         *_hyper_parameters(study),
-        "One reading changes one thing. Readings may interact, and no run shows how.",
+        "Readings may interact. Only matched-spread-frozen combines two.",
     ]
     if has_bonus(study.environments):
         said.append(
@@ -310,11 +315,13 @@ def limits(study: Context) -> Iterator[document.Block]:
             )
             + f"The reading no-bonus follows the text. {WEAK}"
         )
+    if "recommender" in study.environments:
         said += _unpredictable(study)
-        said.append(
-            "Purchases are those of the data set {{environments.recommender.purchases}}; the paper's are those of "
-            "kechinov. Prices differ, so returns cannot be compared with the paper's."
-        )
+        if study.environments["recommender"]["purchases"] != "kechinov":
+            said.append(
+                "Purchases are those of the data set {{environments.recommender.purchases}}; the paper's are those of "
+                "kechinov. Prices differ, so returns cannot be compared with the paper's."
+            )
     if study.missing:
         said.append("{{missing_cells}} cells have no run, or not with all seeds.")
     yield document.prose("\n".join(f"- {line}" for line in said))
@@ -374,11 +381,12 @@ def _hyper_parameters(study: Context) -> Iterator[str]:
     cells = study.values["cells"]
     if study.judged and any(cell["found"] and not cell["reading"] for cell in cells):
         yield "Hyper-parameters come from our search over the paper's grid: {{search.ours}}"
-        best, largest = search.chosen_rows(study.tried), study.tried["actor_learning_rate"].max()
-        edge = sum(row["actor_learning_rate"] == largest for row in best)
-        yield (
-            f"In {edge} of {len(best)} searched cells the actor's best learning rate is the largest of the grid. A "
-            "larger one could be better; the reading tenfold-rate tries one."
-        )
+        largest = study.tried["actor_learning_rate"].max()
+        edge = sum(row["actor_learning_rate"] == largest for row in study.chosen)
+        if edge:
+            yield (
+                f"In {edge} of {len(study.chosen)} searched cells the actor's best learning rate is the largest of "
+                "the grid. A larger one could be better; in the games, the reading tenfold-rate tries one."
+            )
     if not all(cell["found"] for cell in cells):
         yield "{{search.share}} have hyper-parameters that the search found; the others have those of `params.yaml`."
