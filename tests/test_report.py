@@ -666,8 +666,9 @@ def test_a_page_of_results_needs_the_papers_scale(smoke, tmp_path, monkeypatch):
         readme.main(["--folder", str(tmp_path / "published")])
 
 
-def test_one_panel_is_not_published(panel, tmp_path, monkeypatch):
+def test_one_panel_has_its_own_command_and_is_not_published(panel, tmp_path, monkeypatch):
     monkeypatch.chdir(panel)
+    assert "<code>make preview PANEL=2c</code>" in layout.report("preview").read_text()
     with pytest.raises(JsaeError, match="is panel 2c alone: run `make preview` first"):
         publish.main(["--scale", "preview", "--folder", str(tmp_path / "published")])
     assert not (tmp_path / "published").exists()

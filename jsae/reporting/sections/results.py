@@ -48,7 +48,7 @@ def figure_2(study: Context) -> Iterator[document.Block]:
         + (f" {tables} another measure: means of these curves over epochs." if tables else "")
         + "".join(f" {said}" for said in (*_without_ra(study), *_transferred(study, cells))),
         name="figure-2",
-        command=f"make {study.scale}",
+        command=f"make {study.scale}" + (f" PANEL={panel}" if (panel := study.values["panel"]) else ""),
     )
 
 
