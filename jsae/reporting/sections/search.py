@@ -53,8 +53,8 @@ def outcome(study: Context) -> Iterator[document.Block]:
         "The best setting of each searched cell, among those trained longest. {{search.used}} "
         + "; ".join(f"{SEARCHED[name].head}: {SEARCHED[name].label.lower()}" for name in varied)
         + ". Tried: number of settings. A softmax policy has no standard deviation, so it has fewer. Minutes: "
-        f"wall time of all settings, with one worker or two; {minutes(study.took)} in all{plain}. Sizes of embeddings are the same for all "
-        "agents of an environment. "
+        f"wall time of all settings, with one worker or two; {minutes(study.took)} in all{plain}. Sizes of embeddings "
+        "are the same for all agents of an environment. "
         + (
             "Study: final return of the study's runs with that setting, had they ended at that epoch. It is below the "
             f"score in {sum(lower)} of {len(lower)} cells."
