@@ -43,12 +43,12 @@ def main(declared: Declared) -> None:
     aggregates, profiles = tables.aggregates(final, cells)
     for frame, table in (
         (cells, CELLS),
-        (curves, CURVES),
         (final, FINAL),
         (aggregates, AGGREGATES),
         (profiles, PROFILES),
     ):
         write(frame, table, outputs["tables"] / f"{table.name}.parquet")
+    tables.pack(curves, outputs["tables"] / f"{CURVES.name}.parquet")
     write_json(missing, outputs["tables"] / "missing.json")
     with write_atomically(outputs["summary"]) as temporary:
         tables.summary(final).write_csv(temporary)

@@ -10,6 +10,8 @@ import re
 import shutil
 import subprocess
 import sys
+import urllib.parse
+import xml.etree.ElementTree
 from pathlib import Path
 from typing import Any
 
@@ -202,6 +204,8 @@ def test_every_figure_opens_large_and_has_a_command_to_copy(page):
         buttons = [attributes["class"] for tag, attributes in Elements(figure).found if tag == "button"]
         assert buttons == ["enlarge", "copy"]
         assert re.search(r"<code>(dvc repro figures|make paper[^<]*)</code> <button", figure)
+        drawing = urllib.parse.unquote(re.search(r'src="data:image/svg\+xml,([^"]*)"', figure)[1])
+        assert xml.etree.ElementTree.fromstring(drawing).tag.endswith("svg")
 
 
 def test_all_panels_are_one_figure(study, page):

@@ -23,11 +23,11 @@ from typing import Any
 
 import polars as pl
 
-from jsae.analysis.tables import compact
+from jsae.analysis.tables import compact, pack
 from jsae.config import layout
 from jsae.config.errors import JsaeError
 from jsae.config.schema import SCALES
-from jsae.io.files import read_json, read_table, write_atomically, write_json
+from jsae.io.files import read_json, read_table, write_json
 from jsae.io.table import read, write
 from jsae.training.columns import CURVES, KEYS, SEED
 from workflow import bridge, status
@@ -103,8 +103,7 @@ def keep(new: pl.DataFrame, path: Path) -> None:
     """Put runs into a file of curves, in place of runs with the same cell and seed."""
     old = read_table(path) if path.exists() else new.clear()
     kept = old.join(new.select(RUN).unique(), on=RUN, how="anti")
-    with write_atomically(path) as temporary:
-        pl.concat([kept, new]).sort(*RUN, "epoch").write_parquet(temporary, compression="zstd", compression_level=19)
+    pack(pl.concat([kept, new]).sort(*RUN, "epoch"), path)
 
 
 if __name__ == "__main__":

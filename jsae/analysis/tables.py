@@ -13,6 +13,7 @@ from jsae.analysis import statistics
 from jsae.analysis.schema import AGGREGATES, FINAL, FINAL_SHARE, PROFILES
 from jsae.config.errors import JsaeError
 from jsae.config.study import Cell
+from jsae.io.files import write_atomically
 from jsae.io.table import read, refuse
 from jsae.training.columns import CURVES, KEYS
 
@@ -25,6 +26,7 @@ __all__ = [
     "counted",
     "final",
     "metrics",
+    "pack",
     "read_reference_returns",
     "read_run",
     "summary",
@@ -74,6 +76,13 @@ def compact(curves: pl.DataFrame) -> pl.DataFrame:
     ]
     primary = pl.col("reading") == ""
     return curves.with_columns(numbers).with_columns(pl.when(primary).then(pl.col(name)) for name in CURVES.optional)
+
+
+def pack(curves: pl.DataFrame, path: Path) -> None:
+    """Write curves for git, as small as zstd makes them: a tenth smaller than other tables, in seconds. Checked."""
+    CURVES.check(curves, path)
+    with write_atomically(path) as temporary:
+        curves.select(list(CURVES.columns)).write_parquet(temporary, compression="zstd", compression_level=19)
 
 
 def read_reference_returns(path: Path) -> ReferenceReturns:

@@ -211,8 +211,8 @@ def _figure_html(block: Block, known: Mapping[str, str]) -> str:
     points = re.search(rb'<svg [^>]*?width="([\d.]+)pt"', svg)
     width = f' style="width: {float(points[1]) / 10:.1f}rem"' if points else ""
     alt = html.escape(fill(block["alt"], known))
-    # Percent-encoded, not base64: a quarter less.
-    source = "data:image/svg+xml," + quote(re.sub(rb"\s+", b" ", svg).strip(), safe=" !$'()*+,/:;=?@")
+    # Percent-encoded, not base64, and with quotes that need no code: a third less.
+    source = "data:image/svg+xml," + quote(svg.replace(b'"', b"'"), safe=" !$'()*+,/:;=?@")
     name = f' id="{block["name"]}"' if block["name"] else ""
     command = html.escape(block["command"])
     copy = f'<p class="command"><code>{command}</code> <button type="button" class="copy">Copy</button></p>'

@@ -17,6 +17,7 @@ from jsae.reporting.style import STYLE
 UNDATED: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}
 """By kind of file: what keeps the date out of it."""
 _COORDINATE = re.compile(rb"(?<![\d.])[1-9]\d*\.\d{3,}")
+_UNSEEN = re.compile(rb"<!--.*?-->|<metadata>.*?</metadata>|<!DOCTYPE.*?>", re.DOTALL)
 _PICTURE = re.compile(rb"(?<=data:image/png;base64,)[A-Za-z0-9+/=\s]+")
 
 
@@ -44,7 +45,9 @@ def save(figure: Figure, base: Path) -> list[Path]:
 
 
 def smaller(svg: bytes) -> bytes:
-    """The same drawing: coordinates in hundredths of a point, pictures in it in 256 colours."""
+    """The same drawing: coordinates in hundredths of a point, letters by short names, pictures in 256 colours."""
+    svg = re.sub(rb"\s+", b" ", _UNSEEN.sub(b"", svg)).replace(b"> <", b"><")
+    svg = svg.replace(b"STIXGeneral-Regular-", b"r").replace(b"STIXGeneral-Italic-", b"i")
     svg = _COORDINATE.sub(lambda found: b"%.2f" % float(found[0]), svg)
     return _PICTURE.sub(lambda found: base64.b64encode(_in_few_colours(base64.b64decode(found[0]))), svg)
 
