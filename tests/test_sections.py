@@ -278,7 +278,7 @@ def test_no_room_is_a_remark_on_contradicted_claims_and_counted(study):
     assert table["notes"] == ["Both stay at the random policy."]
     said = summary.counts(study.looks, [near, random])
     assert "In 1 nothing could be better by more than the margin and in 1 both stay at the random policy: " in said
-    assert not wording.idle(claim(means=[-0.9, -0.4])), "far below the random policy is not at it"
+    assert not wording.at_random(claim(means=[-0.9, -0.4])), "far below the random policy is not at it"
 
 
 def test_the_summary_says_which_supported_claims_other_readings_do_not_support(study):

@@ -91,7 +91,7 @@ def cramped(looks: Looks, claim: Record) -> str:
     return f"{second} comes within the margin of the optimal policy, so nothing can be better by more."
 
 
-def idle(claim: Record) -> bool:
+def at_random(claim: Record) -> bool:
     """Whether both cells of a claim stay within the margin of the random policy."""
     return claim["unit"] == "normalized" and max(map(abs, claim["means"])) < claim["margin"]
 

@@ -172,7 +172,7 @@ def remarks(looks: Looks, claim: Record, nothing: Collection[tuple[str, str]]) -
         if (environment, embedding) in nothing:
             said.append(f"{looks.embedding(embedding)}'s embedding has learnt nothing in pre-training here.")
     if claim["verdict"] == "contradicted":
-        said.append(wording.cramped(looks, claim) or "Both stay at the random policy." * wording.idle(claim))
+        said.append(wording.cramped(looks, claim) or "Both stay at the random policy." * wording.at_random(claim))
     return " ".join(filter(None, said))
 
 

@@ -140,9 +140,9 @@ def counts(looks: Looks, claims: Sequence[Record]) -> str:
     if not no:
         return said
     ahead, behind = sum(one["low"] > 0 for one in no), sum(one["high"] < 0 for one in no)
-    cramped, idle = sum(bool(wording.cramped(looks, one)) for one in no), sum(map(wording.idle, no))
+    cramped, at_random = sum(bool(wording.cramped(looks, one)) for one in no), sum(map(wording.at_random, no))
     why = [f"in {cramped} nothing could be better by more than the margin"] * bool(cramped)
-    why += [f"in {idle} both stay at the random policy"] * bool(idle)
+    why += [f"in {at_random} both stay at the random policy"] * bool(at_random)
     return (
         f"{said} Contradicted does not mean worse: a tie contradicts “better”, being ahead contradicts “comparable”. "
         f"Of these {len(no)}, JSAE is ahead in {ahead}, behind in {behind}, and neither in {len(no) - ahead - behind} "
