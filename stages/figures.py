@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 
 from jsae.analysis import claims
 from jsae.analysis.schema import AGGREGATES, CELLS, FINAL, PROFILES
+from jsae.analysis.search import OUTCOME
 from jsae.config.errors import JsaeError
 from jsae.config.study import Cell
 from jsae.io.declared import Declared
@@ -24,6 +25,7 @@ from jsae.io.files import read_json, read_table
 from jsae.io.table import read
 from jsae.reporting import drawings, figure_files, plots, tried
 from jsae.reporting.looks import Looks
+from jsae.reporting.style import STAMPS
 from jsae.training.columns import CURVES, KEYS
 from stages import _main
 
@@ -52,7 +54,7 @@ def put(made: Path, folder: Path) -> None:
 def drawn(declared: Declared) -> Iterator[tuple[str, Figure]]:
     """Base name and figure of everything that the tables allow."""
     values, tables = declared.values, declared.input("tables")
-    stamp = values["stamp"]
+    stamp, _ = STAMPS[values["scale"]]
     curves, final = read(CURVES, tables / "curves.parquet"), read(FINAL, tables / "final.parquet")
     looks = Looks.of(read(CELLS, tables / "cells.parquet"))
     book = claims.load(declared.input("claims"))
@@ -73,7 +75,7 @@ def drawn(declared: Declared) -> Iterator[tuple[str, Figure]]:
     if values["pictured"]:
         yield "figure_environments", drawings.figure_environments(values["pictured"], values["labels"])
     yield from drawn_maps(read_table(declared.input("value_maps")), values["mapped"], looks, stamp)
-    search = tried.of_study(tried.read(declared.input("search"), tried.SETTINGS), looks.cells)
+    search = tried.of_study(tried.read(declared.input("search"), OUTCOME), looks.cells)
     if not search.is_empty():
         yield "figure_sensitivity", plots.figure_sensitivity(search, looks, stamp)
     if values["scale"] == "paper":

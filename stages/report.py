@@ -30,19 +30,15 @@ from jsae.io import provenance
 from jsae.io.declared import Declared
 from jsae.io.files import write_atomically
 from jsae.reporting import context, figure_files, pages, plots, sections, values  # noqa: F401 (used by the notebook)
+from jsae.reporting.style import STAMPS
 from stages import _main
 
-STAMPED = {
-    "smoke": "everything ran, nothing was learnt: not a result",
-    "preview": "the first epochs only: not a result",
-}
-"""What stands next to the stamp on top of a page."""
 _LOCAL = Config({"AsyncKernelManager": {"transport": "ipc"}, "KernelManager": {"transport": "ipc"}})
 """The kernel is reached by a socket file: no port of the machine is opened."""
 
 
 def main(declared: Declared) -> None:
-    stamp = (declared.values["stamp"], STAMPED.get(declared.values["scale"], ""))
+    stamp = STAMPS[declared.values["scale"]]
     study = context.read(str(declared.path))
     notebook = run_notebook(declared.input("notebook"), declared.path)
     page = pages.to_html(notebook, declared.input("style"), declared.input("template"), stamp)
@@ -141,7 +137,8 @@ def write_provenance(declared: Declared, study: context.Context, stages: Mapping
     records = {name: one for folder in machine["records"] for name, one in provenance.read(Path(folder)).items()}
     hours = pages.training_hours(records, stages)
     with tempfile.TemporaryDirectory() as folder:
-        figure = plots.figure_wall_times(hours, study.looks, declared.values["stamp"]) if hours else None
+        stamp, _ = STAMPS[declared.values["scale"]]
+        figure = plots.figure_wall_times(hours, study.looks, stamp) if hours else None
         picture = figure_files.save(figure, Path(folder) / "hours")[0] if figure else None
         page = pages.provenance_html(records, hours, declared.input("style"), picture)
     with write_atomically(Path(machine["page"])) as temporary:

@@ -41,8 +41,6 @@ SOURCES = {
     "template": "template",
 }
 """Files of the folder report that the stage `report` reads besides the claims, and what its settings call them."""
-STAMPS = {"smoke": "SMOKE TEST", "preview": "PREVIEW", "paper": ""}
-"""What is printed across each figure and on top of each page."""
 PICTURED = {
     "gridworld": ("walls", "goal", "start", "actuators", "sub_steps", "sub_step_length"),
     "slot_machine": ("reels",),
@@ -408,7 +406,6 @@ class Study:
             {"folder": layout.figures(self.scale)},
             {
                 "scale": self.scale,
-                "stamp": STAMPS[self.scale],
                 "pictured": {
                     module: {key: worlds[name][key] for key in PICTURED.get(module, ())}
                     for module, name in pictured.items()
@@ -454,7 +451,6 @@ class Study:
             {
                 "scale": self.scale,
                 "panel": self.plan["panel"],
-                "stamp": STAMPS[self.scale],
                 "parameters": self.parameters.model_dump(),
                 "rows": schema.table(self.parameters),
                 "cells": [

@@ -13,7 +13,7 @@ import PIL.Image
 import polars as pl
 import pytest
 
-from jsae.analysis import claims, statistics, tables
+from jsae.analysis import claims, search, statistics, tables
 from jsae.analysis.schema import CELLS
 from jsae.analysis.tables import ReferenceReturns
 from jsae.config.errors import JsaeError
@@ -456,13 +456,15 @@ def test_sensitivity_joins_the_best_setting_with_each_value():
     assert [bool(axes.get_ylabel()) for axes in grid] == [True, False, False, True], "its first plot names it"
 
 
-@pytest.mark.parametrize(("text", "said"), [(None, "no readable table"), ("epochs,score\n", "lacks the column a")])
+@pytest.mark.parametrize(
+    ("text", "said"), [(None, "no readable table"), ("epochs,score\n", "has other columns than e")]
+)
 def test_an_outcome_of_the_search_that_is_none_is_refused(tmp_path, text, said):
     path = tmp_path / "settings.csv"
     if text is not None:
         path.write_text(text)
     with pytest.raises(JsaeError, match=said):
-        tried.read(path, tried.SETTINGS)
+        tried.read(path, search.OUTCOME)
 
 
 def test_only_searched_cells_of_the_study_are_shown(tmp_path):

@@ -687,7 +687,7 @@ def test_part_of_the_cells_has_the_settings_that_were_chosen_among_all_and_a_tru
         shown = context.read(str(layout.settings("report")))
     finally:
         layout.SEARCH.write_bytes(before)
-    whole = search.chosen_rows(tried.read(ROOT / layout.SEARCH, tried.SETTINGS))
+    whole = search.chosen_rows(tried.read(ROOT / layout.SEARCH, search.OUTCOME))
     assert len(shown.chosen) < len(whole)
     assert all(row in whole for row in shown.chosen)
     assert search.chosen_rows(shown.tried) != shown.chosen, "chosen again among fewer cells, it would be another one"

@@ -19,6 +19,7 @@ from jsae.config.study import Cell
 from jsae.io.declared import Declared
 from jsae.io.workers import run_batches
 from jsae.reporting.looks import SEARCHED
+from jsae.reporting.tried import TIMES
 from stages import collect, environment
 from stages import search as stage
 from stages.settings import Study
@@ -390,7 +391,7 @@ def test_nothing_is_chosen_for_a_cell_until_all_have_been_searched_that_share_it
     assert said.out.startswith("3 of 5 cells: ")
     rows = pl.read_csv(layout.SEARCH, schema=search.OUTCOME).select("agent", "embedding", "score").rows()
     assert rows == [("vpg", "none", 2.0), ("vpg", "ra", 1.5), ("ppo", "none", 2.0)]
-    times = pl.read_csv(layout.SEARCH_TIMES, schema=choose.TIMES)
+    times = pl.read_csv(layout.SEARCH_TIMES, schema=TIMES)
     assert times["seconds"].to_list() == [7.5, 7.5]
     assert [str(cell) for cell in hyper_parameters.read_best(layout.best("")).agents] == [
         "grid-ppo-none",

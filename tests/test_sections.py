@@ -286,8 +286,8 @@ def test_the_summary_says_which_supported_claims_other_readings_do_not_support(s
     kept, lost = claim(measure="speed"), claim(verdict="contradicted", **other)
     studied = dataclasses.replace(study, verdicts=[claim(), kept], readings=[lost, kept | other])
     assert summary.under_readings(studied) == (
-        "**Other readings**: of 2 supported claims that were judged under other readings too, 1 is supported under all "
-        "of them; fewer are under four-steps (1 lost). The [supplement](#comparisons-under-each-reading) has each."
+        "**Other readings**: 2 supported claims were judged under other readings too; 1 of them are supported under "
+        "each. How many are not, by reading: four-steps 1. The [supplement](#comparisons-under-each-reading) has all."
     )
     assert summary.under_readings(study) == ""
 

@@ -23,13 +23,7 @@ from jsae.config import layout, plan, schema
 from jsae.config.errors import JsaeError
 from jsae.config.study import Cell
 from jsae.io.files import DAMAGED, read_json, read_table, write_atomically
-
-TIMES: dict[str, Any] = {
-    **dict.fromkeys(("environment", "agent", "embedding"), pl.String),
-    "seconds": pl.Float64,
-    "kernels": pl.String,
-}
-"""Columns of search/times.csv; kernels: compiled or plain."""
+from jsae.reporting import tried
 
 
 def main() -> None:
@@ -38,7 +32,7 @@ def main() -> None:
     if not new:
         raise JsaeError("nothing to choose from: no cell has been searched here (`make search`)")
     outcome = joined(layout.SEARCH, search.OUTCOME, new, cells)
-    took = joined(layout.SEARCH_TIMES, TIMES, {cell: time_of(cell) for cell in new}, cells)
+    took = joined(layout.SEARCH_TIMES, tried.TIMES, {cell: time_of(cell) for cell in new}, cells)
     searched = {Cell(*words) for words in outcome.select("environment", "agent", "embedding").unique().iter_rows()}
     lacking = [cell for cell in cells if cell not in searched]
     waiting = search.waiting(outcome, lacking)
@@ -60,12 +54,7 @@ def main() -> None:
 
 def joined(path: Path, schema: dict[str, Any], new: dict[Cell, pl.DataFrame], cells: list[Cell]) -> pl.DataFrame:
     """The table in `path`, in the order of `cells`, with the rows of those in `new` replaced."""
-    kept = pl.DataFrame(schema=schema)
-    if path.exists():
-        header = path.read_text(encoding="utf-8").partition("\n")[0]
-        if header != ",".join(schema):  # polars takes columns by place and never looks
-            raise JsaeError(f"{path} has other columns than {', '.join(schema)}: git checkout {path}")
-        kept = pl.read_csv(path, schema=schema)
+    kept = tried.read(path, schema) if path.exists() else pl.DataFrame(schema=schema)
     return pl.concat(
         [
             new.get(cell, kept.filter(environment=cell.environment, agent=cell.agent, embedding=cell.embedding))
@@ -92,7 +81,7 @@ def time_of(cell: Cell) -> pl.DataFrame:
         row = (cell.environment, cell.agent, cell.embedding, seconds, record["kernels"])
     except (KeyError, TypeError):
         raise JsaeError(DAMAGED.format(path, "no record of a search")) from None
-    return pl.DataFrame([row], schema=TIMES, orient="row")
+    return pl.DataFrame([row], schema=tried.TIMES, orient="row")
 
 
 if __name__ == "__main__":

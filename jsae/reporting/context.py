@@ -138,7 +138,7 @@ def read(settings: str) -> Context:
     declared = Declared.read(Path(settings))
     tables, probes = declared.input("tables"), declared.input("probes")
     cells = read_checked(CELLS, tables / "cells.parquet")
-    searched = tried.read(declared.input("search"), tried.SETTINGS)
+    searched = tried.read(declared.input("search"), search.OUTCOME)
     here = set(cells.select(tried.CELL).iter_rows())
     return Context(
         values=declared.values,

@@ -233,12 +233,12 @@ def provenance_html(
     total = sum(record["wall_seconds"] for record in records.values()) / 3600
     rows.append(("all of them", "", f"{total:.3f}", "", "", "", ""))
     columns = ["Stage", "Started (UTC)", "Hours", "Commit", "Lock", "Machine", "Packages"]
-    caption = "What this machine did. A stage that was stopped and went on counts from where it went on."
+    caption = "What each stage did. A stage that was stopped and went on counts from where it went on."
     body = document.block_html(document.table(columns, rows, caption, numbers=["Hours"]), {})
     if picture is not None:
         said = "; ".join(f"{cell}: {took:.3g} hours" for cell, took in hours.items())
         alt = f"Hours of training, a bar a cell: {said}."
-        caption = "**Hours of training** of each cell, all its seeds together, on this machine."
+        caption = "**Hours of training** of each cell, all its seeds together."
         body = document.block_html(document.figure(picture, alt, caption, command=""), {}) + body
     rules = style.read_text(encoding="utf-8")
     return (

@@ -17,7 +17,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
-from scipy import stats
 
 from jsae.analysis import statistics
 from jsae.analysis.claims import Claims
@@ -191,8 +190,9 @@ def _curves_of(axes: Axes, plot: Plot, rows: pl.DataFrame, ends: pl.DataFrame, l
         if divided(ends.filter(pl.col("embedding") == embedding)):
             axes.plot(epochs, returns, color=look["color"], linewidth=0.5, alpha=0.35)
         elif n > 1:
-            half = stats.t.ppf((1 + statistics.CONFIDENCE) / 2, n - 1) * returns.std(axis=1, ddof=1) / np.sqrt(n)
-            axes.fill_between(epochs, mean - half, mean + half, color=look["color"], alpha=0.18, linewidth=0)
+            intervals = [statistics.mean_interval(block) for block in returns]
+            low, high = [one.low for one in intervals], [one.high for one in intervals]
+            axes.fill_between(epochs, low, high, color=look["color"], alpha=0.18, linewidth=0)
     seeds = rows.group_by(KEYS).agg(pl.col("seed").n_unique())["seed"].unique().sort().to_list()
     remark = f"paper: {plot.remark}; " if plot.remark else ""
     axes.set_title(plot.title, loc="left", fontsize=8.5, pad=14)

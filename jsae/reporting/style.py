@@ -1,8 +1,8 @@
-"""How every figure looks: settings of matplotlib."""
+"""How every figure looks: settings of matplotlib; and the stamp of a short study."""
 
 from typing import Any
 
-__all__ = ["STYLE"]
+__all__ = ["STAMPS", "STYLE"]
 
 STYLE: Any = {
     "font.family": "STIXGeneral",
@@ -27,3 +27,9 @@ STYLE: Any = {
     "figure.dpi": 100,
     "savefig.dpi": 200,
 }
+STAMPS = {
+    "smoke": ("SMOKE TEST", "everything ran, nothing was learnt: not a result"),
+    "preview": ("PREVIEW", "the first epochs only: not a result"),
+    "paper": ("", ""),
+}
+"""By scale: what is printed across each figure and on top of each page, and what a page adds to it."""

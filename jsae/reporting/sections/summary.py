@@ -237,13 +237,12 @@ def under_readings(study: Context) -> str:
     if not supported:
         return ""
     lost = [[other["reading"] for other in others[place(one)] if other["verdict"] != "supported"] for one in supported]
-    kept = lost.count([])
     under = Counter(reading for readings in lost for reading in readings)
-    said = f"; fewer are under {wording.listed([f'{name} ({count} lost)' for name, count in under.most_common()])}"
+    said = f" How many are not, by reading: {', '.join(f'{name} {count}' for name, count in under.most_common())}."
     return (
-        f"**Other readings**: of {len(supported)} supported claims that were judged under other readings too, {kept} "
-        f"{'is' if kept == 1 else 'are'} supported under all of them{said * bool(under)}. The "
-        "[supplement](#comparisons-under-each-reading) has each."
+        f"**Other readings**: {len(supported)} supported claims were judged under other readings too; "
+        f"{lost.count([])} of them are supported under each.{said * bool(under)} The "
+        "[supplement](#comparisons-under-each-reading) has all."
     )
 
 
