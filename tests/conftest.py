@@ -13,6 +13,12 @@ from tests.forking import Forking
 from tests.made_studies import Study
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first: at the end, no core waits long for another one."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def engines() -> Iterator[Forking]:
     """Snakemake and DVC, imported once."""

@@ -29,7 +29,7 @@ from jsae.config.yaml import read_yaml
 from jsae.io.code import CodeFiles
 from jsae.io.declared import Declared
 from jsae.io.files import sha256
-from jsae.reporting import context, document, formulas, pages, tried
+from jsae.reporting import context, document, formulas, pages, tried, wording
 from jsae.reporting.looks import Looks
 from jsae.reporting.sections import embeddings, summary
 from stages import _main, aggregate, figures, report
@@ -298,7 +298,7 @@ def test_a_preview_says_who_has_learnt_more_so_far(panel):
     ]
     records = json.loads((panel / layout.claims("preview")).read_text())
     (over,) = (record for record in records if record["id"] == "2c-none-speed")
-    assert rows[0][3] == document.interval(over)
+    assert rows[0][3] == wording.effect(over)
     assert rows[0][5] == "JSAE"
     assert rows[0][6].endswith(" of 5")
     assert over["low"] > 0

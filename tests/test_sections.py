@@ -121,8 +121,8 @@ def test_a_level_is_mean_and_sample_standard_deviation_of_what_is_known():
 
 
 def test_an_effect_has_its_unit_and_its_interval_where_there_is_one():
-    assert wording.effect(claim()) == "0.250 [0.125, 0.375]"
-    assert wording.effect(claim(), digits=1) == "0.2 [0.1, 0.4]"
+    assert wording.effect(claim()) == "0.25 [0.12, 0.38]"
+    assert wording.effect(claim(low=-0.001)) == "0.25 [0.00, 0.38]"
     assert wording.effect(claim(unit="return")) == "0.250 [0.125, 0.375] return"
     assert wording.effect(claim(unit="epochs")) == "0.250 [0.125, 0.375] epochs"
     assert wording.effect(claim(low=None, unit="share", effect=0.5)) == "0.500 of the runs"
@@ -342,7 +342,7 @@ def test_causes_are_headings_of_their_predictions(study):
     records.append(cause("C2", "not tested", reason="no run", effect=None, low=None, n=None, p=None))
     (table,) = readings.causes(dataclasses.replace(study, causes=records))
     assert [row[0] for row in table["rows"] if len(row) == 1] == ["C1. Why C1.", "C2. Why C2."]
-    assert table["rows"][1] == ["it rises", "0.250 [0.125, 0.375]", "5 / 4", "0.010", "supported"]
+    assert table["rows"][1] == ["it rises", "0.25 [0.12, 0.38]", "5 / 4", "0.010", "supported"]
     assert table["rows"][-1] == ["it rises", "", "", "", "not tested¹"]
     assert table["notes"] == ["Not tested: no run."]
     assert "in speed" not in table["caption"]
@@ -458,7 +458,7 @@ def test_a_specification_curve_is_shown_where_it_is_drawn_with_its_tally(study):
     )
     assert before["kind"] == after["kind"] == "flush"
     assert figure["caption"].endswith("comparisons: end: 1 supported and 1 contradicted.")
-    assert "four-steps, better, end: 0.250 [0.125, 0.375], contradicted." in figure["alt"]
+    assert "four-steps, better, end: 0.25 [0.12, 0.38], contradicted." in figure["alt"]
     study.figure("figure_specification_2c").unlink()
     (note,) = readings.specification(study)
     assert note["text"] == "No other reading has verdicts in this study."
@@ -469,7 +469,7 @@ def test_comparisons_stand_under_their_reading(study):
     records = [claim(first=[*JSAE, name], second=[*NONE, name], reading=name) for name in names]
     (table,) = readings.compared(dataclasses.replace(study, readings=records))
     assert [row[0].split(":")[0] for row in table["rows"] if len(row) == 1] == list(names)
-    assert table["rows"][1] == ["2c", "better", "end", "0.250 [0.125, 0.375]", "5 / 4", "supported"]
+    assert table["rows"][1] == ["2c", "better", "end", "0.25 [0.12, 0.38]", "5 / 4", "supported"]
     assert [block["kind"] for block in readings.compared(at(study, "preview", readings=records))] == ["empty"]
 
 
@@ -482,7 +482,7 @@ def test_a_reading_is_compared_with_the_primary_one_and_those_without_a_run_are_
     shown = list(readings.curves(dataclasses.replace(study, differences=[other, pair])))
     assert [block["kind"] for block in shown] == ["figure", "table", "note"]
     words = ["Slot machine", "VPG", "JSAE", "5 / 5"]
-    assert shown[1]["rows"] == [["four-steps"], [*words, "1.00 [0.500, 1.50]", "1.25 [0.500, 1.50]"]]
+    assert shown[1]["rows"] == [["four-steps"], [*words, "1.00 [0.50, 1.50]", "1.25 [0.50, 1.50]"]]
     assert "frozen" in shown[2]["text"]
     assert "four-steps" not in shown[2]["text"]
     assert [block["kind"] for block in readings.specification(at(study, "preview"))] == ["empty"]
@@ -527,7 +527,7 @@ def test_nothing_is_compared_without_a_tested_claim(study):
     assert [block["kind"] for block in comparisons.tested(untested)] == ["empty"]
     late = claim(verdict="inconclusive", seeds_needed=30, settles_as="contradicted")
     (table,) = comparisons.tested(dataclasses.replace(study, verdicts=[claim(), late]))
-    row = ["2c", "better", "end", "0.250 [0.125, 0.375]", "0.0500", "5 / 4", "0.010", "0.99", "0.020"]
+    row = ["2c", "better", "end", "0.25 [0.12, 0.38]", "0.05", "5 / 4", "0.010", "0.99", "0.020"]
     assert table["rows"] == [[*row, "supported", ""], [*row, "inconclusive", "30, contradicted"]]
     assert [block["kind"] for block in comparisons.tested(at(study, "preview"))] == ["empty"]
 

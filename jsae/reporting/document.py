@@ -109,12 +109,6 @@ def frame(target: str, fallback: str, title: str) -> Block:
     return {"kind": "frame", "target": target, "fallback": fallback, "title": title}
 
 
-def interval(record: Mapping[str, Any], digits: int = 3) -> str:
-    """An effect with the ends of its interval."""
-    effect, low, high = (number(record[name], digits) for name in ("effect", "low", "high"))
-    return f"{effect} [{low}, {high}]"
-
-
 def number(value: float, digits: int = 3) -> str:
     """A number with `digits` significant digits and a true minus sign; what is nearer to 0 than 0.001 is written with a
     power of ten."""

@@ -8,7 +8,7 @@ import polars as pl
 from jsae.analysis.claims import Claims
 from jsae.config.study import Cell
 from jsae.reporting.context import Record
-from jsae.reporting.document import interval, number
+from jsae.reporting.document import number
 from jsae.reporting.looks import Looks
 
 SHORT = "the runs are shorter than the paper's, so no claim is judged"
@@ -42,12 +42,18 @@ def known(column: str, rows: pl.DataFrame) -> str:
     return level(column, values) if len(values) else ""
 
 
-def effect(record: Record, digits: int = 3) -> str:
+def amount(value: float, unit: str) -> str:
+    """A number of a comparison: a normalized one has two decimals."""
+    return f"{round(value, 2) + 0.0:.2f}".replace("-", "−") if unit == "normalized" else number(value)
+
+
+def effect(record: Mapping[str, Any]) -> str:
     """An effect with its interval and unit; of a fact, what was measured and its value; empty where there is none."""
     if record["effect"] is None:
         return ""
     if record["low"] is not None:
-        return interval(record, digits) + UNITS[record["unit"]]
+        middle, low, high = (amount(record[name], record["unit"]) for name in ("effect", "low", "high"))
+        return f"{middle} [{low}, {high}]{UNITS[record['unit']]}"
     shown = str(record["effect"]) if isinstance(record["effect"], int) else number(record["effect"])
     return shown + UNITS[record["unit"]] if record["unit"] in UNITS else f"{record['unit']}: {shown}"
 

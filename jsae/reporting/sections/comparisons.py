@@ -25,7 +25,7 @@ def tested(study: Context) -> Iterator[document.Block]:
                 claim["aspect"],
                 wording.MEASURES[claim["measure"]],
                 wording.effect(claim),
-                number(claim["margin"]) + wording.UNITS[claim["unit"]],
+                wording.amount(claim["margin"], claim["unit"]) + wording.UNITS[claim["unit"]],
                 wording.seeds(claim),
                 number(claim["p"], 2),
                 number(claim["p_against"], 2),

@@ -27,7 +27,7 @@ def specification(study: Context) -> Iterator[document.Block]:
             study.figure(f"figure_specification_{panel}"),
             f"Effect of JSAE in Figure {panel} under each reading. "
             + "; ".join(
-                f"{one['reading'] or 'primary reading'}, {one['aspect']}, {one['measure']}: {document.interval(one)}, "
+                f"{one['reading'] or 'primary reading'}, {one['aspect']}, {one['measure']}: {wording.effect(one)}, "
                 f"{one['verdict']}"
                 for one in tested
             )

@@ -145,7 +145,7 @@ def verdicts(study: Context) -> Iterator[document.Block]:
         if "fact" in of:
             shown.append(("", first["aspect"], "", words["fact"], "", "", "", wording.seeds(first)))
         else:
-            effects = (wording.effect(of[name], digits=2) if name in of else "" for name in ("end", "speed"))
+            effects = (wording.effect(of[name]) if name in of else "" for name in ("end", "speed"))
             end, speed = effects
             row = (end, words.get("end", "–"), speed, words.get("speed", "–"), words.get("epochs", ""))
             shown.append((first["figure"], first["aspect"], *row, wording.seeds(first)))

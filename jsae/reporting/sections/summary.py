@@ -206,7 +206,7 @@ def panel_lines(study: Context) -> Iterator[str]:
                 found.setdefault(key, {})[name] = f"{one['runs']} of {one['of']}"
     for (panel, agent, unit), of in means.items():
         shown = {
-            measure: ", ".join(f"{name} {_mean(mean, unit)}" for name, mean in ends.items())
+            measure: ", ".join(f"{name} {wording.amount(mean, unit)}" for name, mean in ends.items())
             for measure, ends in of.items()
         }
         parts = [f"at the end {shown['end']}"] if "end" in shown else []
@@ -216,10 +216,6 @@ def panel_lines(study: Context) -> Iterator[str]:
             parts.append(f"runs that succeed {', '.join(f'{name} {count}' for name, count in runs.items())}")
         in_unit = ", return" if unit == "return" else ""
         yield f"**{titled(study, panel)}{looks.named_agent(panel, agent)}**{in_unit}: {'; '.join(parts)}."
-
-
-def _mean(mean: float, unit: str) -> str:
-    return number(mean) if unit == "return" else f"{round(mean, 2) + 0.0:.2f}".replace("-", "−")
 
 
 def under_readings(study: Context) -> str:
