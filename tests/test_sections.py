@@ -281,13 +281,14 @@ def test_no_room_is_a_remark_on_contradicted_claims_and_counted(study):
     assert not wording.at_random(claim(means=[-0.9, -0.4])), "far below the random policy is not at it"
 
 
-def test_the_summary_says_which_supported_claims_other_readings_do_not_support(study):
+def test_the_summary_says_how_many_readings_support_a_supported_claim(study):
     other = {"first": [*JSAE, "four-steps"], "reading": "four-steps"}
     kept, lost = claim(measure="speed"), claim(verdict="contradicted", **other)
     studied = dataclasses.replace(study, verdicts=[claim(), kept], readings=[lost, kept | other])
     assert summary.under_readings(studied) == (
-        "**Other readings**: 2 supported claims were judged under other readings too; 1 of them are supported under "
-        "each. How many are not, by reading: four-steps 1. The [supplement](#comparisons-under-each-reading) has all."
+        "**Other readings**: how many of them support what is supported above. JSAE better than no embedding on the "
+        "end: 2c 0 of 1. JSAE better than no embedding on the speed: 2c 1 of 1. The "
+        "[supplement](#comparisons-under-each-reading) has each."
     )
     assert summary.under_readings(study) == ""
 

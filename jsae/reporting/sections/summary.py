@@ -1,6 +1,5 @@
 """The first page: what was found, in lines that can be quoted, and what to know before."""
 
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from jsae.reporting import document, wording
@@ -61,6 +60,8 @@ WEAK = (
 """What to know before a verdict on a recommender with a bonus is believed."""
 SUBJECTS = {"end": "the end", "speed": "the speed", "epochs": "convergence"}
 """What a claim on each measure is about, in prose."""
+COMPARED = {"better": "better than", "faster": "better than", "comparable": "comparable with"}
+"""What a claim of each kind says of two embeddings; the measure says in what."""
 
 
 def has_bonus(environments: Mapping[str, Record]) -> bool:
@@ -77,8 +78,7 @@ def headline(looks: Looks, verdicts: Sequence[Record], nothing: Collection[tuple
     lines = [in_short(looks, claims, nothing), "", counts(looks, claims), ""]
     pairs: dict[tuple[str, str, str], list[Record]] = {}
     for one in claims:
-        word = "comparable with" if one["kind"] == "comparable" else "better than"
-        pairs.setdefault((one["first"][2], word, one["second"][2]), []).append(one)
+        pairs.setdefault((one["first"][2], COMPARED[one["kind"]], one["second"][2]), []).append(one)
     for (first, word, second), own in pairs.items():
         parts = []
         for verdict in wording.VERDICTS:
@@ -219,7 +219,7 @@ def panel_lines(study: Context) -> Iterator[str]:
 
 
 def under_readings(study: Context) -> str:
-    """How many supported claims on JSAE lose their verdict under other readings; empty where none was judged."""
+    """Under how many other readings each supported claim on JSAE is supported; empty where none was judged."""
 
     def place(one: Record) -> tuple[str, str, str]:
         return one["figure"], one["aspect"], one["measure"]
@@ -232,13 +232,18 @@ def under_readings(study: Context) -> str:
                  and one["first"][2].startswith("jsae")]  # fmt: skip
     if not supported:
         return ""
-    lost = [[other["reading"] for other in others[place(one)] if other["verdict"] != "supported"] for one in supported]
-    under = Counter(reading for readings in lost for reading in readings)
-    said = f" How many are not, by reading: {', '.join(f'{name} {count}' for name, count in under.most_common())}."
+    looks = study.looks
+    counts: dict[tuple[str, str], list[str]] = {}
+    for one in supported:
+        pair = f"JSAE {COMPARED[one['kind']]} {looks.embedding(one['second'][2])}"
+        agent = looks.named_agent(one["figure"], one["first"][1]).removeprefix(", ")
+        panel = one["figure"] + f" ({agent})" * bool(agent)
+        found = [other["verdict"] for other in others[place(one)]].count("supported")
+        counts.setdefault((pair, SUBJECTS[one["measure"]]), []).append(f"{panel} {found} of {len(others[place(one)])}")
     return (
-        f"**Other readings**: {len(supported)} supported claims were judged under other readings too; "
-        f"{lost.count([])} of them are supported under each.{said * bool(under)} The "
-        "[supplement](#comparisons-under-each-reading) has all."
+        "**Other readings**: how many of them support what is supported above. "
+        + " ".join(f"{pair} on {subject}: {', '.join(panels)}." for (pair, subject), panels in counts.items())
+        + " The [supplement](#comparisons-under-each-reading) has each."
     )
 
 
