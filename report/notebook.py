@@ -102,8 +102,8 @@ show(method.architecture(study))
 # %% [markdown]
 # **RA**, the first baseline, embeds actions alone: a network predicts the action from two successive states, and the
 # policy acts on raw states. **Without embedding**, the second, the agent acts on raw states and actions; its policy
-# over discrete actions is a softmax. All three train on the same number of environment steps, with the same limit on
-# gradient steps. {{search.same}}
+# over discrete actions is a softmax. In training, all three get the same number of environment steps and the same limit
+# on gradient steps. {{search.same}}
 #
 # Before training, RA and JSAE are pre-trained on transitions of random actions. The curves do not show these
 # transitions, which favours RA and JSAE in speed. Their number, and in brackets how many epochs have as many:
@@ -147,6 +147,8 @@ show(summary.no_verdicts(study))
 # readings.
 
 # %%
+show(readings.meanings(study))
+show(readings.support(study))
 show(readings.specification(study))
 
 # %% [markdown]
@@ -199,6 +201,7 @@ show(comparisons.final_returns(study))
 
 # %%
 show(readings.compared(study))
+show(readings.successes(study))
 
 # %% [markdown]
 # ## Curves under each reading

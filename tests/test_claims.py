@@ -166,6 +166,7 @@ def test_faster_counts_epochs_until_the_mean_of_a_window_reaches_a_level_and_nev
     fast, slow = curves_of(FIRST, [0.9, 0.9, 0.9], reach=3), curves_of(SECOND, [0.2, 0.5, 0.6], reach=9)
     record = judged(one("faster", "epochs", level=0.25), fast, slow, margin=0.1, window=2)
     assert record["means"] == pytest.approx([3, 28 / 3])  # the second cell: never, 9, 9
+    assert record["medians"][1] == 9
     assert record["never"] == [0, 1]
     assert record["margin"] == pytest.approx(1.0)
     assert record["verdict"] == "supported"

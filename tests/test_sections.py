@@ -43,6 +43,7 @@ def claim(**changes: object) -> context.Record:
     record = {"id": "2c", "aspect": "better", "sentence": "It is.", "section": "5.1", "figure": "2c", "kind": "better"}
     record |= {"measure": "end", "unit": "normalized", "first": [*JSAE, ""], "second": [*NONE, ""], "reading": ""}
     record |= {"effect": 0.25, "low": 0.125, "high": 0.375, "margin": 0.05, "n": [5, 4], "means": [0.5, 0.25]}
+    record["medians"] = [0.75, 0.5]
     record |= {"p": 0.01, "p_against": 0.99, "p_permutation": 0.02, "success": None, "never": None}
     return record | {"seeds_needed": None, "settles_as": None, "verdict": "supported", "reason": ""} | changes
 
@@ -125,7 +126,7 @@ def test_an_effect_has_its_unit_and_its_interval_where_there_is_one():
     assert wording.effect(claim(low=-0.001)) == "0.25 [0.00, 0.38]"
     assert wording.effect(claim(unit="return")) == "0.250 [0.125, 0.375] return"
     assert wording.effect(claim(unit="epochs")) == "0.250 [0.125, 0.375] epochs"
-    assert wording.effect(claim(low=None, unit="share", effect=0.5)) == "0.500 of the runs"
+    assert wording.effect(claim(low=None, unit="share", effect=0.5)) == "50.0 % of the runs"
     assert wording.effect(fact()) == "digits: 14"
     assert wording.effect(fact(effect=None)) == ""
     assert wording.seeds(claim()) == "5 / 4"
@@ -140,12 +141,13 @@ def test_an_effect_has_its_unit_and_its_interval_where_there_is_one():
         ({"verdict": "not tested", "reason": "no run"}, "Not tested: no run."),
         (
             {"never": [0, 3]},
-            "The level is never reached in 3 of 4 runs with no embedding; they count with all their epochs.",
+            "The level is never reached in 3 of 4 runs with no embedding; they count with all their epochs. "
+            "Medians: 0.750 and 0.500 epochs.",
         ),
         (
             {"never": [1, 3]},
             "The level is never reached in 1 of 5 runs with JSAE and 3 of 4 runs with no embedding; they count with "
-            "all their epochs.",
+            "all their epochs. Medians: 0.750 and 0.500 epochs.",
         ),
     ],
 )
@@ -185,13 +187,14 @@ def test_a_comparison_is_a_row_with_a_verdict_of_one_word_for_each_measure(study
     speed = claim(measure="speed", verdict="contradicted")
     late = claim(measure="epochs", unit="epochs", verdict="inconclusive", never=[0, 4])
     (table,) = results.verdicts(dataclasses.replace(study, verdicts=[claim(), speed, late, fact()]))
-    assert table["columns"] == ["Panel", "Claim", "Effect, end", "End", "Effect, speed", "Speed", "Faster", "n"]
+    assert table["columns"] == ["Panel", "Claim", "Effect, end", "End", "Effect, speed", "Speed", "Convergence", "n"]
     effect = "0.25 [0.12, 0.38]"
     assert table["rows"][0] == ["2c", "better", effect, "supported", effect, "contradicted", "inconclusive¹", "5 / 4"]
     assert len(table["rows"][1]) == 1, "the heading of the theory"
     assert table["rows"][2] == ["", "Lemma", "", "supported", "", "", "", "20"]
     assert table["notes"] == [
-        "The level is never reached in 4 of 4 runs with no embedding; they count with all their epochs."
+        "The level is never reached in 4 of 4 runs with no embedding; they count with all their epochs. "
+        "Medians: 0.750 and 0.500 epochs."
     ]
     assert list(results.verdicts(at(study, "preview"))) == []
 
@@ -218,9 +221,9 @@ def test_the_headline_counts_verdicts_and_says_for_each_pair_where_they_are(stud
     records.append(claim(figure="2e", first=[*NONE, ""], verdict="contradicted"))  # not on JSAE
     assert summary.headline(study.looks, [*records, fact()], {("slot-machine", "ra"): None}) == [
         "**In short.** Against no embedding, JSAE has a higher mean return over training in 2c and 2a and a higher "
-        "final return in 2c and 2d. Against RA, JSAE has a higher mean return over training in 2c and a higher final "
-        "return in 2c, where RA's embedding has learnt nothing. No other difference between them in these two "
-        "measures is larger than the margin and clear of zero. 1 is not tested.",
+        "final return in 2c and 2d. Against RA, JSAE has a higher final return in 2c, where RA's model predicts no "
+        "better than chance. Every other difference in these two measures is within the margin, not clear of zero or "
+        "inconclusive. 1 is not tested.",
         "",
         "**9 claims on JSAE: 4 supported, 1 inconclusive, 3 contradicted and 1 not tested.** Contradicted does not "
         "mean worse: a tie contradicts “better”, being ahead contradicts “comparable”. Of these 3, JSAE is ahead in 3, "
@@ -229,7 +232,7 @@ def test_the_headline_counts_verdicts_and_says_for_each_pair_where_they_are(stud
         "- **JSAE better than no embedding**: supported on the end and the speed in Figure 2c and convergence in "
         "Figure 2e (VPG); contradicted on the end in Figure 2d and convergence in Figure 2e (PPO).",
         "- **JSAE better than RA**: supported on the end in Figure 2c; inconclusive on the speed in Figure 2c. RA's "
-        "embedding has learnt nothing in 2c.",
+        "model predicts no better than chance in 2c.",
         "- **JSAE comparable with no embedding**: contradicted on the speed in Figure 2a (JSAE is ahead).",
     ]
     assert len(summary.headline(study.looks, [claim(verdict="not tested")], {})) == 4
@@ -239,13 +242,18 @@ def test_in_short_names_what_is_beyond_the_margin_and_its_agents(study):
     below = {"effect": -0.25, "low": -0.375, "high": -0.125}
     ppo = {"first": ["slot-machine", "ppo", "jsae", ""], "second": ["slot-machine", "ppo", "none", ""]}
     small = {"effect": 0.04, "low": 0.01, "high": 0.07}
-    records = [claim(**below), claim(**small, **ppo), claim(measure="speed", **small), claim(figure="2e", low=None)]
+    records = [claim(**below), claim(**small, **ppo), claim(measure="speed", **small)]
+    records.append(claim(figure="2e", low=None, verdict="not tested"))
     assert summary.in_short(study.looks, records, {}) == (
-        "**In short.** Against no embedding, JSAE has a lower final return in 2c (VPG). No other difference between "
-        "them in these two measures is larger than the margin and clear of zero. 1 is not tested."
+        "**In short.** Against no embedding, JSAE has a lower final return in 2c (VPG). Every other difference in "
+        "these two measures is within the margin, not clear of zero or inconclusive. 1 is not tested."
     )
     assert "JSAE has no lead." in summary.in_short(study.looks, [claim(**small)], {})
-    assert summary.in_short(study.looks, [claim(low=None)], {}) == "**In short.** No claim has been tested."
+    assert "JSAE has no lead." in summary.in_short(study.looks, [claim(verdict="inconclusive")], {})
+    assert (
+        summary.in_short(study.looks, [claim(low=None, verdict="not tested")], {})
+        == "**In short.** No claim has been tested."
+    )
 
 
 @pytest.mark.parametrize(
@@ -286,11 +294,54 @@ def test_the_summary_says_how_many_readings_support_a_supported_claim(study):
     kept, lost = claim(measure="speed"), claim(verdict="contradicted", **other)
     studied = dataclasses.replace(study, verdicts=[claim(), kept], readings=[lost, kept | other])
     assert summary.under_readings(studied) == (
-        "**Other readings**: how many of them support what is supported above. JSAE better than no embedding on the "
-        "end: 2c 0 of 1. JSAE better than no embedding on the speed: 2c 1 of 1. The "
-        "[supplement](#comparisons-under-each-reading) has each."
+        "**Other readings**: of 2 supported claims, 1 is supported under each reading that was run. A "
+        "[table](#support) names the readings."
     )
     assert summary.under_readings(study) == ""
+
+
+def under(study, reading, embedding, returns, success):
+    """Rows of the table `final` of a cell of the slot machine under a reading, as those of the primary one."""
+    rows = study.final.filter(embedding=embedding)
+    return rows.with_columns(reading=pl.lit(reading), final_return=pl.Series(returns), success=pl.Series(success))
+
+
+def test_a_table_names_the_readings_that_support_a_claim_but_not_one_that_changes_nothing(study):
+    same = under(study, "largest-rate", "jsae", [120.0, 360.0], [True, True])
+    lost = under(study, "thick-walls", "jsae", [120.0, 48.0], [True, False])
+    final = pl.concat([study.final, same, lost, under(study, "thick-walls", "none", [0.0, 48.0], [False, False])])
+    judged = {name: {"first": [*JSAE, name], "reading": name} for name in ("thick-walls", "largest-rate", "four-steps")}
+    readings_of = [claim(**judged["thick-walls"], verdict="inconclusive"), claim(**judged["largest-rate"])]
+    readings_of += [claim(**judged["four-steps"]), claim(**judged["four-steps"], measure="speed", low=None)]
+    studied = dataclasses.replace(study, final=final, readings=readings_of)
+    (table,) = readings.support(dataclasses.replace(studied, verdicts=[claim(), claim(measure="speed"), fact()]))
+    assert table["rows"] == [["2c", "better", "end", "four-steps", "thick-walls"]]
+    assert "Left out: largest-rate, whose runs are those of the primary reading." in table["caption"]
+    assert list(readings.support(study)) == []
+    assert readings.lost_success(studied) == [
+        "Slot machine under thick-walls: JSAE 1 of 2, no embedding 0 of 2",
+    ]
+    (table,) = readings.successes(studied)
+    assert table["rows"][1] == ["Slot machine (thick-walls)", "VPG", "JSAE", "1 of 2"]
+    assert list(readings.successes(study)) == []
+    (prose,) = readings.meanings(studied)
+    assert prose["text"].startswith("**thick-walls**: ")
+
+
+def test_a_prediction_on_runs_that_all_do_the_same_is_said_to_explain_nothing(study):
+    record = {"id": "C4", "cause": "Steps.", "needs": "all", "aspect": "fewer", "kind": "fewer", "measure": "end"}
+    record |= {"unit": "share", "effect": 0.0, "low": None, "high": None, "n": [5, 5], "p": 1.0, "reason": ""}
+    studied = dataclasses.replace(study, causes=[record | {"verdict": "inconclusive"}])
+    (table,) = readings.causes(studied)
+    assert table["notes"] == ["All runs of both cells do the same, so there is nothing to explain."]
+    assert summary.explained(studied).endswith("The runs support none. C4 had nothing to explain.")
+    missed = dataclasses.replace(study, causes=[record | {"verdict": "inconclusive", "p": 0.5}])
+    assert summary.explained(missed).endswith("No prediction of C4 came true.")
+
+
+def test_a_sentence_with_most_claims_is_counted(study):
+    records = [claim(verdict="inconclusive"), claim(verdict="inconclusive", figure="2e"), claim(sentence="Another.")]
+    assert "2 of them come from one sentence, on Figure 2c and 2e." in summary.counts(study.looks, records)
 
 
 def test_the_summary_has_a_line_a_panel_with_means_and_successes(study):
@@ -690,12 +741,12 @@ def test_limits_name_embeddings_that_learnt_nothing_and_what_the_search_left(stu
     rows = [("slot-machine", reading, name, chance + above, chance) for reading, name, above in learnt]
     losses = pl.DataFrame(rows, ["environment", "reading", "embedding", "held_out_loss", "chance_loss"], orient="row")
     (prose,) = summary.limits(dataclasses.replace(study, pretraining=losses))
-    assert "after pre-training it predicts no better than chance (Slot machine)" in prose["text"]
+    assert "RA's model predicts no better than chance after pre-training (Slot machine)" in prose["text"]
     records = [claim(), claim(second=["slot-machine", "vpg", "ra", ""]), fact()]
     (table,) = results.verdicts(dataclasses.replace(study, pretraining=losses, verdicts=records))
-    assert table["notes"] == ["RA's embedding has learnt nothing in pre-training here."]
+    assert table["notes"] == ["After pre-training, RA's model predicts no better than chance here."]
     assert [row[3] for row in table["rows"][:2]] == ["supported", "supported¹"]
-    assert "JSAE's embedding" not in prose["text"]
+    assert "JSAE's model predicts" not in prose["text"]
     assert "{{search.share}} have hyper-parameters that the search found" in prose["text"]
     assert "come from our search" not in prose["text"], "no cell has any from there"
     assert "no agent without embeddings left the random policy" in prose["text"]

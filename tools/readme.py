@@ -53,7 +53,7 @@ def page(folder: Path) -> str:
         f"[paper]({place}/paper.pdf) have all of it.",
         "",
         "End: final return, the mean over the last tenth of the epochs. Speed: mean return over all epochs. "
-        "Convergence, or faster: epochs until a fixed level.",
+        "Convergence: epochs until a fixed level.",
         "",
         *summary.headline(looks, records, nothing),
         "",
@@ -80,13 +80,13 @@ def table(
 
     Args:
         stages: the cell of each stage `train`, by name.
-        nothing: environments and embeddings that learnt nothing.
+        nothing: environments and embeddings whose model predicts no better than chance.
     """
     book = claims.load(layout.CLAIMS)
     lines = [
         f"Effects are differences of means with their {100 * (1 - 2 * book.level):g} % intervals: JSAE minus the "
-        f"other, with transfer minus without, no embedding minus RA. {wording.NORMALIZED} Faster: epochs saved. n: "
-        "seeds of the two cells, or problems that were checked.",
+        f"other, with transfer minus without, no embedding minus RA. {wording.NORMALIZED} Convergence: epochs saved. "
+        "n: seeds of the two cells, or problems that were checked.",
         "",
         "Supported: significantly above zero. Contradicted: significantly below the margin. For “comparable”: inside, "
         f"and outside, ± margin. Margins: {', '.join(wording.margins(book))}. Verdicts, unlike intervals, are adjusted "

@@ -50,6 +50,7 @@ def judge(
             "margin": claims.margin(claim) * budget,
             "n": [len(sample) for sample in samples],
             "means": [float(sample.mean()) for sample in samples],
+            "medians": [float(np.median(sample)) for sample in samples],
             "deviations": [float(sample.std(ddof=1)) for sample in samples],
             "p_permutation": statistics.permutation_p(*samples),
             "success": _successes([final.filter(_is(cell)) for cell in claim.cells]),
@@ -73,7 +74,7 @@ def _record(claim: Claim) -> Record:
     |---|---|
     | effect, low, high | the difference of means and its interval, in `unit` |
     | margin | the claim's, in `unit` |
-    | n, means, deviations | of the two cells: seeds, mean and standard deviation of the measure |
+    | n, means, medians, deviations | of the two cells: seeds, mean, median and standard deviation of the measure |
     | p, p_against | of the tests that would support and contradict it, adjusted within the family |
     | p_permutation | of a two-sided permutation test, not adjusted |
     | success | where a run can succeed: of each cell runs that do, runs, and the exact interval of their share |
@@ -85,8 +86,8 @@ def _record(claim: Claim) -> Record:
         **{name: getattr(claim, name) for name in ("measure", "unit", "level", "reading")},
         "first": list(claim.first) if claim.first else None,
         "second": list(claim.second) if claim.second else None,
-        **dict.fromkeys(("effect", "low", "high", "margin", "n", "means", "deviations", "p", "p_against")),
-        **dict.fromkeys(("p_permutation", "success", "never", "seeds_needed", "settles_as")),
+        **dict.fromkeys(("effect", "low", "high", "margin", "n", "means", "medians", "deviations")),
+        **dict.fromkeys(("p", "p_against", "p_permutation", "success", "never", "seeds_needed", "settles_as")),
         "verdict": "not tested",
         "reason": "",
     }

@@ -67,7 +67,7 @@ def figure_environments(worlds: Mapping[str, Mapping[str, Any]], labels: Mapping
 
 
 def _gridworld(axes: Axes, world: Mapping[str, Any]) -> None:
-    """Obstacles grey, goal blue, agent red with half of the longest move of each actuator."""
+    """Obstacles grey, goal blue, agent and actuators red, each actuator as half of its longest move."""
     axes.add_patch(Rectangle((0, 0), 1, 1, fill=False, edgecolor="#444444", linewidth=0.8))
     goal, (x, y) = world["goal"], world["start"]
     for box, color in (*((wall, "#8c8c8c") for wall in world["walls"]), (goal, "#0072B2")):

@@ -74,7 +74,7 @@ def _of_search(study: Context) -> dict[str, str]:
     own = study.parameters["search"]
     trained_with = [cell for cell in study.values["cells"] if cell["found"]]
     share = f"{len(trained_with)} of the {len(study.values['cells'])} cells"
-    used = f"{share} are trained with these settings."
+    used = f"{share}, run or not, have these settings."
     if not any(not cell["reading"] for cell in trained_with):
         return {
             "same": "Learning rates and other hyper-parameters are the same for all three.",
@@ -94,8 +94,8 @@ def _of_search(study: Context) -> dict[str, str]:
         "ours": f"{len(study.chosen)} cells were searched, with {settings * seeds} runs each: {settings} settings with "
         f"the same {seeds} seeds, so the same {seeds} embeddings of each size, or fewer settings with more seeds where "
         f"a hyper-parameter does not apply (seeds {own['seeds']}). They vary {varied}. Where settings are compared "
-        f"before the end, the best one in {own['factor']} goes on. Ablations and transfers take what was found for the "
-        f"embedding that they vary. Not searched: {kept}.",
+        f"before the end, the best {settings // own['factor']} of {settings} go on. Ablations and transfers take what "
+        f"was found for the embedding that they vary. Not searched: {kept}.",
         "effect": "The section on the search shows what each hyper-parameter does.",
         "used": used,
         "share": share,
@@ -113,7 +113,7 @@ def _of_verdicts(study: Context) -> dict[str, object]:
         "claims": len(study.verdicts),
         "standing": _standing(study),
         "reading_on": {
-            "paper": "The tables after it compare other measures: means of its curves, at the end or over all epochs.",
+            "paper": "The tables compare means of its curves, at the end or over all epochs.",
             "preview": "A table says which embedding is ahead [so far](#so-far).",
         }.get(study.scale, ""),
         "found": summary.leads(study) if study.compared else "",

@@ -15,9 +15,9 @@ SHORT = "the runs are shorter than the paper's, so no claim is judged"
 """Why a study of short runs lacks sections."""
 VERDICTS = ("supported", "inconclusive", "contradicted")
 """Verdicts of a claim that was tested."""
-MEASURES = {"end": "end", "speed": "speed", "epochs": "faster"}
+MEASURES = {"end": "end", "speed": "speed", "epochs": "convergence"}
 """What tables call a claim's measure."""
-UNITS = {"normalized": "", "return": " return", "epochs": " epochs", "share": " of the runs"}
+UNITS = {"normalized": "", "return": " return", "epochs": " epochs", "share": " % of the runs"}
 """What stands behind an effect; captions say what a number without a unit is."""
 NORMALIZED = "Numbers without a unit are normalized: random policy 0, optimal policy 1."
 
@@ -43,8 +43,10 @@ def known(column: str, rows: pl.DataFrame) -> str:
 
 
 def amount(value: float, unit: str) -> str:
-    """A number of a comparison: a normalized one has two decimals."""
-    return f"{round(value, 2) + 0.0:.2f}".replace("-", "−") if unit == "normalized" else number(value)
+    """A number of a comparison: a normalized one has two decimals, a share is in percent."""
+    if unit == "normalized":
+        return f"{round(value, 2) + 0.0:.2f}".replace("-", "−")
+    return number(100 * value if unit == "share" else value)
 
 
 def effect(record: Mapping[str, Any]) -> str:
@@ -54,8 +56,10 @@ def effect(record: Mapping[str, Any]) -> str:
     if record["low"] is not None:
         middle, low, high = (amount(record[name], record["unit"]) for name in ("effect", "low", "high"))
         return f"{middle} [{low}, {high}]{UNITS[record['unit']]}"
+    if record["unit"] in UNITS:
+        return amount(record["effect"], record["unit"]) + UNITS[record["unit"]]
     shown = str(record["effect"]) if isinstance(record["effect"], int) else number(record["effect"])
-    return shown + UNITS[record["unit"]] if record["unit"] in UNITS else f"{record['unit']}: {shown}"
+    return f"{record['unit']}: {shown}"
 
 
 def ahead(looks: Looks, claim: Record) -> str:
@@ -82,6 +86,7 @@ def condition(looks: Looks, claim: Record) -> str:
             if count
         )
         said.append(f"The level is never reached in {' and '.join(late)}; they count with all their epochs.")
+        said.append(f"Medians: {number(claim['medians'][0])} and {number(claim['medians'][1])} epochs.")
     return " ".join(said)
 
 

@@ -48,7 +48,7 @@ def pretraining_rows(losses: pl.DataFrame, looks: Looks) -> Iterator[tuple[str, 
 
 
 def untaught(pretraining: pl.DataFrame) -> list[tuple[str, str]]:
-    """Environments and embeddings that learnt nothing: their loss, mean over seeds, is not below that of a guess."""
+    """Environments and embeddings whose loss after pre-training, mean over seeds, is not below that of a guess."""
     if pretraining.is_empty():
         return []
     primary = pretraining.filter(reading="").group_by("environment", "embedding", maintain_order=True)

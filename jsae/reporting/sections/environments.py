@@ -71,7 +71,7 @@ PICTURES = {
     "gridworld": (
         "The gridworld is a unit square with a red agent at the lower left, a blue goal at the upper left and two grey "
         "walls between them.",
-        "Gridworld, after Figure 4 of the paper: goal blue, agent red with half of the longest move of each actuator, "
+        "Gridworld, after Figure 4 of the paper: goal blue, agent red, each actuator as half of its longest move, "
         "obstacles grey.",
     ),
     "slot_machine": (

@@ -1,13 +1,18 @@
 """The paper's comparisons under other readings of the paper, and what could explain a contradicted claim."""
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import polars as pl
+
+from jsae.config.study import Cell
 from jsae.reporting import document, plots, wording
 from jsae.reporting.context import Context, Record
 from jsae.reporting.document import number
 from jsae.reporting.sections.ablations import difference, measured
 from jsae.reporting.sections.results import described, titled
+from jsae.training.columns import KEYS
 
 
 def specification(study: Context) -> Iterator[document.Block]:
@@ -40,6 +45,97 @@ def specification(study: Context) -> Iterator[document.Block]:
     yield document.flush()
 
 
+def robust(study: Context) -> list[Record]:
+    """The supported claims on JSAE that were judged under another reading too."""
+    return [one for one in study.verdicts if one["verdict"] == "supported" and one["first"]
+            and one["first"][2].startswith("jsae") and others(study, one)]  # fmt: skip
+
+
+def others(study: Context, claim: Record) -> list[Record]:
+    """A claim as it was judged under each other reading; not under one whose runs are those of the primary reading."""
+    place = ("figure", "aspect", "measure")
+    return [one for one in study.readings if one["low"] is not None and one["reading"] not in repeated(study)
+            and all(one[name] == claim[name] for name in place)]  # fmt: skip
+
+
+def repeated(study: Context) -> list[str]:
+    """Readings all of whose runs end as the primary reading's with the same seeds: they change nothing."""
+    keys = [*KEYS[:3], "seed"]
+    primary = study.primary.select(*keys, first=pl.col("final_return"))
+    both = study.final.filter(pl.col("reading") != "").join(primary, on=keys, how="left", maintain_order="left")
+    same = both.group_by("reading", maintain_order=True).agg(
+        (pl.col("final_return") == pl.col("first")).fill_null(value=False).all()
+    )
+    return [reading for reading, alike in same.iter_rows() if alike]
+
+
+def support(study: Context) -> Iterator[document.Block]:
+    """Under which readings each supported claim on JSAE is supported."""
+    claims = robust(study)
+    if not (study.judged and claims):
+        return
+    rows = []
+    for one in claims:
+        verdicts = {other["reading"]: other["verdict"] for other in others(study, one)}
+        shares = [", ".join(name for name, verdict in verdicts.items() if (verdict == "supported") == kept) or "–"
+                  for kept in (True, False)]  # fmt: skip
+        rows.append((one["figure"], one["aspect"], wording.MEASURES[one["measure"]], *shares))
+    left_out = f" Left out: {wording.listed(repeated(study))}, whose runs are those of the primary reading."
+    yield document.table(
+        ["Panel", "Claim", "Measure", "Supported under", "Not supported under"],
+        rows,
+        "Which other readings support the claims that are supported above. Under untrained-ra, RA's vectors are random."
+        + left_out * bool(repeated(study)),
+        name="support",
+    )
+
+
+def meanings(study: Context) -> Iterator[document.Block]:
+    """What each reading that has a run changes, in one paragraph."""
+    known = study.parameters["readings"]
+    ran = [name for name in study.looks.readings if not study.final.filter(reading=name).is_empty()]
+    if study.judged and ran:
+        yield document.prose("; ".join(f"**{name}**: {known[name]['meaning']}" for name in ran) + ".")
+
+
+def lost_success(study: Context) -> list[str]:
+    """Readings under which at most half of JSAE's runs succeed, though most do under the primary one."""
+    runs, found = succeeded(study), []
+    for cell, (count, of) in runs.items():
+        before = runs.get(dataclasses.replace(cell, reading=""), (0, 0))
+        if cell.embedding == "jsae" and cell.reading and 2 * before[0] > before[1] and 2 * count <= of:
+            same = {name: runs.get(dataclasses.replace(cell, embedding=name)) for name in ("jsae", "ra", "none")}
+            ends = [f"{study.looks.embedding(name)} {one[0]} of {one[1]}" for name, one in same.items() if one]
+            found.append(f"{study.looks.environment(cell.environment)} under {cell.reading}: {', '.join(ends)}")
+    return found
+
+
+def succeeded(study: Context) -> dict[Cell, tuple[int, int]]:
+    """Of each cell whose runs either succeed or do not: how many do, and how many runs there are."""
+    known = study.final.filter(pl.col("success").is_not_null()).group_by(KEYS, maintain_order=True)
+    return {
+        Cell(*row[:4]): (row[4], row[5]) for row in known.agg(pl.col("success").sum(), pl.len().alias("of")).iter_rows()
+    }
+
+
+def successes(study: Context) -> Iterator[document.Block]:
+    """How many runs of each cell succeed under each other reading, where a run either does or does not."""
+    rows = [
+        (*wording.cell(study.looks, vars(cell).values()), f"{count} of {of}")
+        for cell, (count, of) in succeeded(study).items()
+        if cell.reading
+    ]
+    if study.judged and rows:
+        yield document.table(
+            ["Environment", "Agent", "Embedding", "Runs that succeed"],
+            rows,
+            "Runs that end above a return, under each reading. Where a reading changes rewards or walls, this return "
+            "lies the same share of the way from random to optimal as under the primary reading.",
+            numbers=["Runs that succeed"],
+            name="successes-of-readings",
+        )
+
+
 def tally(records: Sequence[Mapping[str, Any]]) -> str:
     """How many of the comparisons of a panel, under all readings, got each verdict, by measure."""
     of = {measure: [one for one in records if one["measure"] == measure] for measure in ("end", "speed")}
@@ -65,6 +161,8 @@ def causes(study: Context) -> Iterator[document.Block]:
             last = record["id"]
             rows.append((f"{last}. {record['cause']}",))
         note = f"Not tested: {record['reason']}." if record["reason"] else ""
+        if alike(record):
+            note = "All runs of both cells do the same, so there is nothing to explain."
         p = number(record["p"], 2) if record["p"] is not None else ""
         rows.append(
             (
@@ -80,11 +178,17 @@ def causes(study: Context) -> Iterator[document.Block]:
         rows,
         f"Causes and what each predicts. Effect: difference at the end with its {study.confidence} interval, positive "
         f"in the predicted direction{f'; of {wording.listed(list(in_speed))}, in speed' * bool(in_speed)}. "
-        f"{wording.NORMALIZED} p: one-sided, not adjusted; Fisher's exact test for counts.",
+        f"{wording.NORMALIZED} n: seeds of each cell; C7 compares two differences, so four cells. p: one-sided, not "
+        "adjusted; Fisher's exact test for counts.",
         numbers=["Effect", "n", "p"],
         name="causes-table",
         notes=notes,
     )
+
+
+def alike(record: Mapping[str, Any]) -> bool:
+    """Whether a prediction on counts could not come true, as all runs of both cells do the same."""
+    return record["kind"] == "fewer" and record["effect"] == 0 and record["p"] == 1
 
 
 def compared(study: Context) -> Iterator[document.Block]:

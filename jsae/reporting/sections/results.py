@@ -103,16 +103,16 @@ def how_judged(study: Context) -> Iterator[document.Block]:
         return
     of_epochs = any(one["measure"] == "epochs" for one in study.compared)
     yield document.prose(
-        "Most sentences of the paper are judged by two measures of a run. **End** is the mean of its curve over the "
-        "last tenth of the epochs (final return). **Speed** is the mean over all epochs. "
-        + "Where the paper speaks of convergence, a third measure is **faster**: epochs until the mean over {{window}} "
-        "epochs reaches a level that random actions do not reach ({{levels}}). "
+        "Sentences of the paper are judged by measures of a run. **End** is the mean of its curve over the last tenth "
+        "of the epochs (final return). **Speed** is the mean over all epochs. "
+        + "**Convergence**, where the paper speaks of it, is the epochs until the mean over {{window}} epochs "
+        "reaches a level that random actions do not reach ({{levels}}). "
         * of_epochs
         + "Returns are normalized: the random policy is zero, the optimal one "
         "is one. Half-Cheetah has no known optimum; there returns stay as they are.\n\n"
         "An effect is the difference of the means of two cells, with its {{confidence}} interval (Welch): JSAE minus "
-        "the other; with transfer minus without; no embedding minus RA, where a claim compares these. Of epochs, it is "
-        "those saved. Significantly means: by a one-sided test at {{level}}.\n\n"
+        "the other; with transfer minus without; no embedding minus RA, where a claim compares these. For "
+        "convergence, it is the number of epochs saved. Significantly means: by a one-sided test at {{level}}.\n\n"
         "- **Supported**: the effect is significantly above zero, however small. For “comparable”: it is significantly "
         "inside ± margin.\n"
         "- **Contradicted**: it is significantly below the margin, and not significantly above zero. So “better” "
@@ -152,7 +152,7 @@ def verdicts(study: Context) -> Iterator[document.Block]:
     facts = next((place for place, row in enumerate(shown) if not row[0]), len(shown))
     shown.insert(facts, ("Theory: a statement holds on every problem that was tried, or it does not",))
     yield document.table(
-        ["Panel", "Claim", "Effect, end", "End", "Effect, speed", "Speed", "Faster", "n"],
+        ["Panel", "Claim", "Effect, end", "End", "Effect, speed", "Speed", "Convergence", "n"],
         shown[:-1] if facts == len(shown) - 1 else shown,
         f"Verdicts on the paper's claims. {wording.NORMALIZED} n: seeds of the two cells, or problems. The "
         "[supplement](#all-comparisons) says how many seeds would settle an inconclusive claim.",
@@ -165,12 +165,14 @@ def verdicts(study: Context) -> Iterator[document.Block]:
 def remarks(looks: Looks, claim: Record, nothing: Collection[tuple[str, str]]) -> str:
     """What else there is to know about a verdict.
 
-    nothing: environments and embeddings that learnt nothing.
+    nothing: environments and embeddings whose model predicts no better than chance.
     """
     said = [wording.condition(looks, claim)]
     for environment, _, embedding, *_ in filter(None, (claim["first"], claim["second"])):
         if (environment, embedding) in nothing:
-            said.append(f"{looks.embedding(embedding)}'s embedding has learnt nothing in pre-training here.")
+            said.append(
+                f"After pre-training, {looks.embedding(embedding)}'s model predicts no better than chance here."
+            )
     if claim["verdict"] == "contradicted":
         said.append(wording.cramped(looks, claim) or "Both stay at the random policy." * wording.at_random(claim))
     return " ".join(filter(None, said))

@@ -1,12 +1,13 @@
 """The first page: what was found, in lines that can be quoted, and what to know before."""
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from jsae.reporting import document, wording
 from jsae.reporting.context import Context, Record
 from jsae.reporting.document import number
 from jsae.reporting.looks import Looks
-from jsae.reporting.sections import embeddings
+from jsae.reporting.sections import embeddings, readings
 from jsae.reporting.sections.results import titled
 
 
@@ -72,7 +73,7 @@ def has_bonus(environments: Mapping[str, Record]) -> bool:
 def headline(looks: Looks, verdicts: Sequence[Record], nothing: Collection[tuple[str, str]]) -> list[str]:
     """What was found, how many of the claims on JSAE hold, and a line for each pair of embeddings, as Markdown.
 
-    nothing: environments and embeddings that learnt nothing.
+    nothing: environments and embeddings whose model predicts no better than chance.
     """
     claims = [one for one in verdicts if one["kind"] != "fact" and one["first"][2].startswith("jsae")]
     lines = [in_short(looks, claims, nothing), "", counts(looks, claims), ""]
@@ -96,16 +97,19 @@ def headline(looks: Looks, verdicts: Sequence[Record], nothing: Collection[tuple
         for name in (first, second):
             at = dict.fromkeys(one["figure"] for one in own if (one["first"][0], name) in nothing)
             remarks += (
-                f" {looks.embedding(name)}'s embedding has learnt nothing in {wording.listed([*at])}." if at else ""
+                f" {looks.embedding(name)}'s model predicts no better than chance in {wording.listed([*at])}."
+                if at
+                else ""
             )
         lines.append(f"- **{looks.embedding(first)} {word} {looks.embedding(second)}**: {'; '.join(parts)}.{remarks}")
     return lines
 
 
 def in_short(looks: Looks, claims: Sequence[Record], nothing: Collection[tuple[str, str]]) -> str:
-    """Where JSAE differs from another embedding by more than the margin, with an interval that leaves out zero.
+    """Where JSAE differs from another embedding: by more than the margin, with an interval that leaves out zero, and a
+    verdict that is not inconclusive.
 
-    nothing: environments and embeddings that learnt nothing.
+    nothing: environments and embeddings whose model predicts no better than chance.
     """
     signs = {"higher": 1, "lower": -1}
     said = []
@@ -116,18 +120,19 @@ def in_short(looks: Looks, claims: Sequence[Record], nothing: Collection[tuple[s
         for measure, name in (("speed", "mean return over training"), ("end", "final return")):
             of = [one for one in own if one["measure"] == measure]
             for word, sign in signs.items():
-                beyond = [one for one in of if one["low"] is not None and sign * one["effect"] > one["margin"]
+                settled = [one for one in of if one["verdict"] in ("supported", "contradicted")]
+                beyond = [one for one in settled if sign * one["effect"] > one["margin"]
                           and min(sign * one["low"], sign * one["high"]) > 0]  # fmt: skip
                 if beyond:
                     found.append(f"a {word} {name} in {wording.listed(_panels(looks, of, beyond))}")
                     places |= {(one["first"][0], other) for one in beyond}
         if any(one["low"] is not None for one in own):
-            idle = f", where {looks.embedding(other)}'s embedding has learnt nothing"
-            idle *= bool(places) and places.issubset(nothing)
-            said.append(f"Against {looks.embedding(other)}, JSAE has {wording.listed(found) or 'no lead'}{idle}.")
+            chance = f", where {looks.embedding(other)}'s model predicts no better than chance"
+            chance *= bool(places) and places.issubset(nothing)
+            said.append(f"Against {looks.embedding(other)}, JSAE has {wording.listed(found) or 'no lead'}{chance}.")
     if not said:
         return "**In short.** No claim has been tested."
-    said.append("No other difference between them in these two measures is larger than the margin and clear of zero.")
+    said.append("Every other difference in these two measures is within the margin, not clear of zero or inconclusive.")
     lacking = sum(one["second"][2] in others and one["measure"] != "epochs" and one["low"] is None for one in claims)
     said += [f"{lacking} {'is' if lacking == 1 else 'are'} not tested."] * bool(lacking)
     return f"**In short.** {' '.join(said)}"
@@ -136,6 +141,11 @@ def in_short(looks: Looks, claims: Sequence[Record], nothing: Collection[tuple[s
 def counts(looks: Looks, claims: Sequence[Record]) -> str:
     """How many claims got which verdict, and what contradicted ones come to."""
     said = f"**{len(claims)} claims on JSAE: {wording.counted(claims)}.**"
+    of_sentence = Counter(one["sentence"] for one in claims)
+    (sentence, most), *_ = of_sentence.most_common()
+    if len(of_sentence) > 1 and 2 * most > len(claims):
+        panels = dict.fromkeys(one["figure"] for one in claims if one["sentence"] == sentence)
+        said += f" {most} of them come from one sentence, on Figure {wording.listed([*panels])}."
     no = [one for one in claims if one["verdict"] == "contradicted"]
     if not no:
         return said
@@ -219,31 +229,14 @@ def panel_lines(study: Context) -> Iterator[str]:
 
 
 def under_readings(study: Context) -> str:
-    """Under how many other readings each supported claim on JSAE is supported; empty where none was judged."""
-
-    def place(one: Record) -> tuple[str, str, str]:
-        return one["figure"], one["aspect"], one["measure"]
-
-    others: dict[tuple[str, str, str], list[Record]] = {}
-    for one in study.readings:
-        if one["low"] is not None:
-            others.setdefault(place(one), []).append(one)
-    supported = [one for one in study.verdicts if one["verdict"] == "supported" and place(one) in others
-                 and one["first"][2].startswith("jsae")]  # fmt: skip
-    if not supported:
+    """How many supported claims on JSAE are supported under every other reading; empty where none was judged."""
+    others = [readings.others(study, one) for one in readings.robust(study)]
+    if not others:
         return ""
-    looks = study.looks
-    counts: dict[tuple[str, str], list[str]] = {}
-    for one in supported:
-        pair = f"JSAE {COMPARED[one['kind']]} {looks.embedding(one['second'][2])}"
-        agent = looks.named_agent(one["figure"], one["first"][1]).removeprefix(", ")
-        panel = one["figure"] + f" ({agent})" * bool(agent)
-        found = [other["verdict"] for other in others[place(one)]].count("supported")
-        counts.setdefault((pair, SUBJECTS[one["measure"]]), []).append(f"{panel} {found} of {len(others[place(one)])}")
+    kept = sum(all(other["verdict"] == "supported" for other in of) for of in others)
     return (
-        "**Other readings**: how many of them support what is supported above. "
-        + " ".join(f"{pair} on {subject}: {', '.join(panels)}." for (pair, subject), panels in counts.items())
-        + " The [supplement](#comparisons-under-each-reading) has each."
+        f"**Other readings**: of {len(others)} supported claims, {kept} {'is' if kept == 1 else 'are'} supported under "
+        "each reading that was run. A [table](#support) names the readings."
     )
 
 
@@ -266,12 +259,14 @@ def explained(study: Context) -> str:
     of: dict[str, list[Record]] = {}
     for record in study.causes:
         of.setdefault(record["id"], []).append(record)
-    true, false, open_ones, tested = [], [], [], 0
+    true, false, idle, open_ones, tested = [], [], [], [], 0
     for name, records in of.items():
         verdicts = [record["verdict"] for record in records]
         came_true, untested = verdicts.count("supported"), verdicts.count("not tested")
         tested += untested < len(verdicts)
-        if came_true == len(verdicts) or (came_true and records[0]["needs"] == "any"):
+        if all(map(readings.alike, records)):
+            idle.append(name)
+        elif came_true == len(verdicts) or (came_true and records[0]["needs"] == "any"):
             true.append(f"{name} ({records[0]['cause'].rstrip('.')})")
         elif not came_true and not untested:
             false.append(name)
@@ -281,6 +276,7 @@ def explained(study: Context) -> str:
         return "**Causes**: none was tested."
     said = f"The runs support {wording.listed(true)}." if true else "The runs support none."
     said += f" No prediction of {wording.listed(false)} came true." if false else ""
+    said += f" {wording.listed(idle)} had nothing to explain." if idle else ""
     said += f" Predictions that came true of the others: {'; '.join(open_ones)}." if open_ones else ""
     return f"**Causes**: {tested} {'was' if tested == 1 else 'were'} tested. {said}"
 
@@ -300,7 +296,7 @@ def limits(study: Context) -> Iterator[document.Block]:
         *_untaught(study),
         *_choices(study),
         *_hyper_parameters(study),
-        "Readings may interact. Only matched-spread-frozen combines two.",
+        "Readings may interact. Almost none combines two changes.",
     ]
     if has_bonus(study.environments):
         said.append(
@@ -328,22 +324,22 @@ def limits(study: Context) -> Iterator[document.Block]:
 
 
 def _untaught(study: Context) -> Iterator[str]:
-    """Which of the paper's embeddings have learnt nothing, or nothing of actions, under the primary reading."""
+    """Which models of the paper's embeddings predict no better than chance, or know nothing of actions."""
     looks, nothing = study.looks, embeddings.untaught(study.pretraining)
     for name in ("ra", "jsae"):
         places = [looks.environment(environment) for environment, embedding in nothing if embedding == name]
         if places:
             yield (
-                f"In some environments {looks.embedding(name)}'s embedding has learnt nothing: after pre-training it "
-                f"predicts no better than chance ({'; '.join(places)})."
+                f"In some environments {looks.embedding(name)}'s model predicts no better than chance after "
+                f"pre-training ({'; '.join(places)})."
             )
     blind = embeddings.blind_to_actions(study.probes, "jsae")
     if blind:
         places = [f"{looks.environment(environment)}: {number(gain, 2)} nats" for environment, gain in blind.items()]
         yield (
             "In some environments JSAE's model hardly knows what actions do: its loss rises by next to nothing when "
-            f"actions are shuffled ({'; '.join(places)}). That its action vectors are why it gains or loses there is "
-            "not shown."
+            f"actions are shuffled ({'; '.join(places)}). Whether its action vectors cause the gain or the loss there "
+            "is not shown."
         )
 
 
@@ -356,8 +352,8 @@ def _unpredictable(study: Context) -> Iterator[str]:
         if used.items() <= row.items() and row["perplexity"] >= model["items"]:
             yield (
                 "The n-gram model of purchases predicts purchases that were left out of its counts worse than a "
-                f"uniform guess (perplexity {number(row['perplexity'])}, {model['items']:,} items). What a state says "
-                "of the next purchase there is mostly chance of the sample."
+                f"uniform guess (perplexity {number(row['perplexity'])}, {model['items']:,} items). So a state says "
+                "little about purchases that the model has not seen."
             )
 
 
@@ -372,6 +368,12 @@ def _choices(study: Context) -> Iterator[str]:
         yield (
             "In the recommender system embeddings go on learning. An item that is rarely recommended is then moved by "
             "weight decay alone, towards the origin. The readings frozen and undecayed do without."
+        )
+    lost = readings.lost_success(study)
+    if lost:
+        yield (
+            f"JSAE's success in the games depends on the reading. Runs that succeed: {'; '.join(lost)}. "
+            "Hyper-parameters were not searched again under a reading."
         )
     yield "Curves are those of the policy that explores. What it still tries at the end is part of its final return."
 
