@@ -86,6 +86,7 @@ def condition(looks: Looks, claim: Record) -> str:
             if count
         )
         said.append(f"The level is never reached in {' and '.join(late)}; they count with all their epochs.")
+    if any(claim["never"] or []) and all(2 * count < n for count, n in zip(claim["never"], claim["n"], strict=True)):
         said.append(f"Medians: {number(claim['medians'][0])} and {number(claim['medians'][1])} epochs.")
     return " ".join(said)
 

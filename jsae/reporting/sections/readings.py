@@ -37,9 +37,7 @@ def specification(study: Context) -> Iterator[document.Block]:
                 for one in tested
             )
             + ".",
-            f"**{titled(study, panel)}:** effects with {study.confidence} intervals under each reading: the primary "
-            "one, then the others by their effect. Grey band: smaller than the margin. Unchanged: the reading changes "
-            f"neither of the two. {tally(tested)}",
+            f"**{titled(study, panel)}:** effects under each reading. {tally(tested)}",
             name=f"figure-specification-{panel}",
         )
     yield document.flush()

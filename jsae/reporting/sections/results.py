@@ -146,7 +146,7 @@ def verdicts(study: Context) -> Iterator[document.Block]:
             shown.append(("", first["aspect"], "", words["fact"], "", "", "", wording.seeds(first)))
         else:
             effects = (wording.effect(of[name]) if name in of else "" for name in ("end", "speed"))
-            end, speed = effects
+            end, speed = (text.removesuffix(wording.UNITS["return"]) for text in effects)
             row = (end, words.get("end", "–"), speed, words.get("speed", "–"), words.get("epochs", ""))
             shown.append((first["figure"], first["aspect"], *row, wording.seeds(first)))
     facts = next((place for place, row in enumerate(shown) if not row[0]), len(shown))
@@ -154,8 +154,8 @@ def verdicts(study: Context) -> Iterator[document.Block]:
     yield document.table(
         ["Panel", "Claim", "Effect, end", "End", "Effect, speed", "Speed", "Convergence", "n"],
         shown[:-1] if facts == len(shown) - 1 else shown,
-        f"Verdicts on the paper's claims. {wording.NORMALIZED} n: seeds of the two cells, or problems. The "
-        "[supplement](#all-comparisons) says how many seeds would settle an inconclusive claim.",
+        "Verdicts on the paper's claims. Effects in 2d are returns, all others normalized. n: seeds of the two cells, or "
+        "problems. The [supplement](#all-comparisons) says how many seeds would settle an inconclusive claim.",
         numbers=["Effect, end", "Effect, speed", "n"],
         name="verdicts-table",
         notes=notes,

@@ -382,7 +382,11 @@ def _hyper_parameters(study: Context) -> Iterator[str]:
     """Where hyper-parameters come from, and how many cells have no search of their own."""
     cells = study.values["cells"]
     if study.judged and any(cell["found"] and not cell["reading"] for cell in cells):
-        yield "Hyper-parameters come from our search over the paper's grid: {{search.ours}}"
+        yield (
+            "Hyper-parameters come from our search over the paper's grid. A setting was tried with few seeds, so the "
+            "best one may be the luckiest: the [supplement](#search-over-hyper-parameters) has its score and what the "
+            "study's runs then reached."
+        )
         largest = study.tried["actor_learning_rate"].max()
         edge = sum(row["actor_learning_rate"] == largest for row in study.chosen)
         if edge:
