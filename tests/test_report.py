@@ -339,7 +339,9 @@ def test_a_reading_is_shown_with_the_papers_comparisons_and_what_it_changes(stud
     records = json.loads((study / layout.tables("paper") / "readings.json").read_text())
     names = list(dict.fromkeys(record["reading"] for record in records))
     assert [name for name in names if f">{name}: " in compared] == names
-    assert compared.count("<tr><td>") == len(records)
+    table, _, succeed = compared.partition('id="successes-of-readings"')
+    assert table.count("<tr><td>") == len(records)
+    assert "<td>Gridworld, discrete state (thick-walls)</td>" in succeed
     store = curves[curves.index('id="figure-reading-synthetic-store"') :]
     assert "JSAE ends at" in re.search(r'alt="([^"]*)"', store)[1]
     assert "the recommender on a synthetic data set like the paper's" in html.unescape(store)
