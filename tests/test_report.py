@@ -341,7 +341,7 @@ def test_a_reading_is_shown_with_the_papers_comparisons_and_what_it_changes(stud
     assert [name for name in names if f">{name}: " in compared] == names
     table, _, succeed = compared.partition('id="successes-of-readings"')
     assert table.count("<tr><td>") == len(records)
-    assert "<td>Gridworld, discrete state (thick-walls)</td>" in succeed
+    assert "(four-steps)</td>" in succeed
     store = curves[curves.index('id="figure-reading-synthetic-store"') :]
     assert "JSAE ends at" in re.search(r'alt="([^"]*)"', store)[1]
     assert "the recommender on a synthetic data set like the paper's" in html.unescape(store)

@@ -176,7 +176,7 @@ def causes(study: Context) -> Iterator[document.Block]:
         rows,
         f"Causes and what each predicts. Effect: difference at the end with its {study.confidence} interval, positive "
         f"in the predicted direction{f'; of {wording.listed(list(in_speed))}, in speed' * bool(in_speed)}. "
-        f"{wording.NORMALIZED} n: seeds of each cell; C7 compares two differences, so four cells. p: one-sided, not "
+        f"{wording.NORMALIZED} n: seeds of each cell; a smaller lead compares two pairs. p: one-sided, not "
         "adjusted; Fisher's exact test for counts.",
         numbers=["Effect", "n", "p"],
         name="causes-table",

@@ -155,7 +155,8 @@ def verdicts(study: Context) -> Iterator[document.Block]:
         ["Panel", "Claim", "Effect, end", "End", "Effect, speed", "Speed", "Convergence", "n"],
         shown[:-1] if facts == len(shown) - 1 else shown,
         "Verdicts on the paper's claims. Effects of Half-Cheetah are returns, all others normalized. n: seeds of the "
-        "two cells, or problems. The [supplement](#all-comparisons) says how many seeds would settle an inconclusive claim.",
+        "two cells, or problems. The [supplement](#all-comparisons) says how many seeds would settle an inconclusive "
+        "claim.",
         numbers=["Effect, end", "Effect, speed", "n"],
         name="verdicts-table",
         notes=notes,
