@@ -43,17 +43,18 @@ def specification(study: Context) -> Iterator[document.Block]:
     yield document.flush()
 
 
-def robust(study: Context) -> list[Record]:
-    """The supported claims on JSAE that were judged under another reading too."""
-    return [one for one in study.verdicts if one["verdict"] == "supported" and one["first"]
-            and one["first"][2].startswith("jsae") and others(study, one)]  # fmt: skip
+def robust(study: Context) -> list[tuple[Record, list[Record]]]:
+    """The supported claims on JSAE, each with how it was judged under other readings, where it was.
 
-
-def others(study: Context, claim: Record) -> list[Record]:
-    """A claim as it was judged under each other reading; not under one whose runs are those of the primary reading."""
+    Readings whose runs are those of the primary reading do not count.
+    """
     place = ("figure", "aspect", "measure")
-    return [one for one in study.readings if one["low"] is not None and one["reading"] not in repeated(study)
-            and all(one[name] == claim[name] for name in place)]  # fmt: skip
+    left_out = repeated(study)
+    judged = [one for one in study.readings if one["low"] is not None and one["reading"] not in left_out]
+    claims = [one for one in study.verdicts if one["verdict"] == "supported" and one["first"]
+              and one["first"][2].startswith("jsae")]  # fmt: skip
+    found = [(one, [other for other in judged if all(other[name] == one[name] for name in place)]) for one in claims]
+    return [(one, others) for one, others in found if others]
 
 
 def repeated(study: Context) -> list[str]:
@@ -73,8 +74,8 @@ def support(study: Context) -> Iterator[document.Block]:
     if not (study.judged and claims):
         return
     rows = []
-    for one in claims:
-        verdicts = {other["reading"]: other["verdict"] for other in others(study, one)}
+    for one, others in claims:
+        verdicts = {other["reading"]: other["verdict"] for other in others}
         shares = [", ".join(name for name, verdict in verdicts.items() if (verdict == "supported") == kept) or "–"
                   for kept in (True, False)]  # fmt: skip
         rows.append((one["figure"], one["aspect"], wording.MEASURES[one["measure"]], *shares))

@@ -230,12 +230,12 @@ def panel_lines(study: Context) -> Iterator[str]:
 
 def under_readings(study: Context) -> str:
     """How many supported claims on JSAE are supported under every other reading; empty where none was judged."""
-    others = [readings.others(study, one) for one in readings.robust(study)]
-    if not others:
+    robust = readings.robust(study)
+    if not robust:
         return ""
-    kept = sum(all(other["verdict"] == "supported" for other in of) for of in others)
+    kept = sum(all(other["verdict"] == "supported" for other in others) for _, others in robust)
     return (
-        f"**Other readings**: of {len(others)} supported claims, {kept} {'is' if kept == 1 else 'are'} supported under "
+        f"**Other readings**: of {len(robust)} supported claims, {kept} {'is' if kept == 1 else 'are'} supported under "
         "each reading that was run. A [table](#support) names the readings."
     )
 
