@@ -642,7 +642,7 @@ def test_the_page_of_results_is_made_from_a_published_study(study, tmp_path, mon
     lines = readme.PAGE.read_text().splitlines()
     text = "\n".join(lines)
     looks = Looks.of(pl.read_parquet(folder / "tables" / "cells.parquet"))
-    nothing = embeddings.untaught(pl.read_parquet(folder / "probes" / "pretraining.parquet"))
+    nothing = embeddings.at_chance(pl.read_parquet(folder / "probes" / "pretraining.parquet"))
     assert "\n".join(summary.headline(looks, verdicts(study), nothing)) in text
     (image,) = re.findall(r'<img src="([^"]*)" width="100%" alt="Figure 2: ', text)
     assert (readme.PAGE.parent / image).exists()

@@ -44,7 +44,7 @@ def page(folder: Path) -> str:
         raise JsaeError(f"{folder} holds a study at the scale {values['scale']}: only the paper's has verdicts")
     looks = Looks.of(read(CELLS, folder / "tables" / "cells.parquet"))
     records = read_json(folder / "claims.json")
-    nothing = embeddings.untaught(read_table(folder / "probes" / "pretraining.parquet"))
+    nothing = embeddings.at_chance(read_table(folder / "probes" / "pretraining.parquet"))
     place = Path(os.path.relpath(folder, PAGE.parent)).as_posix()
     lines = [
         "# Results",

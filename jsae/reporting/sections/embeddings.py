@@ -47,7 +47,7 @@ def pretraining_rows(losses: pl.DataFrame, looks: Looks) -> Iterator[tuple[str, 
         )
 
 
-def untaught(pretraining: pl.DataFrame) -> list[tuple[str, str]]:
+def at_chance(pretraining: pl.DataFrame) -> list[tuple[str, str]]:
     """Environments and embeddings whose loss after pre-training, mean over seeds, is not below that of a guess."""
     if pretraining.is_empty():
         return []

@@ -130,7 +130,7 @@ def verdicts(study: Context) -> Iterator[document.Block]:
     if not study.judged:
         return
     notes: list[str] = []
-    nothing = embeddings.untaught(study.pretraining)
+    nothing = embeddings.at_chance(study.pretraining)
     rows: dict[tuple[object, ...], dict[str, Record]] = {}
     for claim in study.verdicts:
         cells = (tuple(claim["first"]), tuple(claim["second"])) if claim["first"] else (claim["id"],)

@@ -50,7 +50,7 @@ def found(study: Context) -> Iterator[document.Block]:
     else:
         means = [f"- {line}" for line in panel_lines(study)]
         after = [f"- {line}" for line in (under_readings(study), theory_line(study.verdicts), "{{explained}}") if line]
-        first = headline(study.looks, study.verdicts, embeddings.untaught(study.pretraining))
+        first = headline(study.looks, study.verdicts, embeddings.at_chance(study.pretraining))
         yield document.prose("\n".join([*first, "", *([MEANS, *means, "", BESIDES] if means else []), *after]))
 
 
@@ -293,7 +293,7 @@ def limits(study: Context) -> Iterator[document.Block]:
     said = [
         f"Seeds are few. A wide interval may hide a real difference.{settled}",
         "RA and the agents are our own code, written from descriptions. The authors' code may differ.",
-        *_untaught(study),
+        *_at_chance(study),
         *_choices(study),
         *_hyper_parameters(study),
         "Readings may interact. Almost none combines two changes.",
@@ -323,9 +323,9 @@ def limits(study: Context) -> Iterator[document.Block]:
     yield document.prose("\n".join(f"- {line}" for line in said))
 
 
-def _untaught(study: Context) -> Iterator[str]:
+def _at_chance(study: Context) -> Iterator[str]:
     """Which models of the paper's embeddings predict no better than chance, or know nothing of actions."""
-    looks, nothing = study.looks, embeddings.untaught(study.pretraining)
+    looks, nothing = study.looks, embeddings.at_chance(study.pretraining)
     for name in ("ra", "jsae"):
         places = [looks.environment(environment) for environment, embedding in nothing if embedding == name]
         if places:
