@@ -12,7 +12,7 @@ from jsae.config.best import Found
 from jsae.config.registry import load
 from jsae.config.schema import Parameters
 from jsae.config.study import Cell
-from jsae.embeddings.base import embed, is_continual
+from jsae.embeddings.base import embed
 from jsae.experience.environment import Environment, build
 from jsae.purchases import ngram
 from jsae.training.trainer import Continual, Settings, Trainer
@@ -62,7 +62,8 @@ def trainer(
     """
     chosen = settings().environments[cell.environment]
     world = (world or environment(cell.environment)).to(device)
-    stated, learning = hyper_parameters.values(settings(), cell, found or {}), settings().embeddings
+    stated = hyper_parameters.values(settings(), cell, found or {})
+    learning = hyper_parameters.continual(settings(), cell)
     names = ["discount", *doc.parameters_of(load("agents", cell.agent))]
     on_policy = {} if target_kl else {"target_kl": None}
     same_work = {"start_steps": 0, "update_after": 0} if cell.agent == "sac" else on_policy
@@ -74,16 +75,9 @@ def trainer(
         critic_learning_rates=[stated["critic_learning_rate"]] * len(seeds),
         agent_parameters={name: stated[name] for name in names} | same_work,
         reward_scale=chosen.reward_scale,
-        continual=Continual(
-            epochs=learning.continual_epochs,
-            batch_size=learning.continual_batch_size,
-            learning_rate=learning.learning_rate,
-            weight_decay=learning.weight_decay,
-        )
-        if is_continual(cell.embedding, chosen.continual)
-        else None,
+        continual=Continual(**learning) if learning else None,
     )
-    embedding = embed(cell.embedding, world, seeds, chosen.state_embedding_size, chosen.action_embedding_size)
+    embedding = embed(cell.embedding, world, seeds, stated["state_embedding_size"], stated["action_embedding_size"])
     return Trainer(world, embedding, cell.agent, seeds, values)
 
 

@@ -4,8 +4,8 @@
 
 Three tables in one: our environments, registered with Gymnasium, taught to Stable-Baselines3's PPO; our agents on
 standard tasks; and the peers there. Each line is the mean return of 20 episodes of the final stochastic policy, from
-fresh starts, after the same number of environment steps. Prints the table and writes it to
-benchmarks/results/crosscheck.csv. A few minutes on one core.
+fresh starts, after the same number of environment steps (Stable-Baselines3 finishes its last rollout). Prints the table
+and writes it to benchmarks/results/crosscheck.csv. A few minutes on one core.
 """
 
 import argparse

@@ -11,7 +11,6 @@ exact bounds of that reading. Interrupted, it goes on from its checkpoints. Need
 import argparse
 import hashlib
 import re
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -136,6 +135,8 @@ def main() -> None:
     found = [
         reading for reading in readings(chosen.store, chosen.reward_scale) if re.search(chosen.readings, str(reading))
     ]
+    if not found:
+        parser.error(f"no reading has a name that matches {chosen.readings}")
     jobs = [ReadingJob(reading, chosen.epochs) for reading in found]
     run_batches(jobs, total=chosen.epochs * len(jobs), label="readings")
     worlds = {(reading.bonus, reading.start): reading for reading in found}
@@ -143,7 +144,8 @@ def main() -> None:
     result = table(found, {reading: known[reading.bonus, reading.start] for reading in found}, chosen.window)
     chosen.output.parent.mkdir(parents=True, exist_ok=True)
     result.write_csv(chosen.output, float_precision=4)
-    shutil.rmtree(CHECKPOINTS)
+    for reading in found:
+        saved(reading).unlink()
     with pl.Config(tbl_cols=-1, tbl_rows=-1, tbl_width_chars=240, float_precision=2):
         print(result)
 

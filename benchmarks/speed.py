@@ -40,6 +40,7 @@ from jsae.io.workers import batches, run_batches
 from jsae.nn.randomness import Streams
 
 RESULTS = Path(__file__).parent / "results"
+"""Of whole measurements. Those with less turns are not comparable: they go to a folder of their own."""
 MAIN = Cell("gridworld-discrete", "vpg", "jsae")
 
 
@@ -54,13 +55,16 @@ class Figure(NamedTuple):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="what differs in kind, in less turns")
+    parser.add_argument(
+        "--quick", action="store_true", help="what differs in kind, in less turns; writes benchmarks/quick"
+    )
     parser.add_argument(
         "--only", nargs="+", choices=list(SECTIONS), default=list(SECTIONS), help="sections to run; others stay"
     )
     chosen = parser.parse_args()
     torch.set_num_threads(1)
-    RESULTS.mkdir(exist_ok=True)
+    results = RESULTS.with_name("quick") if chosen.quick else RESULTS
+    results.mkdir(exist_ok=True)
     console = Console()
     figures: list[Figure] = []
     for name in chosen.only:
@@ -69,12 +73,12 @@ def main() -> None:
             figures.append(figure)
             console.print(f"{figure.what:<60}{figure.value:>12,.3g} {figure.unit}", highlight=False, soft_wrap=True)
     new = {figure.section for figure in figures}
-    if len(chosen.only) < len(SECTIONS) and (RESULTS / "speed.csv").exists():
-        kept = (Figure(*row) for row in pl.read_csv(RESULTS / "speed.csv").rows())
+    if len(chosen.only) < len(SECTIONS) and (results / "speed.csv").exists():
+        kept = (Figure(*row) for row in pl.read_csv(results / "speed.csv").rows())
         figures = [figure for figure in kept if figure.section not in new] + figures
-    pl.DataFrame(figures, schema=list(Figure._fields), orient="row").write_csv(RESULTS / "speed.csv", float_precision=4)
-    draw(figures, RESULTS / "speed.svg")
-    console.print(f"Numbers and plot: {RESULTS}")
+    pl.DataFrame(figures, schema=list(Figure._fields), orient="row").write_csv(results / "speed.csv", float_precision=4)
+    draw(figures, results / "speed.svg")
+    console.print(f"Numbers and plot: {results}")
 
 
 def trainings(quick: bool) -> Iterator[Figure]:
@@ -89,7 +93,7 @@ def trainings(quick: bool) -> Iterator[Figure]:
         yield Figure("training", f"{found.cell}", found.plain_seconds / found.seconds, "× our plain path")
         if found.peer_seconds:
             yield Figure("training", f"{found.cell}", found.peer_seconds / found.seconds, "× Stable-Baselines3")
-    pl.DataFrame(rows).write_csv(RESULTS / "training.csv", float_precision=4)
+    pl.DataFrame(rows).write_csv((RESULTS.with_name("quick") if quick else RESULTS) / "training.csv", float_precision=4)
 
 
 def environments(quick: bool) -> Iterator[Figure]:

@@ -85,14 +85,10 @@ def peers(goal: float, most: int, seed: int) -> None:
         reached = 0.0
 
         def _on_step(self) -> bool:
-            return True
+            return self.reached < goal
 
         def _on_rollout_end(self) -> None:
             self.reached = float(np.mean([episode["r"] for episode in self.model.ep_info_buffer or []]))
-
-        def _on_rollout_start(self) -> None:
-            if self.reached >= goal:
-                raise StopIteration
 
     embedding = jsae.fit("TicketDesk-v0", state_size=8, action_size=3, seed=seed)
     for name, env in (
@@ -101,11 +97,8 @@ def peers(goal: float, most: int, seed: int) -> None:
     ):
         start, until = time.perf_counter(), Until()
         model = PPO("MlpPolicy", Monitor(env), seed=seed, device="cpu")
-        try:
-            model.learn(most, callback=until)
-            stopped = "does not reach"
-        except StopIteration:
-            stopped = "reaches"
+        model.learn(most, callback=until)
+        stopped = "reaches" if until.reached >= goal else "does not reach"
         print(
             f"Stable-Baselines3, PPO {name}: {stopped} {goal:.2f}; {until.reached:.2f} after {model.num_timesteps:,} "
             f"steps ({time.perf_counter() - start:.0f} s)",

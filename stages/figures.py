@@ -63,7 +63,8 @@ def drawn(declared: Declared) -> Iterator[tuple[str, Figure]]:
     panels = looks.panels_with(ran)
     if panels:
         rows = plots.plots_of_figure_2(looks, book, panels)
-        behind = published_curves(declared.optional("published"))
+        published = declared.optional("published")
+        behind = read(CURVES, published).filter(reading="") if published else None
         yield "figure_2", plots.learning_curves(rows, curves, final, looks, missing, stamp, behind)
     for reading in looks.readings:
         if any(cell in ran for cell in looks.cells_under(reading)):
@@ -72,7 +73,7 @@ def drawn(declared: Declared) -> Iterator[tuple[str, Figure]]:
             yield f"figure_reading_{reading}", drawing
     yield "figure_1", drawings.figure_1()
     yield "figure_3", drawings.figure_3()
-    if values["pictured"]:
+    if drawings.PICTURES.keys() & values["pictured"].keys():
         yield "figure_environments", drawings.figure_environments(values["pictured"], values["labels"])
     yield from drawn_maps(read_table(declared.input("value_maps")), values["mapped"], looks, stamp)
     search = tried.of_study(tried.read(declared.input("search"), OUTCOME), looks.cells)
@@ -94,18 +95,6 @@ def drawn(declared: Declared) -> Iterator[tuple[str, Figure]]:
     if not aggregates.is_empty():
         profiles = read(PROFILES, tables / "profiles.parquet")
         yield "figure_aggregates", plots.figure_aggregates(aggregates, profiles, looks, stamp)
-
-
-def published_curves(path: Path | None) -> pl.DataFrame | None:
-    """The curves of a published study, to be drawn behind those of a preview; None where there are none.
-
-    Tables of version 0.1 have no readings. They are of another primary reading and are not drawn.
-    """
-    if path is None:
-        return None
-    curves = read_table(path)
-    columns = [*KEYS, "seed", "epoch", "mean_return"]
-    return curves.select(columns).filter(reading="") if set(columns) <= set(curves.columns) else None
 
 
 def drawn_maps(

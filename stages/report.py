@@ -41,7 +41,9 @@ def main(declared: Declared) -> None:
     stamp = STAMPS[declared.values["scale"]]
     study = context.read(str(declared.path))
     notebook = run_notebook(declared.input("notebook"), declared.path)
-    page = pages.to_html(notebook, declared.input("style"), declared.input("template"), stamp)
+    page = pages.to_html(
+        notebook, declared.input("style"), declared.input("template"), stamp, pages.stamped(declared.values)
+    )
     with write_atomically(declared.outputs["report"]) as temporary:
         temporary.write_text(page, encoding="utf-8")
     for name, content in zip(("paper", "supplement"), pages.to_print(notebook, stamp[0]), strict=True):

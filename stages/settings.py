@@ -38,7 +38,7 @@ SOURCES = {
     "print": "paper.typ",
     "browser": "runs.html",
     "style": "style.css",
-    "template": "template",
+    "template": "page.html.j2",
 }
 """Files of the folder report that the stage `report` reads besides the claims, and what its settings call them."""
 PICTURED = {

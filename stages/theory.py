@@ -6,6 +6,7 @@ outputs  {"facts": {claim: {"holds", "measure", "value", "n"}}, "checks": rows (
 A φ that training left as pre-training made it is checked once, before training.
 """
 
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,13 +33,13 @@ def main(declared: Declared) -> None:
         discount=values["discount"],
     )
     worlds = {world: Path(path) for world, path in declared.inputs["environments"].items()}
-    one_hots = {world: load_environment(path).one_hots for world, path in worlds.items() if path.exists()}
+    one_hots = functools.cache(lambda world: load_environment(worlds[world]).one_hots)
     missing: list[str] = []
     jobs = [
         checks.Assumption3(
             environment=named(entry["environment"], entry["reading"]),
             phi=phi.numpy(),
-            one_hots=one_hots[entry["world"]],
+            one_hots=one_hots(entry["world"]),
             near=values["near"],
             sample=values["sampled_states"],
             embedding=entry["embedding"],

@@ -145,6 +145,17 @@ def test_a_failed_stage_stops_what_needs_it_only(toy: Study, calm: dict[str, byt
     assert toy.results() == calm
 
 
+def test_a_failure_that_another_engine_has_mended_is_not_told_again(toy: Study) -> None:
+    toy.write("broken", "trained/b")
+    toy.snakemake(status=1)
+    (toy.root / "broken").unlink()
+    toy.run("dvc", "repro")
+    toy.edit("params.yaml", "b: 2.50", "b: 2.75")
+    shown = toy.run("workflow.status")
+    assert "stale train@b" in shown
+    assert "failed" not in shown
+
+
 def test_a_run_prints_a_line_for_each_stage_that_ends(toy: Study) -> None:
     toy.write("broken", "tables/all")
     lines = toy.snakemake(status=1).splitlines()

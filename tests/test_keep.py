@@ -36,7 +36,8 @@ def settings(name: str, code: str, rate: float = 0.1) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     cell, seeds = CELLS[name]
     values = {"cell": vars(cell), "seeds": seeds, "epochs": 4, "rate": rate}
-    path.write_text(json.dumps({"code": {"a.py": code}, "values": values}), encoding="utf-8")
+    content = {"record": layout.record(f"train@{name}", "paper").as_posix(), "code": {"a.py": code}, "values": values}
+    path.write_text(json.dumps(content), encoding="utf-8")
 
 
 def finish(name: str, shift: float = 0.0) -> pl.DataFrame:
@@ -123,6 +124,13 @@ def test_each_training_says_what_made_it_and_what_other_code_made_is_named(capsy
     settings(name, "new code")
     keep.main([])
     assert f"{name} was made by other settings or code" in capsys.readouterr().err
+
+
+def test_another_scale_than_the_one_that_was_set_up_is_refused() -> None:
+    finish("slot-machine-vpg-jsae-5-6")
+    with pytest.raises(JsaeError, match="settings/train is not of the scale preview: run `make preview` first"):
+        keep.main(["--scale", "preview"])
+    assert not keep.FOLDER.exists()
 
 
 def test_curves_without_a_record_are_of_a_stage_that_has_not_ended() -> None:

@@ -188,9 +188,12 @@ def test_the_tool_writes_the_plan_of_a_scale_and_keeps_it(
     assert YAML(typ="safe").load(layout.RUNS)["runs"] == planned({}, panel="2c")
     assert capsys.readouterr().out.splitlines()[-1] == "workflow/runs.yaml: scale smoke, panel 2c"
     before = layout.RUNS.stat().st_mtime_ns
-    runs.main(["--panel", "2c"])
-    assert layout.RUNS.stat().st_mtime_ns == before
-    assert capsys.readouterr().out == ""
+    for arguments in ([], ["--panel", "2c"]):
+        runs.main(arguments)
+        assert layout.RUNS.stat().st_mtime_ns == before
+        assert capsys.readouterr().out == ""
+    runs.main(["smoke"])
+    assert YAML(typ="safe").load(layout.RUNS)["runs"] == planned({}), "a scale alone is all of its panels"
 
 
 @pytest.mark.parametrize("name", ["logs", "../elsewhere", "~/logs", "{0}/elsewhere"])

@@ -390,7 +390,7 @@ def test_a_bare_study_says_what_is_missing(study, monkeypatch, tmp_path):
     lost = {"environment": "slot-machine", "agent": "vpg", "embedding": "separate", "reading": "", "seeds": [0]}
     (tables / "missing.json").write_text(json.dumps([lost]))
     notebook = report.run_notebook(Path("report/notebook.py"), layout.settings("report"))
-    page = pages.to_html(notebook, Path("report/style.css"), Path("report/template"))
+    page = pages.to_html(notebook, Path("report/style.css"), Path("report/page.html.j2"))
     assert "No cell of this study has been searched" in section(page, "search-over-hyper-parameters")
     assert "No agent of the gridworlds has been mapped" in section(page, "what-agents-make-of-the-gridworld")
     assert "have not been measured" in section(page, "what-the-embeddings-hold")
@@ -441,17 +441,6 @@ def resolved(text: str, plan: dict) -> str:
         return found
 
     return re.sub(r"\$\{runs\.([a-z.]+)\}", value, text)
-
-
-def test_published_curves_of_the_primary_reading_are_drawn_and_those_of_version_0_1_are_not(tmp_path):
-    cells = [Cell("slot-machine", "vpg", "jsae", reading) for reading in ("", "four-steps")]
-    curves = pl.concat([made_runs.run(cell, (0, 1), 3, 200) for cell in cells])
-    curves.write_parquet(tmp_path / "curves.parquet")
-    shown = figures.published_curves(tmp_path / "curves.parquet")
-    assert (len(shown), shown["reading"].unique().to_list()) == (6, [""])
-    curves.drop("reading").write_parquet(tmp_path / "old.parquet")
-    assert figures.published_curves(tmp_path / "old.parquet") is None
-    assert figures.published_curves(None) is None
 
 
 def test_the_value_maps_are_those_of_the_papers_cells_in_both_gridworlds_of_figure_2():
@@ -716,6 +705,23 @@ def test_what_is_published_is_a_copy_of_the_study_and_renders_to_the_same_bytes(
             (folder / place).write_text("another")
     publish.main(["--scale", "smoke", "--folder", str(folder)])
     assert not list(folder.rglob("left-over.*"))
+    kept = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    declared = layout.settings("report").read_bytes()
+    changed = json.loads(declared)
+    changed["values"]["parameters"]["agents"]["common"]["discount"] = 0.5
+    layout.settings("report").write_text(json.dumps(changed))
+    with pytest.raises(
+        JsaeError, match=r"report\.html was made with other parameters than the present ones: run `make"
+    ):
+        publish.main(["--scale", "smoke", "--folder", str(folder)])
+    layout.settings("report").write_bytes(declared)
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == kept
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "thesis.tex").touch()
+    with pytest.raises(JsaeError, match="notes holds something else than a published study: name another folder"):
+        publish.main(["--scale", "smoke", "--folder", str(notes)])
+    assert (notes / "thesis.tex").exists()
     assert (folder / "runs/grid.parquet").read_text() == "another", "curves of other machines stay"
     for path in (
         layout.claims("smoke"),

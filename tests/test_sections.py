@@ -145,8 +145,8 @@ def test_an_effect_has_its_unit_and_its_interval_where_there_is_one():
         ),
         (
             {"never": [1, 0]},
-            "The level is never reached in 1 of 5 runs with JSAE; they count with all their epochs. Medians: 0.750 and "
-            "0.500 epochs.",
+            "The level is never reached in 1 of 5 runs with JSAE; they count with all their epochs. Medians of epochs: "
+            "0.750 with JSAE, 0.500 with no embedding.",
         ),
         (
             {"never": [1, 3]},
@@ -225,12 +225,12 @@ def test_the_headline_counts_verdicts_and_says_for_each_pair_where_they_are(stud
     assert summary.headline(study.looks, [*records, fact()], {("slot-machine", "ra"): None}) == [
         "**In short.** Against no embedding, JSAE has a higher mean return over training in 2c and 2a and a higher "
         "final return in 2c and 2d. Against RA, JSAE has a higher final return in 2c, where RA's model predicts no "
-        "better than chance. Every other difference in these two measures is within the margin, not clear of zero or "
-        "inconclusive. 1 is not tested.",
+        "better than chance. Every other difference in these two measures is small (within the margin) or uncertain. 1 "
+        "is not tested.",
         "",
         "**9 claims on JSAE: 4 supported, 1 inconclusive, 3 contradicted and 1 not tested.** Contradicted does not "
-        "mean worse: a tie contradicts “better”, being ahead contradicts “comparable”. Of these 3, JSAE is ahead in 3, "
-        "behind in 0, and neither in 0 (the interval of the difference contains zero).",
+        "mean worse: “better” is contradicted where neither is clearly ahead, and “comparable” where JSAE is ahead. Of "
+        "these 3, JSAE is ahead in 3, behind in 0, and neither in 0 (the interval of the difference contains zero).",
         "",
         "- **JSAE better than no embedding**: supported on the end and the speed in Figure 2c and convergence in "
         "Figure 2e (VPG); contradicted on the end in Figure 2d and convergence in Figure 2e (PPO).",
@@ -249,7 +249,7 @@ def test_in_short_names_what_is_beyond_the_margin_and_its_agents(study):
     records.append(claim(figure="2e", low=None, verdict="not tested"))
     assert summary.in_short(study.looks, records, {}) == (
         "**In short.** Against no embedding, JSAE has a lower final return in 2c (VPG). Every other difference in "
-        "these two measures is within the margin, not clear of zero or inconclusive. 1 is not tested."
+        "these two measures is small (within the margin) or uncertain. 1 is not tested."
     )
     assert "JSAE has no lead." in summary.in_short(study.looks, [claim(**small)], {})
     assert "JSAE has no lead." in summary.in_short(study.looks, [claim(verdict="inconclusive")], {})
@@ -314,11 +314,13 @@ def test_a_table_names_the_readings_that_support_a_claim_but_not_one_that_change
     lost = under(study, "thick-walls", "jsae", [120.0, 48.0], [True, False])
     final = pl.concat([study.final, same, lost, under(study, "thick-walls", "none", [0.0, 48.0], [False, False])])
     judged = {name: {"first": [*JSAE, name], "reading": name} for name in ("thick-walls", "largest-rate", "four-steps")}
-    readings_of = [claim(**judged["thick-walls"], verdict="inconclusive"), claim(**judged["largest-rate"])]
+    none = {"success": [{"runs": 0, "of": 2, "low": 0.0, "high": 0.8}] * 2}
+    readings_of = [claim(**judged["thick-walls"], verdict="inconclusive", **none), claim(**judged["largest-rate"])]
     readings_of += [claim(**judged["four-steps"]), claim(**judged["four-steps"], measure="speed", low=None)]
     studied = dataclasses.replace(study, final=final, readings=readings_of)
     (table,) = readings.support(dataclasses.replace(studied, verdicts=[claim(), claim(measure="speed"), fact()]))
-    assert table["rows"] == [["2c", "better", "end", "four-steps", "thick-walls"]]
+    assert table["rows"] == [["2c", "better", "end", "four-steps", "thick-walls¹"]]
+    assert table["notes"] == ["No run of either succeeds."]
     assert "Left out: largest-rate, whose runs are those of the primary reading." in table["caption"]
     assert list(readings.support(study)) == []
     assert readings.lost_success(studied) == [
@@ -373,12 +375,12 @@ def test_a_short_study_says_what_is_there_and_what_is_not(study):
 
 
 def test_the_caption_says_where_jsae_is_ahead_and_behind(study):
-    behind = claim(figure="2d", low=-0.5, high=-0.1)
-    level = claim(figure="2b", low=-0.5)
-    said = summary.leads(dataclasses.replace(study, verdicts=[claim(), behind, level, claim(measure="speed")]))
-    assert said.startswith(
-        "At the end, JSAE's mean is above no embedding (2c); it is below no embedding (2d); the 95 % interval of every "
-        "other difference that was tested contains zero."
+    behind = claim(figure="2d", effect=-0.3, low=-0.5, high=-0.1, verdict="contradicted")
+    level, small = claim(figure="2b", low=-0.5), claim(figure="2a", effect=-0.02, low=-0.03, high=-0.01)
+    records = [claim(), behind, level, small, claim(measure="speed"), claim(figure="2e", verdict="inconclusive")]
+    assert summary.leads(dataclasses.replace(study, verdicts=records)) == (
+        "At the end, JSAE's mean is above no embedding (2c); it is below no embedding (2d); every other difference "
+        "that was tested is small (within the margin) or uncertain."
     )
     assert summary.leads(dataclasses.replace(study, verdicts=[claim(low=None)])) == ""
     nowhere = summary.leads(at(study, "preview", verdicts=[claim(low=-1.0, measure="speed")]))
@@ -417,7 +419,7 @@ def test_the_summary_says_which_causes_the_runs_support(study):
     assert said == "**Causes**: 3 were tested. The runs support C1 (Why C1). No prediction of C3 came true." + tail
     unfinished = [cause("C6", "contradicted"), cause("C6", "not tested")]
     said = summary.explained(dataclasses.replace(study, causes=unfinished))
-    tail = " Predictions that came true of the others: C6: 0 of 2, 1 not tested."
+    tail = " Predictions that came true of the others: C6: 0 of 1, 1 not tested."
     assert said == "**Causes**: 1 was tested. The runs support none." + tail
     any_of_two = [cause("C5", "supported", needs="any"), cause("C5", "contradicted", needs="any")]
     said = summary.explained(dataclasses.replace(study, causes=any_of_two))
@@ -457,6 +459,7 @@ def test_sizes_of_environments_are_counted(given):
     assert environments.sizes(worlds["recommender"], 1000, 2) == ("1,000,000", "1,000")
     assert environments.sizes(worlds["recommender"], None, 2) == ("not known", "not known")
     assert environments.sizes(worlds["half-cheetah"], None, 2) == ("continuous", "continuous")
+    assert environments.sizes({"module": "corridor", "dynamics": {}}, None, 2) == ("not known", "not known")
 
 
 def test_a_reference_return_is_shown_only_where_it_is_known(study):

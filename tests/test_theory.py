@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import pdist
 
 from jsae.config import layout
+from jsae.config.errors import JsaeError
 from jsae.io import checkpoint
 from jsae.theory import checks, lemmas, mdp, separation
 from jsae.theory.lemmas import AVERAGES
@@ -238,6 +239,21 @@ def test_assumption_3_of_one_embedding(phi: torch.Tensor, one_hots: int, holds: 
     assert checks.facts(rows, 1e-8, missing=1)["assumption-3"]["holds"] is (None if holds else False)
 
 
+@pytest.mark.parametrize("name", ["theorem_1", "lemma_2"])
+def test_a_check_that_gives_no_number_does_not_hold(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    whole, calls = getattr(checks, name), iter([False, True, *[False] * 100])
+
+    def broken(*arguments: object) -> object:
+        found = whole(*arguments)
+        if not next(calls):
+            return found
+        return dict.fromkeys(found, math.nan) if isinstance(found, dict) else math.nan
+
+    monkeypatch.setattr(checks, name, broken)
+    with pytest.raises(JsaeError, match=r": 1 of \d+ are not finite$"):
+        checks.check_lemmas(problems=3, states=4, actions=2, cells=2, discount=0.9)
+
+
 def test_the_stage_checks_every_embedding_that_is_there_once(tmp_path, monkeypatch) -> None:
     """Both agents of the slot machine may have learnt embeddings further; one of PPO's two runs has."""
     monkeypatch.chdir(tmp_path)
@@ -254,6 +270,9 @@ def test_the_stage_checks_every_embedding_that_is_there_once(tmp_path, monkeypat
         checkpoint.save(declared[f"train@slots-{agent}-jsae-0-1"].outputs["weights"], {"embedding.phi": phi})
 
     stage.main(declared["theory"])
+    layout.environment("slots").rename(tmp_path / "elsewhere")
+    with pytest.raises(JsaeError, match=r"slots\.safetensors is missing"):
+        stage.main(declared["theory"])
 
     found = json.loads(layout.theory("smoke").read_text())
     equal = {(row["trained"], row["seed"]): row["value"] for row in found["checks"] if row["quantity"] == checks.EQUAL}

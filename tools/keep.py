@@ -44,8 +44,9 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--restore", action="store_true", help="write the curves and records that are kept to results/")
     given = parser.parse_args(arguments)
     settings = {path.stem: read_json(path) for path in sorted((layout.SETTINGS / "train").glob("*.json"))}
-    if not settings:
-        raise JsaeError(f"{layout.SETTINGS}/train has no settings files: run `make {given.scale}` first")
+    records = {layout.record(f"train@{name}", given.scale).as_posix() for name in settings}
+    if not settings or records != {one["record"] for one in settings.values()}:
+        raise JsaeError(f"{layout.SETTINGS}/train is not of the scale {given.scale}: run `make {given.scale}` first")
     ends = (layout.curves, lambda scale, name: layout.record(f"train@{name}", scale))  # the second is written last
     here = [name for name in settings if all(path(given.scale, name).exists() for path in ends)]
     made = read_json(given.folder / MADE) if (given.folder / MADE).exists() else {}

@@ -18,6 +18,7 @@ from pathlib import Path
 from jsae.config import layout
 from jsae.config.errors import JsaeError
 from jsae.config.schema import SCALES
+from jsae.reporting import pages
 from tools import keep, published
 
 
@@ -26,18 +27,18 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--scale", choices=SCALES, default="paper")
     parser.add_argument("--folder", type=Path, default=layout.PUBLISHED)
     given = parser.parse_args(arguments)
-    values = published.declared(layout.settings("report"))["values"]
-    ran = values["scale"]
-    if ran != given.scale:
-        raise JsaeError(
-            f"the study that ran last is at the scale {ran}: run `make {given.scale}` first, or --scale {ran}"
-        )
+    values = published.of_scale(given.scale)
     if values["panel"]:
-        raise JsaeError(f"the study that ran last is panel {values['panel']} alone: run `make {ran}` first")
+        raise JsaeError(f"the study that ran last is panel {values['panel']} alone: run `make {given.scale}` first")
+    if given.folder.is_dir() and any(given.folder.iterdir()) and not (given.folder / "settings/report.json").exists():
+        raise JsaeError(f"{given.folder} holds something else than a published study: name another folder")
     chosen = published.contents(layout.SETTINGS)
     missing = [str(path) for path in chosen.values() if not path.exists()]
     if missing:
         raise JsaeError(f"{', '.join(missing)}: missing, so nothing was published; run `make {given.scale}` first")
+    page = layout.report(given.scale)
+    if pages.stamped(values) not in page.read_text(encoding="utf-8"):
+        raise JsaeError(f"{page} was made with other parameters than the present ones: run `make {given.scale}` first")
     for name, path in chosen.items():
         published.replace(given.folder / name, path)
     kept = [given.folder / name for name in (*chosen, keep.FOLDER.name)]  # the last: curves of other machines

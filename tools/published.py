@@ -31,6 +31,14 @@ def declared(path: Path) -> dict[str, Any]:
     return content
 
 
+def of_scale(scale: str) -> dict[str, Any]:
+    """The values of the report's settings file. Raises JsaeError if the study that ran last has another scale."""
+    values: dict[str, Any] = declared(layout.settings("report"))["values"]
+    if (ran := values["scale"]) != scale:
+        raise JsaeError(f"the study that ran last is at the scale {ran}: run `make {scale}` first, or --scale {ran}")
+    return values
+
+
 def contents(settings: Path) -> dict[Path, Path]:
     """Everything that is published: its place in the folder, and in the study.
 

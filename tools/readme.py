@@ -88,13 +88,14 @@ def table(
         f"other, with transfer minus without, no embedding minus RA. {wording.NORMALIZED} Convergence: epochs saved. "
         "n: seeds of the two cells, or problems that were checked.",
         "",
-        "Supported: significantly above zero. Contradicted: significantly below the margin. For “comparable”: inside, "
-        f"and outside, ± margin. Margins: {', '.join(wording.margins(book))}. Verdicts, unlike intervals, are adjusted "
-        "for how many claims are judged together ([plan](../report/plan.md)).",
+        "Supported: the effect is significantly above zero. Contradicted: it is significantly below the margin, and "
+        "not significantly above zero. “Comparable” is supported if the effect is significantly inside ± margin, and "
+        f"contradicted if it is significantly outside. Margins: {', '.join(wording.margins(book))}. Verdicts, unlike "
+        "intervals, are adjusted for how many claims are judged together ([plan](../report/plan.md)).",
         "",
         "The commands are for an active `.venv` after `python -m tools.runs paper`. They write the runs to "
-        "`results/paper/runs/`; `make paper PANEL=2a` also makes the figure of a panel. `--force --single-item` "
-        "trains again what is up to date.",
+        "`results/paper/runs/`. `--force --single-item` trains again what is up to date. `make paper PANEL=2a` trains "
+        "all of a panel, under every reading, and makes its figures.",
         "",
         "| figure | claim of the paper | measure | effect | n | verdict | train again |",
         "|---|---|---|---|---|---|---|",

@@ -1,6 +1,6 @@
 """Choose what runs: write workflow/runs.yaml, which dvc.yaml repeats its stages over.
 
-    python -m tools.runs preview              # the scale; without it, the one chosen before
+    python -m tools.runs preview              # every panel of a scale; without arguments, what was chosen before
     python -m tools.runs preview --panel 2c   # one panel of Figure 2, and what it needs
     python -m tools.runs --check              # write nothing, end with status 2 if anything in params.yaml is wrong
 
@@ -29,24 +29,28 @@ from workflow import bridge
 def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("scale", nargs="?", default="", help="smoke, preview or paper")
-    parser.add_argument("--panel", default="", help="2a to 2f; left out: all panels")
+    parser.add_argument(
+        "--panel", default="", help="2a to 2f; left out: all panels, or with no scale the panel chosen before"
+    )
     parser.add_argument("--check", action="store_true", help="only check params.yaml; status 2 if it is wrong")
     given = parser.parse_args(arguments)
+    try:
+        scale, panel = (given.scale, "") if given.scale else chosen(layout.RUNS)
+        panel = given.panel or panel
+        text = plan.text(wanted(scale, panel))
+    except JsaeError as error:
+        if not given.check:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
     if given.check:
-        try:
-            wanted(given.scale or chosen_scale(layout.RUNS), given.panel)
-        except JsaeError as error:
-            print(f"error: {error}", file=sys.stderr)
-            sys.exit(2)
         return
-    scale = given.scale or chosen_scale(layout.RUNS)
-    text = plan.text(wanted(scale, given.panel))
     if not layout.RUNS.is_file() or layout.RUNS.read_bytes() != text.encode():
         if bridge.running():
             raise JsaeError("a run is at work in this folder: wait for it, or stop it, before you choose what runs")
         with write_atomically(layout.RUNS) as temporary:
             temporary.write_text(text, encoding="utf-8")
-        print(f"{layout.RUNS}: scale {scale}" + (f", panel {given.panel}" if given.panel else ""))
+        print(f"{layout.RUNS}: scale {scale}" + (f", panel {panel}" if panel else ""))
 
 
 def wanted(scale: str, panel: str) -> dict[str, Any]:
@@ -99,12 +103,13 @@ def sections_of(parameters: Parameters, cell: Cell) -> tuple[str, ...]:
     return "agents.common", f"agents.{parameters.agent_of(cell)}", f"environments.{cell.environment}"
 
 
-def chosen_scale(path: Path) -> str:
-    """The scale that workflow/runs.yaml has now; preview if there is none."""
+def chosen(path: Path) -> tuple[str, str]:
+    """The scale and the panel that workflow/runs.yaml has now; preview and all panels if there is none."""
     if not path.exists():
-        return "preview"
+        return "preview", ""
     try:
-        return str(read_yaml(path)["runs"]["scale"])
+        runs = read_yaml(path)["runs"]
+        return str(runs["scale"]), str(runs["panel"])
     except (KeyError, TypeError):
         raise JsaeError(f"{path} is damaged: name a scale, as in `python -m tools.runs preview`") from None
 

@@ -11,7 +11,7 @@ from jsae.config import layout
 from jsae.config.errors import JsaeError
 from jsae.io.table import read
 from jsae.reporting.looks import Looks
-from tools.runs import chosen_scale
+from tools.runs import chosen
 
 NEXT = {
     "smoke": "Next: make preview (minutes): the first part of every curve of Figure 2",
@@ -21,7 +21,7 @@ NEXT = {
 
 
 def main() -> None:
-    scale = chosen_scale(layout.RUNS)
+    scale, _ = chosen(layout.RUNS)
     if scale != "smoke":
         print(*lines(scale), sep="\n")
     print(f"\nReport: {layout.report(scale).absolute()}\n{NEXT.get(scale, '')}")

@@ -23,7 +23,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.markup import escape
@@ -69,7 +69,7 @@ def states() -> dict[str, State]:
             word = "stale" if all(out.exists for out in stage.outs) else "missing"
             if not reason:
                 word, reason = ("behind", f"{AFTER}{ahead[0]}") if ahead else ("fresh", "")
-            elif failure := failed(stage.name):
+            elif (failure := failed(stage.name)) and not made_since(stage):
                 word, reason = "failed", failure
             found[stage.name] = State(word, reason, needs)
     return found
@@ -98,6 +98,12 @@ def failed(stage: str) -> str:
     path = Path(log(stage))
     last = path.read_text(encoding="utf-8", errors="replace").rstrip().rpartition("\n")[2] if path.exists() else ""
     return f"{last.removeprefix(FAILED)}; its log is {log(stage)}" if last.startswith(FAILED) else ""
+
+
+def made_since(stage: Any) -> bool:
+    """Whether outputs of a stage are younger than its log, which `dvc repro` does not write."""
+    made = [Path(out.fs_path).stat().st_mtime for out in stage.outs if out.exists]
+    return bool(made) and max(made) > Path(log(stage.name)).stat().st_mtime
 
 
 def table(found: Mapping[str, State]) -> Table:

@@ -13,11 +13,10 @@ from jsae.config.errors import JsaeError
 from jsae.config.study import Cell
 from jsae.config.yaml import read_yaml
 
-__all__ = ["Cause", "CellNames", "Claim", "Claims", "Measure", "Prediction", "Unit", "Verdict", "load", "under"]
+__all__ = ["Cause", "CellNames", "Claim", "Claims", "Measure", "Prediction", "Unit", "load", "under"]
 
 Measure = Literal["end", "speed", "epochs"]
 Unit = Literal["normalized", "return", "epochs"]
-Verdict = Literal["supported", "inconclusive", "contradicted", "not tested"]
 CellNames = Annotated[tuple[str, ...], Field(min_length=3, max_length=4)]
 """Environment, agent, embedding and, unless it is the primary one, reading."""
 

@@ -1,7 +1,7 @@
 """What runs: the stages that dvc.yaml repeats, as one entry a stage. `python -m tools.runs SCALE` writes them down.
 
-DVC can repeat a stage over a table but cannot make the table: which scale, which cells, which blocks of seeds. What two
-readings share (an environment, samples, pre-trained embeddings) is made once, under the name of the first that has it.
+DVC can repeat a stage over a table but cannot make the table: which scale, which cells, which blocks of seeds. What a
+reading shares with the primary one (an environment, samples, pre-trained embeddings) is made once, under its name.
 """
 
 import json

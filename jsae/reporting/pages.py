@@ -1,5 +1,6 @@
 """From the report's executed notebook to pages: collect its blocks, lay them out."""
 
+import hashlib
 import json
 import math
 import re
@@ -9,7 +10,7 @@ from typing import Any, NamedTuple
 
 import nbformat
 import polars as pl
-from nbconvert.exporters import HTMLExporter
+from jinja2 import Template
 
 from jsae.config.study import Cell
 from jsae.reporting import document, plots, wording
@@ -68,24 +69,33 @@ def filled(shown: Sequence[document.Block]) -> list[document.Block]:
     return [one for block in kept for one in (line if block["kind"] == "left out" else [block])]
 
 
-def to_html(notebook: Notebook, style: Path, template: Path, stamp: tuple[str, str] = ("", "")) -> str:
-    """One self-contained page. template: folder of the template of nbconvert. stamp: a word and a sentence on top.
+def to_html(
+    notebook: Notebook, style: Path, template: Path, stamp: tuple[str, str] = ("", ""), settings: str = ""
+) -> str:
+    """One self-contained page. Each section of the supplement is folded.
 
-    Each section of the supplement is folded.
+    Args:
+        template: of Jinja.
+        stamp: a word and a sentence on top.
+        settings: what the page says in its head of the settings that it was made with.
     """
     known = known_values(notebook)
     main, supplement = parts(notebook)
-    resources = {
+    shown = {
         "title": headings(main, 1, known)[0][1],
         "style": style.read_text(encoding="utf-8"),
         "stamp": stamp,
+        "settings": settings,
         "contents": headings(main, 2, known),
         "supplement": headings(supplement, 2, known),
         "content": "".join(document.block_html(block, known) for block in main) + folded(supplement, known),
     }
-    exporter = HTMLExporter(template_name=template.name, extra_template_basedirs=[str(template.parent)])
-    page, _ = exporter.from_notebook_node(nbformat.v4.new_notebook(), resources=resources)
-    return str(page)
+    return Template(template.read_text(encoding="utf-8"), keep_trailing_newline=True).render(shown)
+
+
+def stamped(values: Mapping[str, Any]) -> str:
+    """A digest of the values that the report was made with, which its page has in its head."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def headings(shown: Sequence[document.Block], level: int, known: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -94,7 +94,7 @@ def _of_search(study: Context) -> dict[str, str]:
         "ours": f"{len(study.chosen)} cells were searched, with {settings * seeds} runs each: {settings} settings with "
         f"the same {seeds} seeds, so the same {seeds} embeddings of each size, or fewer settings with more seeds where "
         f"a hyper-parameter does not apply (seeds {own['seeds']}). They vary {varied}. Where settings are compared "
-        f"before the end, the best {settings // own['factor']} of {settings} go on. Ablations and transfers take what "
+        f"before the end, the best of them go on, about one in {own['factor']}. Ablations and transfers take what "
         f"was found for the embedding that they vary. Not searched: {kept}.",
         "effect": "The section on the search shows what each hyper-parameter does.",
         "used": used,

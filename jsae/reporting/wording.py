@@ -87,7 +87,11 @@ def condition(looks: Looks, claim: Record) -> str:
         )
         said.append(f"The level is never reached in {' and '.join(late)}; they count with all their epochs.")
     if any(claim["never"] or []) and all(2 * count < n for count, n in zip(claim["never"], claim["n"], strict=True)):
-        said.append(f"Medians: {number(claim['medians'][0])} and {number(claim['medians'][1])} epochs.")
+        first, second = (
+            f"{number(median)} with {looks.embedding(end[2])}"
+            for median, end in zip(claim["medians"], (claim["first"], claim["second"]), strict=True)
+        )
+        said.append(f"Medians of epochs: {first}, {second}.")
     return " ".join(said)
 
 
@@ -99,7 +103,7 @@ def cramped(looks: Looks, claim: Record) -> str:
     label, mean = looks.embedding(claim["second"][2]), claim["means"][1]
     second = label[0].upper() + label[1:]
     if claim["unit"] == "epochs":
-        return f"{second} needs {number(mean)} epochs, so no more than the margin can be saved."
+        return f"{second} needs {number(mean)} epochs on average, so no more than the margin can be saved."
     return f"{second} comes within the margin of the optimal policy, so nothing can be better by more."
 
 

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from jsae.config.errors import JsaeError
 from jsae.theory.lemmas import (
     AVERAGES,
     lemma_1,
@@ -75,13 +76,23 @@ def check_lemmas(*, problems: int, states: int, actions: int, cells: int, discou
 
 
 def _largest(check: str, quantity: str, values: Iterable[float]) -> Record:
-    found = list(values)
+    found = _numbers(quantity, values)
     return record(check, "injective φ", quantity, max(found), n=len(found))
 
 
 def _spread(check: str, where: str, quantity: str, values: Iterable[float]) -> Record:
-    found = list(values)
+    found = _numbers(quantity, values)
     return record(check, where, quantity, float(np.median(found)), low=min(found), high=max(found), n=len(found))
+
+
+def _numbers(quantity: str, values: Iterable[float]) -> list[float]:
+    """The values. Raises JsaeError if one is no number: `max` would pass over it."""
+    found = list(values)
+    if not np.isfinite(found).all():
+        raise JsaeError(
+            f"{quantity}: {sum(not math.isfinite(value) for value in found)} of {len(found)} are not finite"
+        )
+    return found
 
 
 @dataclass(frozen=True)

@@ -29,8 +29,10 @@ def sizes(environment: Record, items: int | None, order: int) -> tuple[str, str]
             return f"{math.prod(map(len, reels)):,}", f"{world['moves'] ** len(reels):,}"
         case "recommender":
             return (f"{items**order:,}", f"{items:,}") if items else ("not known", "not known")
-        case _:
+        case "half_cheetah":
             return "continuous", "continuous"
+        case _:
+            return "not known", "not known"
 
 
 def reference_return(final: pl.DataFrame, environment: str, column: str, reading: str = "") -> str:

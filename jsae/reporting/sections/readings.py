@@ -73,12 +73,16 @@ def support(study: Context) -> Iterator[document.Block]:
     claims = robust(study)
     if not (study.judged and claims):
         return
-    rows = []
+    rows: list[tuple[object, ...]] = []
+    notes: list[str] = []
     for one, others in claims:
-        verdicts = {other["reading"]: other["verdict"] for other in others}
-        shares = [", ".join(name for name, verdict in verdicts.items() if (verdict == "supported") == kept) or "–"
-                  for kept in (True, False)]  # fmt: skip
-        rows.append((one["figure"], one["aspect"], wording.MEASURES[one["measure"]], *shares))
+        shares: dict[bool, list[str]] = {True: [], False: []}
+        for other in others:
+            fails = other["success"] and not any(cell["runs"] for cell in other["success"])
+            name = document.marked(other["reading"], "No run of either succeeds." if fails else "", notes)
+            shares[other["verdict"] == "supported"].append(name)
+        row = (one["figure"], one["aspect"], wording.MEASURES[one["measure"]])
+        rows.append((*row, *(", ".join(names) or "–" for names in shares.values())))
     left_out = f" Left out: {wording.listed(repeated(study))}, whose runs are those of the primary reading."
     yield document.table(
         ["Panel", "Claim", "Measure", "Supported under", "Not supported under"],
@@ -86,6 +90,7 @@ def support(study: Context) -> Iterator[document.Block]:
         "Which other readings support the claims that are supported above. Under untrained-ra, RA's vectors are random."
         + left_out * bool(repeated(study)),
         name="support",
+        notes=notes,
     )
 
 
@@ -98,14 +103,24 @@ def meanings(study: Context) -> Iterator[document.Block]:
 
 
 def lost_success(study: Context) -> list[str]:
-    """Readings under which at most half of JSAE's runs succeed, though most do under the primary one."""
-    runs, found = succeeded(study), []
-    for cell, (count, of) in runs.items():
-        before = runs.get(dataclasses.replace(cell, reading=""), (0, 0))
-        if cell.embedding == "jsae" and cell.reading and 2 * before[0] > before[1] and 2 * count <= of:
-            same = {name: runs.get(dataclasses.replace(cell, embedding=name)) for name in ("jsae", "ra", "none")}
-            ends = [f"{study.looks.embedding(name)} {one[0]} of {one[1]}" for name, one in same.items() if one]
-            found.append(f"{study.looks.environment(cell.environment)} under {cell.reading}: {', '.join(ends)}")
+    """How many runs succeed under readings that cost an embedding its success, in every environment of the reading.
+
+    These are readings under which at most half of a cell's runs succeed, though most do under the primary one.
+    """
+    runs, shown = succeeded(study), ("jsae", "ra", "none")
+    before = {cell: runs.get(dataclasses.replace(cell, reading=""), (0, 0)) for cell in runs}
+    lost = dict.fromkeys(cell.reading for cell, (count, of) in runs.items()
+                         if cell.embedding in shown and 2 * count <= of
+                         and 2 * before[cell][0] > before[cell][1])  # fmt: skip
+    found = []
+    for reading in lost:
+        own = [cell for cell in runs if cell.reading == reading]
+        for environment in dict.fromkeys(cell.environment for cell in own):
+            ends = {cell.embedding: runs[cell] for cell in own if cell.environment == environment}
+            said = [
+                f"{study.looks.embedding(name)} {ends[name][0]} of {ends[name][1]}" for name in shown if name in ends
+            ]
+            found.append(f"{study.looks.environment(environment)} under {reading}: {', '.join(said)}")
     return found
 
 

@@ -53,10 +53,11 @@ def outcome(study: Context) -> Iterator[document.Block]:
         "The best setting of each searched cell, among those trained longest. {{search.used}} "
         + "; ".join(f"{SEARCHED[name].head}: {SEARCHED[name].label.lower()}" for name in varied)
         + ". Tried: number of settings. A softmax policy has no standard deviation, so it has fewer. Minutes: "
-        f"wall time of all settings, with one worker or two; {minutes(study.took)} in all{plain}. Sizes of embeddings "
+        f"wall time of all settings; {minutes(study.took)} in all{plain}. Sizes of embeddings "
         "are the same for all agents of an environment. "
         + (
-            "Study: final return of the study's runs with that setting, had they ended at that epoch. It is below the "
+            "Study: with that setting, the mean return of the study's runs over the last tenth before the epoch in the "
+            "column “Epochs”. It is below the "
             f"score in {sum(lower)} of {len(lower)} cells."
             if lower
             else "The study's runs with these settings have fewer epochs, so their returns cannot be compared."

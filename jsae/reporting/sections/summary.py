@@ -55,8 +55,8 @@ def found(study: Context) -> Iterator[document.Block]:
 
 
 WEAK = (
-    "Figure 2e is a weak test of embedded states: with the bonus, one fixed recommendation is almost optimal, so "
-    "knowing the state gains almost nothing."
+    "Figure 2e is a weak test of embedded states. Our recommender makes the recommended item more likely (the bonus), "
+    "so one fixed recommendation is almost optimal, and knowing the state gains almost nothing."
 )
 """What to know before a verdict on a recommender with a bonus is believed."""
 SUBJECTS = {"end": "the end", "speed": "the speed", "epochs": "convergence"}
@@ -106,8 +106,7 @@ def headline(looks: Looks, verdicts: Sequence[Record], nothing: Collection[tuple
 
 
 def in_short(looks: Looks, claims: Sequence[Record], nothing: Collection[tuple[str, str]]) -> str:
-    """Where JSAE differs from another embedding: by more than the margin, with an interval that leaves out zero, and a
-    verdict that is not inconclusive.
+    """Where JSAE clearly differs from another embedding.
 
     nothing: environments and embeddings whose model predicts no better than chance.
     """
@@ -120,9 +119,7 @@ def in_short(looks: Looks, claims: Sequence[Record], nothing: Collection[tuple[s
         for measure, name in (("speed", "mean return over training"), ("end", "final return")):
             of = [one for one in own if one["measure"] == measure]
             for word, sign in signs.items():
-                settled = [one for one in of if one["verdict"] in ("supported", "contradicted")]
-                beyond = [one for one in settled if sign * one["effect"] > one["margin"]
-                          and min(sign * one["low"], sign * one["high"]) > 0]  # fmt: skip
+                beyond = [one for one in of if clear(one, sign)]
                 if beyond:
                     found.append(f"a {word} {name} in {wording.listed(_panels(looks, of, beyond))}")
                     places |= {(one["first"][0], other) for one in beyond}
@@ -132,10 +129,16 @@ def in_short(looks: Looks, claims: Sequence[Record], nothing: Collection[tuple[s
             said.append(f"Against {looks.embedding(other)}, JSAE has {wording.listed(found) or 'no lead'}{chance}.")
     if not said:
         return "**In short.** No claim has been tested."
-    said.append("Every other difference in these two measures is within the margin, not clear of zero or inconclusive.")
+    said.append("Every other difference in these two measures is small (within the margin) or uncertain.")
     lacking = sum(one["second"][2] in others and one["measure"] != "epochs" and one["low"] is None for one in claims)
     said += [f"{lacking} {'is' if lacking == 1 else 'are'} not tested."] * bool(lacking)
     return f"**In short.** {' '.join(said)}"
+
+
+def clear(one: Record, sign: int) -> bool:
+    """Whether an effect of this sign is beyond the margin, its interval leaves out zero, and its verdict is settled."""
+    settled = one["verdict"] in ("supported", "contradicted")
+    return settled and sign * one["effect"] > one["margin"] and min(sign * one["low"], sign * one["high"]) > 0
 
 
 def counts(looks: Looks, claims: Sequence[Record]) -> str:
@@ -154,7 +157,8 @@ def counts(looks: Looks, claims: Sequence[Record]) -> str:
     why = [f"in {cramped} nothing could be better by more than the margin"] * bool(cramped)
     why += [f"in {at_random} both stay at the random policy"] * bool(at_random)
     return (
-        f"{said} Contradicted does not mean worse: a tie contradicts “better”, being ahead contradicts “comparable”. "
+        f"{said} Contradicted does not mean worse: “better” is contradicted where neither is clearly ahead, and "
+        "“comparable” where JSAE is ahead. "
         f"Of these {len(no)}, JSAE is ahead in {ahead}, behind in {behind}, and neither in {len(no) - ahead - behind} "
         "(the interval of the difference contains zero)."
         + f" {wording.listed(why).capitalize()}: notes to the table say where."
@@ -181,21 +185,25 @@ def _panels(looks: Looks, claims: Sequence[Record], these: Sequence[Record], sid
 
 
 def leads(study: Context) -> str:
-    """Where the interval of a difference from JSAE leaves out zero, at the end or, in short runs, over all epochs."""
+    """Where JSAE clearly differs at the end; in short runs, where an interval over all epochs leaves out zero."""
     looks = study.looks
     measure, when = ("end", "At the end") if study.judged else ("speed", "Over the epochs so far")
     sides: dict[str, list[str]] = {"above": [], "below": []}
     looked = [one for one in study.compared if one["measure"] == measure and one["first"][2] == "jsae"]
     for one in looked:
-        if one["low"] > 0 or one["high"] < 0:
-            place = one["figure"] + looks.named_agent(one["figure"], one["first"][1])
-            side = "above" if one["low"] > 0 else "below"
-            sides[side].append(f"{looks.embedding(one['second'][2])} ({place})")
+        place = one["figure"] + looks.named_agent(one["figure"], one["first"][1])
+        for side, sign in (("above", 1), ("below", -1)):
+            if clear(one, sign) if study.judged else min(sign * one["low"], sign * one["high"]) > 0:
+                sides[side].append(f"{looks.embedding(one['second'][2])} ({place})")
     said = [f"{side} {wording.listed(names)}" for side, names in sides.items() if names]
     differences = [f"JSAE's mean is {'; it is '.join(said)}"] * bool(said)
     if sum(map(len, sides.values())) < len(looked):
-        rest = "every other difference" if said else "every difference from JSAE's mean"
-        differences.append(f"the {study.confidence} interval of {rest} that was tested contains zero")
+        rest = ("every other difference" if said else "every difference from JSAE's mean") + " that was tested"
+        differences.append(
+            f"{rest} is small (within the margin) or uncertain"
+            if study.judged
+            else f"the {study.confidence} interval of {rest} contains zero"
+        )
     return f"{when}, {'; '.join(differences)}." if looked else ""
 
 
@@ -271,7 +279,8 @@ def explained(study: Context) -> str:
         elif not came_true and not untested:
             false.append(name)
         elif untested < len(verdicts):
-            open_ones.append(f"{name}: {came_true} of {len(verdicts)}" + f", {untested} not tested" * bool(untested))
+            after = f", {untested} not tested" * bool(untested)
+            open_ones.append(f"{name}: {came_true} of {len(verdicts) - untested}{after}")
     if not tested:
         return "**Causes**: none was tested."
     said = f"The runs support {wording.listed(true)}." if true else "The runs support none."
@@ -372,7 +381,7 @@ def _choices(study: Context) -> Iterator[str]:
     lost = readings.lost_success(study)
     if lost:
         yield (
-            f"JSAE's success in the games depends on the reading. Runs that succeed: {'; '.join(lost)}. "
+            f"Success in the games depends on the reading. Runs that succeed: {'; '.join(lost)}. "
             "Hyper-parameters were not searched again under a reading."
         )
     yield "Curves are those of the policy that explores. What it still tries at the end is part of its final return."
