@@ -1,5 +1,6 @@
 """The locks, the set-up script and the Makefile: what a new user meets first. No test here uses the network."""
 
+import ast
 import functools
 import itertools
 import json
@@ -23,6 +24,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCKS = sorted(ROOT.glob("requirements/*.lock"))
+OWN = ("jsae", "stages", "tools", "workflow", "tests", "benchmarks", "examples")
 MACHINES = [
     {
         "sys_platform": platform,
@@ -127,6 +129,23 @@ def test_the_extra_study_names_all_that_a_study_asks_for() -> None:
     lines = [line.split("#")[0].strip() for line in asked.splitlines()]
     wanted = {canonicalize_name(Requirement(line).name) for line in lines if line}
     assert wanted - named == {"packaging", "pyyaml"}  # dvc and snakemake bring them
+
+
+def test_every_package_that_is_imported_is_named_in_a_list() -> None:
+    """One that another package brings along goes when that one does."""
+    sources = [path for folder in OWN for path in (ROOT / folder).rglob("*.py")]
+    imported: set[str] = set()
+    for node in itertools.chain.from_iterable(ast.walk(ast.parse(path.read_text("utf-8"))) for path in sources):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            imported.add(node.module.partition(".")[0])
+    imported -= {*sys.stdlib_module_names, *OWN, "jsae_start"}
+    lines = [line.split("#")[0] for path in ROOT.glob("requirements/*.in") for line in path.read_text().splitlines()]
+    named = {canonicalize_name(Requirement(line).name) for line in lines if line.strip()}
+    brought_by = metadata.packages_distributions()
+    here = sorted(imported & brought_by.keys())  # not the packages that only `make docs` and `make peers` install
+    assert [name for name in here if named.isdisjoint(map(canonicalize_name, brought_by[name]))] == []
 
 
 def test_this_environment_is_what_the_locks_say_and_lacks_nothing() -> None:
