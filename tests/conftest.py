@@ -12,11 +12,25 @@ import torch
 from tests.forking import Forking
 from tests.made_studies import Study
 
+LONGEST = (
+    "smoke",
+    "report",
+    "graph",
+    "faults",
+    "engines",
+    "mutations",
+    "writes",
+    "extending",
+    "install",
+    "own",
+    "schema",
+)
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests come first: at the end, no core waits long for another one."""
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    """The longest files come first: at the end, no core waits long for another one."""
+    order = {f"test_{name}": place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(order)))
 
 
 @pytest.fixture(scope="session")

@@ -91,6 +91,8 @@ if pathlib.Path("jumps").exists():
 print("wrote", out)
 '''
 CONFIGURATION = "[core]\n    no_scm = true\n    analytics = false\n    check_update = false\n"
+IMPORTED = ('PACKAGES = ("numpy", "pydantic", "ruamel.yaml", "torch", "safetensors.torch", "tqdm")', "PACKAGES = ()")
+"""What a starter imports; stages of a toy study need nothing of it."""
 SNAKEMAKE = ("snakemake", "--profile", "workflow/profiles/local", "--cores", "2")
 JOBS = [*(f"collected/{name}" for name in "abc"), "tables/all", *(f"trained/{name}" for name in "abc")]
 EVERY = sorted([*JOBS, "settings/work"])
@@ -109,6 +111,7 @@ class Study:
     def __init__(self, root: Path, engines: Forking) -> None:
         self.root, self.engines = root, engines
         shutil.copytree(ROOT / "workflow", root / "workflow", ignore=shutil.ignore_patterns("__pycache__"))
+        self.edit("workflow/starter.py", *IMPORTED)
         self.write("stages/__init__.py", (ROOT / "stages/__init__.py").read_text())
         self.write("stages/work.py", WORK)
         self.write("dvc.yaml", GRAPH)

@@ -177,8 +177,10 @@ def test_a_parameter_of_an_example_is_checked_like_any_other(project: Project) -
     wrong = re.sub(r"temperature: 1\.0", "temperature: 0.0", text)
     assert wrong != text
     (project.root / "params.yaml").write_text(wrong, encoding="utf-8")
-    with pytest.raises(
-        AssertionError, match=r"error: params.yaml: agents.awr.temperature = 0.0: input should be greater"
-    ):
-        project.run("python", "-m", "tools.runs", "smoke")
-    (project.root / "params.yaml").write_text(text, encoding="utf-8")
+    try:
+        with pytest.raises(
+            AssertionError, match=r"error: params.yaml: agents.awr.temperature = 0.0: input should be greater"
+        ):
+            project.run("python", "-m", "tools.runs", "smoke")
+    finally:
+        (project.root / "params.yaml").write_text(text, encoding="utf-8")

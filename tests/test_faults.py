@@ -104,7 +104,9 @@ def test_a_killed_starter_costs_a_start_and_leaves_no_orphan(
     [process] = [child for child in psutil.Process(program.process).children() if "workflow.starter" in child.cmdline()]
     toy.write("seconds", "1")
     (toy.root / "hold").unlink()
+    end = time.monotonic() + 60
     while not (forks := process.children()):
+        assert time.monotonic() < end, "no stage has started"
         time.sleep(0.02)
     (psutil.Process(program.process) if main_too else process).kill()
     _, alive = psutil.wait_procs([process, *forks], 10)
@@ -159,8 +161,8 @@ def test_a_stage_whose_engine_has_just_died_does_not_start(tmp_path: Path) -> No
         "try: end_with(parent)\n"
         "finally: open(sys.argv[1], 'w').close()"
     )
-    subprocess.run([sys.executable, "-c", script, str(tmp_path / "ran on")], cwd=ROOT, check=True)
-    time.sleep(1.0)
+    # returns when nobody can write to its pipes any more: the orphan has ended, too
+    subprocess.run([sys.executable, "-c", script, str(tmp_path / "ran on")], cwd=ROOT, check=True, capture_output=True)
     assert not (tmp_path / "ran on").exists()
 
 

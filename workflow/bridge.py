@@ -14,7 +14,6 @@ end of the run is not recorded, and runs again the next time.
 
 import atexit
 import contextlib
-import copy
 import fcntl
 import functools
 import hashlib
@@ -152,7 +151,6 @@ def opened(*, locked: bool = True) -> Iterator[Any]:
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
-    parse_parameters_once()
     try:
         with _shown(SEARCH), Repo() as repo, repo.lock if locked else contextlib.nullcontext():
             try:
@@ -182,29 +180,6 @@ def _shown(graph: Path) -> Iterator[None]:
     finally:
         if graph.exists():
             name.unlink(missing_ok=True)
-
-
-def parse_parameters_once() -> None:
-    """DVC parses params.yaml for each stage again, most of the time that it takes to look at the graph: let it parse a
-    text once."""
-    from dvc.dependency import param
-
-    if hasattr(param.load_path, "parsed"):
-        return
-    load: Any = param.load_path
-    parsed: dict[Any, Any] = {}
-
-    def load_path(path: str, fs: Any, **options: Any) -> Any:
-        if fs.protocol != "local":
-            return load(path, fs, **options)
-        text = Path(path).read_bytes()
-        key = (path, text, *sorted(options.items()))
-        if key not in parsed:
-            parsed[key] = load(path, fs, **options)
-        return copy.deepcopy(parsed[key])  # what two stages shared, dvc.lock would write as an alias
-
-    load_path.parsed = parsed  # type: ignore[attr-defined]
-    param.load_path = load_path
 
 
 def ordered(repo: Any, graph: str = GRAPH) -> list[Any]:

@@ -25,11 +25,12 @@ def save(figure: Figure, base: Path) -> list[Path]:
     """Write `base`.svg, .pdf and .png. Returns the paths.
 
     The layout is settled once and then the same in all three; rounded, as its solver's last digits depend on where
-    things lie in memory. It takes several drawings: after the first, labels around square plots are still cut off.
+    things lie in memory. It takes several rounds: after the first, labels around square plots are still cut off.
     """
     with mpl.rc_context(STYLE):
-        for _ in range(4):
-            figure.draw_without_rendering()
+        figure.draw_without_rendering()
+        for _ in range(3):
+            figure.get_layout_engine().execute(figure)  # type: ignore[union-attr]
     figure.set_layout_engine("none")
     for axes in figure.axes:
         axes.set_position(np.round(axes.get_position(original=True).bounds, 6).tolist())
