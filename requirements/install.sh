@@ -127,11 +127,16 @@ if [ "$torch" = auto ] && [ -n "$has" ]; then
 fi
 
 if [ -z "$has" ] || [ "$has" != "$torch $(checksum $(locks "$torch") requirements/start.py)" ]; then
+    check_python
+    if [ -z "${JSAE_SETUP_ALONE:-}" ]; then # a second set-up waits here, and then mostly finds everything done
+        exec 9<requirements/install.sh
+        "$python" -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)' 2>/dev/null || : # a file system without locks
+        JSAE_SETUP_ALONE=1 exec sh requirements/install.sh
+    fi
     if [ "${has%% *}" != "$torch" ]; then # nothing there, or another kind of torch
         has=
         rm -rf "$venv"
     fi
-    check_python
     install_uv
     if [ "$torch" = auto ]; then
         torch=$(torch_here)

@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 NAMED = re.compile(
     r"(?<![\w/.<{$-])((?:docs|jsae|stages|tools|workflow|report|search|requirements|benchmarks|tests|examples)"
-    r"/(?:[\w-]+/)*[\w-]+\.(?:md|py|cpp|yaml|in|lock|sh|txt|typ|css|html))\b"
+    r"/(?:[\w-]+/)*[\w-]+\.(?:md|py|cpp|yaml|in|lock|sh|txt|typ|css|html\.j2|html))\b"
 )
 LINK = re.compile(r"\]\(([^)\s:]+)\)")
 NOT_TRACKED = {

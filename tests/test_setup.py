@@ -14,6 +14,7 @@ import sys
 import tomllib
 import venv
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -191,6 +192,7 @@ case "$*" in
     echo venv >>calls ;;
 "pip sync "*)
     for word in "$@"; do case $word in requirements/torch-*) echo "sync $word" >>calls ;; esac; done
+    if [ -e slow ]; then sleep 1; fi
     if [ -e broken ]; then exit 2; fi ;;
 esac
 """
@@ -263,6 +265,15 @@ def test_setup_runs_once(study: Study) -> None:
     assert study.setup() == []
     (study.root / "requirements" / "compute.lock").touch()
     assert study.setup() == []
+
+
+def test_of_two_set_ups_at_once_one_waits_for_the_other(study: Study) -> None:
+    """As of `make preview` and `make watch` in two terminals."""
+    (study.root / "slow").touch()
+    with ThreadPoolExecutor(2) as pool:
+        ended = list(pool.map(study.make, ["setup"] * 2))
+    assert [result.returncode for result in ended] == [0, 0], ended
+    assert study.calls() == ["bootstrap", "venv", CUDA]
 
 
 @pytest.mark.parametrize("name", ["compute", "study", "develop", "torch-cuda"])

@@ -79,7 +79,7 @@ class Progress(threading.Thread):
                     done += 1
                     now = "" if self._live else f" ({self._times(found)})"
                     said = [line.removeprefix(RESULT) for line in lines if line.startswith(RESULT)]
-                    words = ", ".join([*said[-1:], *(reference(name) if said else ()), lines[-1]])
+                    words = ", ".join([*said[-1:], *(reference(name) if said else ()), *lines[-1:]])
                     self._print(f"{done}/{len(found)} {name}: {words}{now}")
                 else:
                     self._print(

@@ -105,18 +105,18 @@ def scores(values: ArrayLike, least: int = 1) -> Scores:
 
 def mean_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> Interval:
     """Student-t interval of the mean of [n] scores: x̄ ± t(n − 1) s / √n."""
-    x = scores(values, least=2)
-    return Difference(float(x.mean()), float(x.std(ddof=1)) / len(x) ** 0.5, len(x) - 1).interval(confidence)
+    return _mean(values).interval(confidence)
 
 
 def welch(first: ArrayLike, second: ArrayLike) -> Difference:
     """Difference mean(first) − mean(second) of unpaired scores with unequal variances (Welch, 1947)."""
-    x, y = scores(first, least=2), scores(second, least=2)
-    parts = np.array([x.var(ddof=1) / len(x), y.var(ddof=1) / len(y)])
-    variance = float(parts.sum())
-    scaled = parts / variance if variance else np.array([0.5, 0.5])
-    freedom = 1 / float((scaled**2 / (np.array([len(x), len(y)]) - 1)).sum())
-    return Difference(float(x.mean() - y.mean()), variance**0.5, freedom)
+    return _mean(first).minus(_mean(second))
+
+
+def _mean(values: ArrayLike) -> Difference:
+    """The mean of [n] scores, as a difference from zero."""
+    x = scores(values, least=2)
+    return Difference(float(x.mean()), float(x.std(ddof=1)) / len(x) ** 0.5, len(x) - 1)
 
 
 def permutation_p(first: ArrayLike, second: ArrayLike, repetitions: int = 10_000) -> float:
@@ -186,8 +186,8 @@ def resampled(
 
 
 def performance_profile(values: ArrayLike, thresholds: ArrayLike) -> NDArray[np.float64]:
-    """Share of runs whose score is above each threshold: [n, m] scores and [t] thresholds → [t]; environments count
-    the same however many seeds they have."""
+    """Share of runs whose score is above each threshold: scores of n seeds in m
+    environments [n, m] and [t] thresholds → [t]."""
     x = scores(values)
     x = x[:, None] if x.ndim == 1 else x
     return np.asarray((x[..., None] > np.asarray(thresholds)).mean(axis=0).mean(axis=0))

@@ -53,7 +53,7 @@ def judge(
             "medians": [float(np.median(sample)) for sample in samples],
             "deviations": [float(sample.std(ddof=1)) for sample in samples],
             "p_permutation": statistics.permutation_p(*samples),
-            "success": _successes([final.filter(_is(cell)) for cell in claim.cells]),
+            "success": _successes([final.filter(**vars(cell)) for cell in claim.cells]),
             "never": never,
         }
         families[claim.family].append((record, difference))
@@ -114,7 +114,7 @@ def _samples(
         return (first, second), None
     random, optimal = (runs[1][name].to_list()[0] for name in ("random_return", "optimal_return"))
     level, budget = random + (claim.level or 0.0) * (optimal - random), _budget(curves, claim)
-    reached = [epochs_to_reach(curves.filter(_is(cell)), level, claims.window) for cell in claim.cells]
+    reached = [epochs_to_reach(curves.filter(**vars(cell)), level, claims.window) for cell in claim.cells]
     never = [int((epochs > budget).sum()) for epochs in reached]
     if never == [len(epochs) for epochs in reached]:
         raise _NotTested(f"no run of either cell reaches the level {level:.3g}")
@@ -128,7 +128,7 @@ def _runs(
     """The runs of each cell; with a normalized return, if that is needed. Raises _NotTested."""
     found = []
     for cell in cells:
-        runs = final.filter(_is(cell)).sort("seed")
+        runs = final.filter(**vars(cell)).sort("seed")
         if cell in lacking and len(runs):
             raise _NotTested(f"some seeds of {cell} have not run")
         if len(runs) < 2:
@@ -163,11 +163,7 @@ def epochs_to_reach(rows: pl.DataFrame, level: float, window: int = 1) -> statis
 
 def _budget(curves: pl.DataFrame, claim: Claim) -> float:
     """Epochs of a run of the claim's second cell."""
-    return float(curves.filter(_is(claim.cells[1]))["epoch"].to_numpy().max())
-
-
-def _is(cell: Cell) -> pl.Expr:
-    return pl.all_horizontal(pl.col(name) == value for name, value in vars(cell).items())
+    return float(curves.filter(**vars(claim.cells[1]))["epoch"].to_numpy().max())
 
 
 def _interval(difference: statistics.Difference, claims: Claims) -> dict[str, float]:

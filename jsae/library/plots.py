@@ -117,7 +117,7 @@ def plot_curves(
 ) -> "Axes":
     """Draw learning curves: every seed faint, the mean and ± one standard deviation over seeds.
 
-    A curve of more than 250 epochs is drawn by means of blocks of epochs, as in the study.
+    A curve of more than 250 epochs is drawn by means of blocks of epochs.
 
         jsae.plot_curves(table)     # of jsae.train
         jsae.plot_curves(polars.read_parquet("results/preview/runs/gridworld-discrete-*.parquet"))  # of the study

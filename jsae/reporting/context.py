@@ -27,7 +27,7 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class Context:
-    """What the report shows of a study at one scale. Nothing in it is computed.
+    """What the report shows of a study at one scale, as the stages before it wrote it.
 
     Attributes:
         values: of the settings file; see the class Study of stages/settings.py.

@@ -166,9 +166,8 @@ def runs_html(
     """
     listed = []
     for cell in dict.fromkeys(stages.values()):
-        of_cell = pl.all_horizontal(pl.col(name) == value for name, value in vars(cell).items())
-        runs = final.filter(of_cell).sort("seed").rows(named=True)
-        points = plots.blocks(curves.filter(of_cell).sort("epoch"))
+        runs = final.filter(**vars(cell)).sort("seed").rows(named=True)
+        points = plots.blocks(curves.filter(**vars(cell)).sort("epoch"))
         lines = dict(points.group_by("seed").agg("mean_return").iter_rows())
         listed.append(
             {

@@ -26,7 +26,7 @@ import numpy as np
 import polars as pl
 from torch import Tensor
 
-from jsae.config import registry
+from jsae.config import layout, registry
 from jsae.config.errors import JsaeError
 from jsae.config.study import Cell
 from jsae.embeddings.base import embed, restore
@@ -36,8 +36,8 @@ from jsae.io import checkpoint, table
 from jsae.io.files import read_json, write_json
 from jsae.library.threads import one_thread
 from jsae.nn import devices
-from jsae.purchases import download, ngram, synthetic
 from jsae.purchases import filter as purchases
+from jsae.purchases import ngram, sources
 from jsae.standalone.curves import curves
 from jsae.standalone.event_file import EventFile
 from jsae.standalone.settings import RunSettings
@@ -47,7 +47,6 @@ from jsae.training.jobs import PretrainingJob, PretrainingResult
 from jsae.training.trainer import Continual, Settings, Trainer
 
 __all__ = [
-    "CALIBRATION",
     "CHECKPOINT",
     "CURVE_TABLE",
     "EMBEDDINGS",
@@ -75,7 +74,6 @@ CHECKPOINT = Path("checkpoint.safetensors")
 CURVE_TABLE = Path("curves.parquet")
 WEIGHTS = Path("weights.safetensors")
 SOURCE = Path("source")
-CALIBRATION = Path("data/calibration")
 
 Report = Callable[[str], None]
 """Is given a line for people."""
@@ -285,20 +283,9 @@ def purchases_model(wanted: Mapping[str, Any], folder: Path, report: Report) -> 
     if model.exists():
         return model
     report(f"makes the purchases of {source} into a store ...")
-    raw, calibration = section.pop("raw"), []
-    if source == "completejourney":
-        download.copy_completejourney(place)
-        purchases.filter_completejourney(place, bought, summary, **section)
-    else:
-        if source == "synthetic":
-            logs = [place / "2019-Oct.csv.gz"]
-            found = synthetic.generate(logs[0], CALIBRATION, purchases=raw["purchases"], seed=raw["seed"])
-            calibration = found.rows(named=True)
-        else:
-            months, mirrors, local_path = raw["months"], raw["mirrors"], raw["local_path"]
-            download.download_kechinov(months, place, place / "partial", mirrors=mirrors, local_path=local_path)
-            logs = download.recorded_logs(months, place)
-        purchases.filter_event_logs(logs, bought, summary, source=source, calibration=calibration, **section)
+    raw = section.pop("raw")
+    sources.fetch(source, place, place / "partial", layout.CALIBRATION, raw)
+    sources.keep(source, place, bought, summary, months=raw.get("months", []), rules=section)
     numbers = wanted["transitions"]
     grams = ngram.build(
         purchases.read(bought), n=numbers["order"], window=numbers["skip_window"], similarity=numbers["similarity"]

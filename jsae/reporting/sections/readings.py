@@ -103,22 +103,25 @@ def meanings(study: Context) -> Iterator[document.Block]:
 
 
 def lost_success(study: Context) -> list[str]:
-    """How many runs succeed under readings that cost an embedding its success, in every environment of the reading.
+    """How many runs succeed under readings that cost JSAE its success, in every environment of the reading.
 
     These are readings under which at most half of a cell's runs succeed, though most do under the primary one.
     """
-    runs, shown = succeeded(study), ("jsae", "ra", "none")
-    before = {cell: runs.get(dataclasses.replace(cell, reading=""), (0, 0)) for cell in runs}
-    lost = dict.fromkeys(cell.reading for cell, (count, of) in runs.items()
-                         if cell.embedding in shown and 2 * count <= of
-                         and 2 * before[cell][0] > before[cell][1])  # fmt: skip
+    runs = succeeded(study)
+    lost: list[str] = []
+    for cell, (count, of) in runs.items():
+        before = runs.get(dataclasses.replace(cell, reading=""), (0, 0))
+        if cell.embedding == "jsae" and 2 * before[0] > before[1] and 2 * count <= of and cell.reading not in lost:
+            lost.append(cell.reading)
     found = []
     for reading in lost:
         own = [cell for cell in runs if cell.reading == reading]
         for environment in dict.fromkeys(cell.environment for cell in own):
             ends = {cell.embedding: runs[cell] for cell in own if cell.environment == environment}
             said = [
-                f"{study.looks.embedding(name)} {ends[name][0]} of {ends[name][1]}" for name in shown if name in ends
+                f"{study.looks.embedding(name)} {ends[name][0]} of {ends[name][1]}"
+                for name in ("jsae", "ra", "none")
+                if name in ends
             ]
             found.append(f"{study.looks.environment(environment)} under {reading}: {', '.join(said)}")
     return found

@@ -68,7 +68,7 @@ def outcome(study: Context) -> Iterator[document.Block]:
 
 def of_cell(table: pl.DataFrame, row: Record) -> pl.DataFrame:
     """Rows of any table that belong to the cell of `row`."""
-    return table.filter(pl.all_horizontal(pl.col(name) == row[name] for name in CELL))
+    return table.filter(**{name: row[name] for name in CELL})
 
 
 def trained(study: Context, row: Record) -> pl.DataFrame:
