@@ -303,6 +303,21 @@ def test_the_summary_says_how_many_readings_support_a_supported_claim(study):
     assert summary.under_readings(study) == ""
 
 
+def test_the_summary_names_the_ablations_that_end_above_or_below_what_they_vary(study):
+    end = {"effect": 0.39, "low": 0.22, "high": 0.55}
+    above = {"first": ["slot-machine", "vpg", "state_only", ""], "second": [*JSAE, ""], "n": [10, 20]}
+    above |= {"unit": "normalized", "end": end, "speed": end}
+    level = above | {"first": ["slot-machine", "vpg", "separate", ""], "end": end | {"low": -0.1}}
+    control = above | {"first": ["recommender", "vpg", "jsae_by_price", ""]}
+    reading = above | {"first": [*above["first"][:3], "ppo"]}
+    said = summary.ablated(dataclasses.replace(study, differences=[above, level, control, reading]))
+    assert said == (
+        "**Ablations** that end above or below what they vary, not adjusted for their number: Slot machine, VPG, states "
+        "embedded only minus JSAE 0.39 [0.22, 0.55]."
+    )
+    assert summary.ablated(study) == ""
+
+
 def under(study, reading, embedding, returns, success):
     """Rows of the table `final` of a cell of the slot machine under a reading, as those of the primary one."""
     rows = study.final.filter(embedding=embedding)

@@ -49,7 +49,8 @@ def found(study: Context) -> Iterator[document.Block]:
         )
     else:
         means = [f"- {line}" for line in panel_lines(study)]
-        after = [f"- {line}" for line in (under_readings(study), theory_line(study.verdicts), "{{explained}}") if line]
+        lines = (under_readings(study), ablated(study), theory_line(study.verdicts), "{{explained}}")
+        after = [f"- {line}" for line in lines if line]
         first = headline(study.looks, study.verdicts, embeddings.at_chance(study.pretraining))
         yield document.prose("\n".join([*first, "", *([MEANS, *means, "", BESIDES] if means else []), *after]))
 
@@ -246,6 +247,20 @@ def under_readings(study: Context) -> str:
         f"**Other readings**: of {len(robust)} supported claims, {kept} {'is' if kept == 1 else 'are'} supported under "
         "each reading that was run. A [table](#support) names the readings."
     )
+
+
+def ablated(study: Context) -> str:
+    """Which ablations end clearly above or below what they vary; empty where none does."""
+    looks, found = study.looks, []
+    for record in study.differences:
+        end = record["end"]
+        if looks.roles[record["first"][2]] == "ablation" and not record["first"][3] and end["low"] * end["high"] > 0:
+            environment, agent, embedding = wording.cell(looks, record["first"])
+            other = looks.embedding(record["second"][2])
+            found.append(f"{environment}, {agent}, {embedding} minus {other} {wording.effect(record | end)}")
+    if not found:
+        return ""
+    return f"**Ablations** that end above or below what they vary, not adjusted for their number: {'; '.join(found)}."
 
 
 def theory_line(verdicts: Sequence[Record]) -> str:
