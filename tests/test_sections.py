@@ -312,8 +312,8 @@ def test_the_summary_names_the_ablations_that_end_above_or_below_what_they_vary(
     reading = above | {"first": [*above["first"][:3], "ppo"]}
     said = summary.ablated(dataclasses.replace(study, differences=[above, level, control, reading]))
     assert said == (
-        "**Ablations** that end above or below what they vary, not adjusted for their number: Slot machine, VPG, states "
-        "embedded only minus JSAE 0.39 [0.22, 0.55]."
+        "**Ablations** that end above or below what they vary, not adjusted for their number: Slot machine, VPG, "
+        "states embedded only minus JSAE 0.39 [0.22, 0.55]."
     )
     assert summary.ablated(study) == ""
 
