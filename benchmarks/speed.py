@@ -39,8 +39,8 @@ from jsae.io import checkpoint
 from jsae.io.workers import batches, run_batches
 from jsae.nn.randomness import Streams
 
-RESULTS = Path(__file__).parent / "results"
-"""Of whole measurements. Those with less turns are not comparable: they go to a folder of their own."""
+RESULTS = {quick: Path(__file__).parent / ("quick" if quick else "results") for quick in (False, True)}
+"""Measurements with fewer turns are not comparable: they go to a folder of their own."""
 MAIN = Cell("gridworld-discrete", "vpg", "jsae")
 
 
@@ -56,14 +56,14 @@ class Figure(NamedTuple):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--quick", action="store_true", help="what differs in kind, in less turns; writes benchmarks/quick"
+        "--quick", action="store_true", help="what differs in kind, in fewer turns; writes benchmarks/quick"
     )
     parser.add_argument(
         "--only", nargs="+", choices=list(SECTIONS), default=list(SECTIONS), help="sections to run; others stay"
     )
     chosen = parser.parse_args()
     torch.set_num_threads(1)
-    results = RESULTS.with_name("quick") if chosen.quick else RESULTS
+    results = RESULTS[chosen.quick]
     results.mkdir(exist_ok=True)
     console = Console()
     figures: list[Figure] = []
@@ -93,7 +93,7 @@ def trainings(quick: bool) -> Iterator[Figure]:
         yield Figure("training", f"{found.cell}", found.plain_seconds / found.seconds, "× our plain path")
         if found.peer_seconds:
             yield Figure("training", f"{found.cell}", found.peer_seconds / found.seconds, "× Stable-Baselines3")
-    pl.DataFrame(rows).write_csv((RESULTS.with_name("quick") if quick else RESULTS) / "training.csv", float_precision=4)
+    pl.DataFrame(rows).write_csv(RESULTS[quick] / "training.csv", float_precision=4)
 
 
 def environments(quick: bool) -> Iterator[Figure]:

@@ -186,8 +186,7 @@ def resampled(
 
 
 def performance_profile(values: ArrayLike, thresholds: ArrayLike) -> NDArray[np.float64]:
-    """Share of runs whose score is above each threshold: scores of n seeds in m
-    environments [n, m] and [t] thresholds → [t]."""
+    """Share of runs whose score is above each threshold: [n, m] scores (seeds, environments), [t] thresholds → [t]."""
     x = scores(values)
     x = x[:, None] if x.ndim == 1 else x
     return np.asarray((x[..., None] > np.asarray(thresholds)).mean(axis=0).mean(axis=0))

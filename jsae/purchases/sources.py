@@ -4,12 +4,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from jsae.config.errors import JsaeError
 from jsae.io.files import read_table, write_atomically
 from jsae.purchases import download, synthetic
 from jsae.purchases.filter import filter_completejourney, filter_event_logs
 
 SYNTHETIC_LOG = "2019-Oct.csv.gz"
 """The name of a log says its month."""
+UNKNOWN = "{}: there is no such data set; section data of params.yaml has them"
 
 
 def fetch(source: str, folder: Path, partial_folder: Path, calibration: Path, values: Mapping[str, Any]) -> None:
@@ -36,6 +38,8 @@ def fetch(source: str, folder: Path, partial_folder: Path, calibration: Path, va
             table = synthetic.generate(log, calibration, purchases=values["purchases"], seed=values["seed"])
             with write_atomically(folder / "calibration.parquet") as temporary:
                 table.write_parquet(temporary, statistics=False)
+        case _:
+            raise JsaeError(UNKNOWN.format(source))
 
 
 def keep(
@@ -57,3 +61,5 @@ def keep(
             table = read_table(folder / "calibration.parquet").rows(named=True)
             logs = [folder / SYNTHETIC_LOG]
             filter_event_logs(logs, purchases, summary, source=source, calibration=table, **rules)
+        case _:
+            raise JsaeError(UNKNOWN.format(source))
