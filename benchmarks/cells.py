@@ -8,7 +8,7 @@ from torch import Tensor
 
 from benchmarks.data import made_purchases
 from jsae.config import doc, hyper_parameters, layout, schema
-from jsae.config.best import Found
+from jsae.config.best import NOTHING_FOUND, Best
 from jsae.config.registry import load
 from jsae.config.schema import Parameters
 from jsae.config.study import Cell
@@ -53,7 +53,7 @@ def trainer(
     hidden_sizes: Sequence[int] | None = None,
     device: str = "cpu",
     target_kl: bool = False,
-    found: Found | None = None,
+    found: Best = NOTHING_FOUND,
 ) -> Trainer:
     """A training of the cell, past the epochs that a replay buffer fills with, and without early stops on KL unless
     they are asked for; with the settings of params.yaml, or what was `found`.
@@ -62,7 +62,7 @@ def trainer(
     """
     chosen = settings().environments[cell.environment]
     world = (world or environment(cell.environment)).to(device)
-    stated = hyper_parameters.values(settings(), cell, found or {})
+    stated = hyper_parameters.values(settings(), cell, found)
     learning = hyper_parameters.continual(settings(), cell)
     names = ["discount", *doc.parameters_of(load("agents", cell.agent))]
     on_policy = {} if target_kl else {"target_kl": None}

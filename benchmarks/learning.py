@@ -25,6 +25,7 @@ from rich.table import Table
 
 from benchmarks import cells, training
 from jsae.config import hyper_parameters
+from jsae.config.best import NOTHING_FOUND
 from jsae.config.study import Cell
 from jsae.embeddings.learner import Learner
 from jsae.experience.samples import random_transitions
@@ -97,7 +98,7 @@ def main() -> None:
 
 def compared(cell: Cell, seeds: int, epochs: int, pretraining_epochs: int) -> Row:
     """Train a cell by both."""
-    found = hyper_parameters.read_found(cells.settings()) if pretraining_epochs else {}
+    found = hyper_parameters.read_found(cells.settings()) if pretraining_epochs else NOTHING_FOUND
     trainer = cells.trainer(cell, range(seeds), target_kl=True, found=found)
     pretrain(trainer, seeds, pretraining_epochs)
     reference = [by_reference(cell, trainer, run, epochs) for run in range(seeds)]

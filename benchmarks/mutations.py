@@ -197,7 +197,7 @@ def copied(root: Path, folder: Path) -> None:
     skipped = shutil.ignore_patterns("__pycache__", "*.so", "smoke", "preview", "paper", "best")
     for name in FOLDERS:
         shutil.copytree(root / name, folder / name, ignore=skipped)
-    (folder / layout.BEST).mkdir()
+    (folder / layout.BEST.parent).mkdir()
     for name in FILES:
         shutil.copy(root / name, folder / name)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jsae.config import hyper_parameters, layout, plan, registry, schema
-from jsae.config.best import SIZES, Found
+from jsae.config.best import NOTHING_FOUND, Best
 from jsae.config.errors import JsaeError
 from jsae.config.schema import Parameters
 from jsae.config.study import Cell, named, seeds_of
@@ -103,12 +103,12 @@ def _text(value: Any) -> str:
 
 def dates() -> dict[Path, int]:
     """When each file that this stage reads was last changed."""
-    files = [layout.PARAMETERS, layout.RUNS, *layout.BEST.glob("*.yaml"), *map(Path, STUDY)]
+    files = [layout.PARAMETERS, layout.RUNS, layout.BEST, *map(Path, STUDY)]
     files += [path for folder in ("jsae", "stages") for end in ("py", "cpp") for path in Path(folder).rglob(f"*.{end}")]
     return {path: path.stat().st_mtime_ns for path in files if path.exists()}
 
 
-def planned_runs(parameters: Parameters, found: Found) -> dict[str, Any]:
+def planned_runs(parameters: Parameters, found: Best) -> dict[str, Any]:
     """What workflow/runs.yaml says. Raises JsaeError, after writing it again, if params.yaml says something else."""
     try:
         read = read_yaml(layout.RUNS)["runs"]
@@ -128,7 +128,7 @@ def planned_runs(parameters: Parameters, found: Found) -> dict[str, Any]:
 class Study:
     """The stages of one plan."""
 
-    def __init__(self, parameters: Parameters, found: Found, planned: Mapping[str, Any]):
+    def __init__(self, parameters: Parameters, found: Best, planned: Mapping[str, Any]):
         self.parameters, self.found, self.plan = parameters, found, planned
         self.scale: str = planned["scale"]
         self.parts = plan.Parts(parameters, found)
@@ -482,7 +482,7 @@ class Study:
         cell, section, plan_of = _cell(entry), self._section(entry), self.parameters.search
         learning = self.parameters.embedding().pretraining()
         embedding = registry.load("embeddings", cell.embedding)
-        stated = hyper_parameters.values(self.parameters, cell, {})
+        stated = hyper_parameters.values(self.parameters, cell, NOTHING_FOUND)
         return Stage(
             f"search@{name}",
             {"environment": layout.environment(entry["world"]), "samples": layout.samples(entry["samples"])},
@@ -520,8 +520,7 @@ class Study:
         return self.parameters.environment(entry["environment"], entry["reading"])
 
     def _sizes(self, cell: Cell) -> dict[str, int]:
-        words = (cell.environment, cell.embedding, cell.reading)
-        return dict(zip(SIZES, hyper_parameters.sizes(self.parameters, *words, self.found), strict=True))
+        return hyper_parameters.sizes(self.parameters, cell, self.found)
 
     def _machine(self) -> dict[str, Any]:
         training = self.parameters.training

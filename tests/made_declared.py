@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from jsae.config import layout, plan
-from jsae.config.best import Found
+from jsae.config.best import NOTHING_FOUND, Best
 from jsae.config.schema import Parameters
 from jsae.io import provenance
 from jsae.io.code import CodeFiles
@@ -24,12 +24,12 @@ def declare(stage: Stage, path: Path | None = None, scripts: Sequence[str] = ())
     return Declared.read(path)
 
 
-def declare_all(parameters: Parameters, scale: str = "smoke", found: Found | None = None) -> dict[str, Declared]:
+def declare_all(parameters: Parameters, scale: str = "smoke", found: Best = NOTHING_FOUND) -> dict[str, Declared]:
     """The settings of every stage of a study at a scale, by the stage's name, written in the current folder."""
     if not Path("requirements").exists():
         shutil.copytree(ROOT / "requirements", "requirements", ignore=shutil.ignore_patterns("*.sh"))
-    planned = plan.plan(parameters, found or {}, scale)
-    return {stage.name: declare(stage) for stage in Study(parameters, found or {}, planned).stages()}
+    planned = plan.plan(parameters, found, scale)
+    return {stage.name: declare(stage) for stage in Study(parameters, found, planned).stages()}
 
 
 def run(main: Callable[[Declared], Mapping[str, Any] | None], declared: Declared) -> None:

@@ -11,7 +11,7 @@ import polars as pl
 
 from jsae.analysis import search
 from jsae.config import layout, plan, schema
-from jsae.config.best import Found
+from jsae.config.best import NOTHING_FOUND, Best
 from jsae.config.study import Cell, seeds_of
 from jsae.config.yaml import read_yaml
 from jsae.io.declared import Declared
@@ -71,9 +71,9 @@ def parameters(epochs: int = 6) -> schema.Parameters:
     return schema.Parameters.model_validate(content)
 
 
-def planned(scale: str, panel: str = "", given: schema.Parameters | None = None, found: Found | None = None) -> Study:
+def planned(scale: str, panel: str = "", given: schema.Parameters | None = None, found: Best = NOTHING_FOUND) -> Study:
     """The stages of a study. found: what a search chose; nothing, if it is left out."""
-    given, found = given or parameters(), found or {}
+    given = given or parameters()
     return Study(given, found, plan.plan(given, found, scale, panel))
 
 

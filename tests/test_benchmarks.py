@@ -40,7 +40,7 @@ def test_learning_starts_from_the_same_embeddings_and_settings(monkeypatch: pyte
 
 def test_a_training_has_the_sizes_that_the_search_found() -> None:
     cell = Cell("slot-machine", "vpg", "jsae")
-    found = {"": Best({("slot-machine", "jsae"): {"state_embedding_size": 5, "action_embedding_size": 3}}, {})}
+    found = Best({("slot-machine", "jsae"): {"state_embedding_size": 5, "action_embedding_size": 3}}, {})
     learnt = cells.trainer(cell, [0], found=found).embedding.parameters
     assert (learnt["phi"].shape[-1], learnt["g"].shape[-1]) == (5, 3)
 

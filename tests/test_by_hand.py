@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from jsae.config import hyper_parameters, layout, plan, schema
-from jsae.config.best import Best
+from jsae.config.best import NOTHING_FOUND, Best
 from jsae.config.errors import JsaeError
 from jsae.config.schema import Parameters
 from jsae.config.study import Cell
@@ -86,7 +86,7 @@ def declared(parameters: Parameters, tmp_path_factory: pytest.TempPathFactory) -
 
 
 def by_hand(parameters: Parameters, cell: Cell, seed: int, **arguments: Any) -> RunSettings:
-    return run_settings(parameters, cell, seed, scale=SCALE, found={}, **arguments)
+    return run_settings(parameters, cell, seed, scale=SCALE, found=NOTHING_FOUND, **arguments)
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=str)
@@ -321,7 +321,7 @@ def test_train_evaluate_and_watch(project: Path, capsys: pytest.CaptureFixture[s
 
 def test_what_is_set_holds_whatever_the_search_found(parameters: Parameters) -> None:
     cell = Cell("grid", "vpg", "jsae")
-    found = {"": Best({("grid", "jsae"): {"action_embedding_size": 3}}, {cell: {"actor_learning_rate": 0.5}})}
+    found = Best({("grid", "jsae"): {"action_embedding_size": 3}}, {cell: {"actor_learning_rate": 0.5}})
     searched = run_settings(parameters, cell, 0, scale=SCALE, found=found)
     assert searched.training["actor_learning_rate"] == 0.5
     assert searched.pretraining is not None

@@ -37,7 +37,7 @@ def copied(root: Path, scale: str = "smoke") -> Path:
             )
         else:
             shutil.copy(source, root / name)
-    for path in (root / layout.BEST).glob("*.yaml"):
+    for path in (root / layout.BEST.parent).glob("*.yaml"):
         path.unlink()
     Repo.init(str(root), no_scm=True).close()
     with contextlib.chdir(root):
@@ -194,14 +194,14 @@ def test_the_search_reads_nothing_that_it_leads_to(study: Path) -> None:
     before = {path: path.read_bytes() for path in (study / layout.SETTINGS / "search").glob("*.json")}
     assert before
     best = "agents: {slot-machine: {vpg: {jsae: {actor_learning_rate: 0.5}}}}\n"
-    (study / layout.best("")).write_text(best)
+    (study / layout.BEST).write_text(best)
     try:
         settled(study)
         trained = json.loads((study / layout.settings("train@slot-machine-vpg-jsae-0-1")).read_text())
         assert trained["values"]["actor_learning_rate"] == 0.5
         assert before == {path: path.read_bytes() for path in before}
     finally:
-        (study / layout.best("")).unlink()
+        (study / layout.BEST).unlink()
         settled(study)
 
 
@@ -320,11 +320,11 @@ def test_a_reading_reruns_its_cells_only(edited: Path) -> None:
 
 def test_what_was_found_retrains_its_cell_and_those_that_take_it_over(edited: Path) -> None:
     found = "agents: {gridworld-discrete: {vpg: {ra: {actor_learning_rate: 0.5}, jsae: {critic_learning_rate: 0.5}}}}"
-    (edited / layout.best("")).write_text(found)
+    (edited / layout.BEST).write_text(found)
     try:
         retrained = {stage for stage in changed(edited) if stage.startswith("train@")}
     finally:
-        (edited / layout.best("")).unlink()
+        (edited / layout.BEST).unlink()
     expected = {"discrete-vpg-ra", "discrete-vpg-jsae", "discrete-vpg-separate", "512-vpg-jsae"}
     expected |= {f"discrete-vpg-jsae_transfer{end}" for end in ("", "_tuned", "_all")}
     assert retrained == {f"train@gridworld-{name}-0-1" for name in expected}

@@ -9,7 +9,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from jsae.config import hyper_parameters, layout, plan, schema
-from jsae.config.best import Best
+from jsae.config.best import NOTHING_FOUND
 from jsae.config.errors import JsaeError
 from jsae.config.study import Cell
 from tests import made_parameters
@@ -20,7 +20,7 @@ SLOTS = Cell("slots", "vpg", "jsae")
 
 
 def planned(changes: dict[str, Any], found: Any = None, scale: str = "smoke", panel: str = "") -> dict[str, Any]:
-    return plan.plan(made_parameters.loaded(changes), found or {}, scale, panel)
+    return plan.plan(made_parameters.loaded(changes), found or NOTHING_FOUND, scale, panel)
 
 
 def one_reading(found: Any = None, **sets: Any) -> dict[str, Any]:
@@ -65,17 +65,6 @@ def test_a_reading_has_parts_of_its_own_where_it_changes_them_and_shares_the_oth
         others["collect"] if "collect" in own else names["collect"],
     )
     assert made["collect"][entry["samples"]]["world"] == other["world"]
-
-
-def test_sizes_that_the_search_found_for_a_reading_make_embeddings_of_its_own() -> None:
-    sets = {"agents": {"vpg": {"train_pi_iters": 4}}}
-    same = {"": Best({("slots", "jsae"): {"action_embedding_size": 2}}, {})}
-    assert list(one_reading(same, **sets)["pretrain"]) == ["slots-jsae-0-1"]
-    for other in ({("slots", "jsae"): {"action_embedding_size": 3}}, {("slots", "jsae"): {"state_embedding_size": 9}}):
-        found = {**same, "other": Best(other, {})}
-        assert list(one_reading(found, **sets)["pretrain"]) == ["slots-jsae-0-1", "slots-jsae-other-0-1"]
-    of_agents = {**same, "other": Best({("slots", "jsae"): {"action_embedding_size": 2}}, {SLOTS: {"clip": 0.1}})}
-    assert list(one_reading(of_agents, **sets)["pretrain"]) == ["slots-jsae-0-1"]
 
 
 def test_a_recommender_names_the_purchases_that_it_draws_from() -> None:
@@ -263,7 +252,7 @@ def test_a_change_that_the_search_overrules_is_named_until_the_next_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    best = layout.best("")
+    best = layout.BEST
     best.parent.mkdir(parents=True)
     rates = "{actor_learning_rate: 0.5, initial_standard_deviation: 0.5}"
     sizes = "embeddings: {slots: {jsae: {action_embedding_size: 3}}}"

@@ -38,7 +38,7 @@ from tools import publish, published, readme, render
 
 ROOT = Path(__file__).parent.parent
 LOST = Cell("gridworld-discrete", "vpg", "ra")
-FOUND = {"": Best({}, {Cell("slot-machine", "vpg", "jsae"): {"actor_learning_rate": 0.0003}})}
+FOUND = Best({}, {Cell("slot-machine", "vpg", "jsae"): {"actor_learning_rate": 0.0003}})
 STAGES = {"aggregate": aggregate.main, "figures": figures.main, "report": report.main}
 
 

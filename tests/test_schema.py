@@ -16,6 +16,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from jsae.config import plan, schema
+from jsae.config.best import NOTHING_FOUND
 from jsae.config.errors import JsaeError
 from jsae.config.schema import load, table
 from jsae.config.study import seeds_of
@@ -30,7 +31,7 @@ VARIED = "search.grid: there is no "
 def test_the_projects_own_file_is_valid_at_every_scale() -> None:
     parameters = load(ROOT / "params.yaml")
     for scale in schema.SCALES:
-        assert plan.plan(parameters, {}, scale)["train"]
+        assert plan.plan(parameters, NOTHING_FOUND, scale)["train"]
 
 
 def test_the_small_file_of_the_tests_is_valid(tmp_path: Path) -> None:
@@ -231,7 +232,7 @@ def test_each_of_several_mistakes_has_a_line(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_what_cannot_run_is_refused_before_anything_runs(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(JsaeError) as caught:
-        plan.plan(made_parameters.loaded(changes), {}, "smoke")
+        plan.plan(made_parameters.loaded(changes), NOTHING_FOUND, "smoke")
     assert message in str(caught.value)
 
 

@@ -13,7 +13,7 @@ import pytest
 from jsae.analysis import search
 from jsae.analysis.search import Trial
 from jsae.config import hyper_parameters, layout, plan, registry, schema
-from jsae.config.best import SIZES, Best
+from jsae.config.best import NOTHING_FOUND, SIZES, Best
 from jsae.config.errors import JsaeError
 from jsae.config.study import Cell
 from jsae.io.declared import Declared
@@ -42,7 +42,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Declared
     """The settings of a small study and of its search; the current folder holds its environment."""
     monkeypatch.chdir(tmp_path)
     made_parameters.written(tmp_path, SMALL)
-    layout.BEST.mkdir(parents=True)
+    layout.BEST.parent.mkdir(parents=True)
     found = declare_all(made_parameters.loaded(SMALL))
     environment.main(found["environment@grid"])
     collect.main(found["samples@grid-1000-1001"])
@@ -74,8 +74,8 @@ def searched(study: dict[str, Declared], cell: Cell = CELL) -> pl.DataFrame:
 def test_every_cell_tries_as_many_settings_of_its_own_grid(cell: Any, least: int, names: set[str]) -> None:
     """81 runs: 27 settings of 3 seeds each; where 9 × 3 come to fewer different ones, those have more seeds."""
     whole = schema.load(ROOT / "params.yaml")
-    planned = plan.plan(whole, {}, "preview")
-    declared = Study(whole, {}, planned).search(str(Cell(*cell)), planned["search"][str(Cell(*cell))])
+    planned = plan.plan(whole, NOTHING_FOUND, "preview")
+    declared = Study(whole, NOTHING_FOUND, planned).search(str(Cell(*cell)), planned["search"][str(Cell(*cell))])
     trials = tried(declared.values, cell[0])
     assert len({repr(trial.changes) for trial in trials}) == len(trials) >= least
     assert sum(len(trial.seeds) for trial in trials) == 81
@@ -223,29 +223,14 @@ def test_what_was_found_goes_over_params_and_reaches_variants_and_like_environme
     )
     search.write_best(tmp_path / "best.yaml", best)
     assert hyper_parameters.read_best(tmp_path / "best.yaml") == best
-    found = {"": best}
     for world, embedding in (("gridworld-discrete", "separate"), ("gridworld-512", "jsae")):
-        values = hyper_parameters.values(whole, Cell(world, "vpg", embedding), found)
+        values = hyper_parameters.values(whole, Cell(world, "vpg", embedding), best)
         assert (values["actor_learning_rate"], values["hidden_sizes"]) == (0.25, [5])
         assert (values["state_embedding_size"], values["action_embedding_size"]) == (8, 3)
         assert values["critic_learning_rate"] == whole.agents.common.critic_learning_rate
-        assert hyper_parameters.sizes(whole, world, embedding, "", found) == (8, 3)
+        assert hyper_parameters.sizes(whole, Cell(world, "", embedding), best) == dict(zip(SIZES, (8, 3), strict=True))
     for cell in (Cell("gridworld-discrete", "vpg", "ra"), Cell("gridworld-continuous", "vpg", "jsae")):
-        assert hyper_parameters.values(whole, cell, found) == hyper_parameters.values(whole, cell, {})
-
-
-def test_a_reading_takes_what_was_found_for_it_or_else_for_the_primary_one() -> None:
-    small = made_parameters.loaded()
-    under = Cell("grid", "vpg", "jsae", "four-steps")
-
-    def rates(found: dict[str, Best]) -> list[float]:
-        return [hyper_parameters.values(small, cell, found)["actor_learning_rate"] for cell in (CELL, under)]
-
-    primary, own = (Best({}, {CELL: {"actor_learning_rate": rate}}) for rate in (0.2, 0.3))
-    stated = small.agents.common.actor_learning_rate
-    assert rates({}) == [stated, stated]
-    assert rates({"": primary}) == [0.2, 0.2]
-    assert rates({"": primary, "four-steps": own}) == [0.2, 0.3]
+        assert hyper_parameters.values(whole, cell, best) == hyper_parameters.values(whole, cell, NOTHING_FOUND)
 
 
 def test_what_a_reading_sets_holds_whatever_was_found() -> None:
@@ -257,12 +242,12 @@ def test_what_a_reading_sets_holds_whatever_was_found() -> None:
         {("grid", "jsae"): {"action_embedding_size": 5, "state_embedding_size": 6}},
         {CELL: {"actor_learning_rate": 0.1, "critic_learning_rate": 0.2, "train_pi_iters": 2, "hidden_sizes": [8]}},
     )
-    for found in ({"": best}, {"other": best}):
-        values = hyper_parameters.values(small, Cell("grid", "vpg", "jsae", "other"), found)
-        assert (values["actor_learning_rate"], values["train_pi_iters"], values["hidden_sizes"]) == (0.5, 9, [3])
-        assert (values["critic_learning_rate"], values["state_embedding_size"]) == (0.2, 6)
-        assert values["action_embedding_size"] == 7
-        assert hyper_parameters.sizes(small, "grid", "jsae", "other", found) == (6, 7)
+    values = hyper_parameters.values(small, Cell("grid", "vpg", "jsae", "other"), best)
+    assert (values["actor_learning_rate"], values["train_pi_iters"], values["hidden_sizes"]) == (0.5, 9, [3])
+    assert (values["critic_learning_rate"], values["state_embedding_size"]) == (0.2, 6)
+    assert values["action_embedding_size"] == 7
+    sizes = hyper_parameters.sizes(small, Cell("grid", "", "jsae", "other"), best)
+    assert sizes == dict(zip(SIZES, (6, 7), strict=True))
 
 
 @pytest.mark.parametrize(
@@ -288,18 +273,17 @@ def test_what_was_found_is_checked_like_the_parameters_that_it_replaces(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, said: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    layout.BEST.mkdir(parents=True)
-    layout.best("four-steps").write_text(text)
+    layout.BEST.parent.mkdir(parents=True)
+    layout.BEST.write_text(text)
     with pytest.raises(JsaeError) as caught:
         hyper_parameters.read_found(made_parameters.loaded())
-    assert str(caught.value).startswith("search/best/four-steps.yaml")
+    assert str(caught.value).startswith("search/best/primary.yaml")
     assert said in str(caught.value)
 
 
 def test_what_the_project_has_found_is_valid(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    found = hyper_parameters.read_found(schema.load(layout.PARAMETERS))
-    assert {layout.best(reading).name for reading in found} == {path.name for path in layout.BEST.glob("*.yaml")}
+    assert hyper_parameters.read_found(schema.load(layout.PARAMETERS)).agents
 
 
 def test_where_nothing_was_searched_nothing_is_chosen(study: dict[str, Declared]) -> None:
@@ -307,7 +291,7 @@ def test_where_nothing_was_searched_nothing_is_chosen(study: dict[str, Declared]
     with pytest.raises(JsaeError, match="nothing to choose from"):
         choose.main()
     assert layout.SEARCH.read_text() == "as it was"
-    assert [*layout.BEST.iterdir()] == []
+    assert not layout.BEST.exists()
 
 
 def test_a_small_search_halves_scores_and_chooses(study: dict[str, Declared]) -> None:
@@ -331,7 +315,7 @@ def test_a_small_search_halves_scores_and_chooses(study: dict[str, Declared]) ->
     assert (times["seconds"] > 0).all()
     assert set(times["kernels"]) <= {"compiled", "plain"}
     small = made_parameters.loaded(SMALL)
-    best = hyper_parameters.read_found(small)[""]
+    best = hyper_parameters.read_found(small)
     here = [Cell("grid", "vpg", embedding) for embedding in ("none", "ra", "jsae")]
     assert set(best.agents) == set(here)
     steps = {best.agents[cell]["train_pi_iters"] for cell in here}
@@ -340,7 +324,7 @@ def test_a_small_search_halves_scores_and_chooses(study: dict[str, Declared]) ->
     chosen = last.filter(pl.col("score") == last["score"].max()).row(0, named=True)
     assert best.agents[CELL]["actor_learning_rate"] == chosen["actor_learning_rate"]
     changes = {"cells.main.0.embeddings": ["none", "jsae", "separate"]}
-    trained = declare_all(made_parameters.loaded(SMALL | changes), found={"": best})["train@grid-vpg-separate-0-1"]
+    trained = declare_all(made_parameters.loaded(SMALL | changes), found=best)["train@grid-vpg-separate-0-1"]
     assert trained.values["actor_learning_rate"] == chosen["actor_learning_rate"]
     assert trained.values["agent_parameters"]["train_pi_iters"] == chosen["train_pi_iters"]
 
@@ -393,14 +377,14 @@ def test_nothing_is_chosen_for_a_cell_until_all_have_been_searched_that_share_it
     assert rows == [("vpg", "none", 2.0), ("vpg", "ra", 1.5), ("ppo", "none", 2.0)]
     times = pl.read_csv(layout.SEARCH_TIMES, schema=TIMES)
     assert times["seconds"].to_list() == [7.5, 7.5]
-    assert [str(cell) for cell in hyper_parameters.read_best(layout.best("")).agents] == [
+    assert [str(cell) for cell in hyper_parameters.read_best(layout.BEST).agents] == [
         "grid-ppo-none",
         "grid-vpg-none",
     ]
     write(CELL)
     write(Cell("grid", "ppo", "ra"), action_embedding_size=2)
     choose.main()
-    assert len(hyper_parameters.read_best(layout.best("")).agents) == 5
+    assert len(hyper_parameters.read_best(layout.BEST).agents) == 5
 
 
 @pytest.mark.parametrize(
@@ -431,7 +415,7 @@ def test_damage_is_named_and_nothing_is_chosen(tmp_path: Path, monkeypatch: Any,
         choose.main()
     assert said in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
-    assert not layout.best("").exists()
+    assert not layout.BEST.exists()
 
 
 def test_a_search_broken_off_goes_on_to_the_same_table(

@@ -67,7 +67,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict
                 shutil.copytree(ROOT / name, name, ignore=shutil.ignore_patterns("smoke", "preview", "paper", "best"))
             for name in ("jsae", "stages"):
                 shutil.copytree(ROOT / name, name, ignore=shutil.ignore_patterns("__pycache__", "*.so"))
-            layout.BEST.mkdir()
+            layout.BEST.parent.mkdir()
             made_parameters.written(folder, CHANGES)
             declared = declare_all(made_parameters.loaded(CHANGES))
             for name, one in declared.items():

@@ -47,9 +47,9 @@ def main() -> None:
     for path, table in ((layout.SEARCH, outcome), (layout.SEARCH_TIMES, took)):
         with write_atomically(path) as temporary:
             table.write_csv(temporary)
-    with write_atomically(layout.best("")) as temporary:
+    with write_atomically(layout.BEST) as temporary:
         search.write_best(temporary, best)
-    print(f"{len(searched)} of {len(cells)} cells: {layout.SEARCH} and {layout.best('')} are written: look, commit")
+    print(f"{len(searched)} of {len(cells)} cells: {layout.SEARCH} and {layout.BEST} are written: look, commit")
 
 
 def joined(path: Path, schema: dict[str, Any], new: dict[Cell, pl.DataFrame], cells: list[Cell]) -> pl.DataFrame:

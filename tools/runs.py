@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from jsae.config import hyper_parameters, layout, plan, schema
-from jsae.config.best import Found
+from jsae.config.best import Best
 from jsae.config.errors import JsaeError
 from jsae.config.schema import Parameters
 from jsae.config.study import Cell
@@ -75,7 +75,7 @@ def last_values(settings: Path) -> dict[str, str]:
         return {}
 
 
-def overruled(before: Mapping[str, str], parameters: Parameters, found: Found, cells: Sequence[Cell]) -> Iterator[str]:
+def overruled(before: Mapping[str, str], parameters: Parameters, found: Best, cells: Sequence[Cell]) -> Iterator[str]:
     """Each changed hyper-parameter in whose place some cells take what the search found, with how many of them do."""
     for key, value, *_ in schema.table(parameters):
         section, _, name = key.rpartition(".")

@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from jsae.config import layout, messages, registry
-from jsae.config.best import NOTHING_FOUND, SIZES, Best, Found, Values
+from jsae.config.best import NOTHING_FOUND, SIZES, Best, Values
 from jsae.config.errors import JsaeError
 from jsae.config.schema import Parameters, searchable
 from jsae.config.study import Cell
 from jsae.config.yaml import read_yaml
 
 
-def values(parameters: Parameters, cell: Cell, found: Found) -> Values:
+def values(parameters: Parameters, cell: Cell, found: Best) -> Values:
     """Every hyper-parameter that a search may vary, and the agent's others, as `cell` is trained with."""
     environment = parameters.environment(cell.environment, cell.reading)
     common = parameters.common(cell.reading).model_dump()
@@ -50,16 +50,14 @@ def continual(parameters: Parameters, cell: Cell) -> Values | None:
     }
 
 
-def chosen(parameters: Parameters, cell: Cell, found: Found) -> Values:
+def chosen(parameters: Parameters, cell: Cell, found: Best) -> Values:
     """Hyper-parameters that the search chose for a cell, except those that its reading sets.
 
     A variant of JSAE (an ablation, a transfer) takes JSAE's, an environment of search.same_as those of the other.
     """
-    best = found.get(cell.reading, found.get("", NOTHING_FOUND))
     environment, embedding = _looked_at(parameters, cell.environment, cell.embedding)
-    values = best.embeddings.get((environment, embedding), {}) | best.agents.get(
-        Cell(environment, cell.agent, embedding), {}
-    )
+    of_agent = found.agents.get(Cell(environment, cell.agent, embedding), {})
+    values = found.embeddings.get((environment, embedding), {}) | of_agent
     return {name: value for name, value in values.items() if name not in set_by_reading(parameters, cell)}
 
 
@@ -83,16 +81,10 @@ def set_by_reading(parameters: Parameters, cell: Cell) -> set[str]:
     return {*reading.environment, *reading.agents.get("common", {}), *reading.agents.get(parameters.agent_of(cell), {})}
 
 
-def sizes(parameters: Parameters, environment: str, embedding: str, reading: str, found: Found) -> tuple[int, int]:
-    """Dimensions (m, d) of state and action embeddings, whatever agent learns with them."""
-    section = parameters.environment(environment, reading)
-    best = found.get(reading, found.get("", NOTHING_FOUND))
-    over = best.embeddings.get(_looked_at(parameters, environment, embedding), {})
-    stated = set_by_reading(parameters, Cell(environment, "", embedding, reading))
-    state, action = (
-        int(getattr(section, size) if size in stated else over.get(size, getattr(section, size))) for size in SIZES
-    )
-    return state, action
+def sizes(parameters: Parameters, cell: Cell, found: Best) -> dict[str, int]:
+    """Dimensions of the state and the action embeddings of a cell, by the names of SIZES; its agent does not matter."""
+    section, over = parameters.environment(cell.environment, cell.reading), chosen(parameters, cell, found)
+    return {size: int(over.get(size, getattr(section, size))) for size in SIZES}
 
 
 def _looked_at(parameters: Parameters, environment: str, embedding: str) -> tuple[str, str]:
@@ -107,17 +99,15 @@ def is_searched(parameters: Parameters, cell: Cell) -> bool:
     return _looked_at(parameters, cell.environment, cell.embedding) == (cell.environment, cell.embedding)
 
 
-def read_found(parameters: Parameters) -> Found:
-    """What search/best holds, by reading. Raises JsaeError if a file cannot be that."""
-    places = {reading: layout.best(reading) for reading in ("", *parameters.readings)}
-    found = {reading: read_best(path) for reading, path in places.items() if path.exists()}
+def read_found(parameters: Parameters) -> Best:
+    """What the search found; nothing where there is no such file. Raises JsaeError if it cannot be that."""
+    found = read_best(layout.BEST) if layout.BEST.exists() else NOTHING_FOUND
     kind = searchable(parameters)
-    for reading, best in found.items():
-        for values in (*best.embeddings.values(), *best.agents.values()):
-            try:
-                messages.validated(kind, values)
-            except messages.Mistakes as error:
-                raise JsaeError(f"{layout.best(reading)}: {error}") from None
+    for values in (*found.embeddings.values(), *found.agents.values()):
+        try:
+            messages.validated(kind, values)
+        except messages.Mistakes as error:
+            raise JsaeError(f"{layout.BEST}: {error}") from None
     return found
 
 

@@ -10,7 +10,8 @@ PROCESSED = Path("data/processed")
 CLAIMS = Path("report/claims.yaml")
 PUBLISHED = Path("published")
 PUBLISHED_CURVES = PUBLISHED / "tables" / "curves.parquet"
-BEST = Path("search/best")
+BEST = Path("search/best/primary.yaml")
+"""What the search found."""
 SEARCH = Path("search/settings.csv")
 SEARCH_TIMES = Path("search/times.csv")
 RESULTS = Path("results")
@@ -20,11 +21,6 @@ SETTINGS = RESULTS / "settings"
 def settings(stage: str) -> Path:
     """All that a stage reads besides data, by the stage's name in dvc.yaml: results/settings/train/….json."""
     return SETTINGS / f"{stage.replace('@', '/')}.json"
-
-
-def best(reading: str) -> Path:
-    """The best hyper-parameters that the search found under a reading."""
-    return BEST / f"{reading or 'primary'}.yaml"
 
 
 def searched(cell: str) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from jsae.config import hyper_parameters, layout, registry
-from jsae.config.best import Found
+from jsae.config.best import Best
 from jsae.config.errors import JsaeError
 from jsae.config.schema import SOURCES, Parameters
 from jsae.config.study import Cell, named
@@ -17,7 +17,7 @@ from jsae.config.study import Cell, named
 Entries = dict[str, dict[str, Any]]
 
 
-def plan(parameters: Parameters, found: Found, scale: str, panel: str = "") -> dict[str, Any]:
+def plan(parameters: Parameters, found: Best, scale: str, panel: str = "") -> dict[str, Any]:
     """The content of workflow/runs.yaml, under the key `runs`.
 
     | key | entries |
@@ -150,7 +150,7 @@ def needs_pretraining(cell: Cell) -> bool:
 class Parts:
     """What cells under different readings share: a part is named after a reading only if the reading changes it."""
 
-    def __init__(self, parameters: Parameters, found: Found):
+    def __init__(self, parameters: Parameters, found: Best):
         self._parameters, self._found = parameters, found
 
     def reading_of(self, part: Literal["environment", "samples", "embeddings"], cell: Cell) -> str:
@@ -177,7 +177,7 @@ class Parts:
     def _embeddings(self, cell: Cell) -> Any:
         section = self._parameters.environment(cell.environment, cell.reading)
         learning = self._parameters.embedding(cell.reading)
-        sizes = hyper_parameters.sizes(self._parameters, cell.environment, cell.embedding, cell.reading, self._found)
+        sizes = hyper_parameters.sizes(self._parameters, cell, self._found)
         module = self._parameters.embedding_of(cell)
         own = (self._samples(cell), section.pretraining_epochs, learning.pretraining(), sizes, module)
         old = self._parameters.source_of(cell)

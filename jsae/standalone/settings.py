@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from jsae.config import hyper_parameters, messages, registry, schema
-from jsae.config.best import SIZES, Found
+from jsae.config.best import NOTHING_FOUND, SIZES, Best
 from jsae.config.errors import JsaeError
 from jsae.config.schema import Parameters
 from jsae.config.study import Cell
@@ -109,7 +109,7 @@ def run_settings(
     *,
     scale: str,
     epochs: int | None = None,
-    found: Found | None = None,
+    found: Best | None = None,
     stated: Sequence[str] = (),
 ) -> RunSettings:
     """What the stages of the cell would be given for this seed.
@@ -130,7 +130,7 @@ def run_settings(
         raise JsaeError(f"--seed {seed}: give 0 or more, below 2**63")
     section = parameters.environment(cell.environment, cell.reading)
     found = hyper_parameters.read_found(parameters) if found is None else found
-    values, sizes = _values(parameters, cell, found, stated)
+    values = _values(parameters, cell, found, stated)
     learning = parameters.embedding(cell.reading)
     embedding = registry.load("embeddings", cell.embedding)
     old = parameters.source_of(cell)
@@ -145,7 +145,7 @@ def run_settings(
         pretraining={
             "epochs": section.pretraining_epochs.at(scale),
             **learning.pretraining(),
-            **sizes,
+            **{size: values[size] for size in SIZES},
         }
         if embedding.learnt
         else None,
@@ -170,20 +170,13 @@ def check_names(parameters: Parameters, cell: Cell, scale: str) -> None:
             raise UnknownName(messages.unknown(kind, name, known - {""}))
 
 
-def _values(
-    parameters: Parameters, cell: Cell, found: Found, stated: Sequence[str]
-) -> tuple[dict[str, Any], dict[str, int]]:
-    """Every hyper-parameter of the cell, and the sizes of its embeddings; what is stated goes before what is found."""
+def _values(parameters: Parameters, cell: Cell, found: Best, stated: Sequence[str]) -> dict[str, Any]:
+    """Every hyper-parameter of the cell; what is stated goes before what is found."""
     places = ("agents.common.", f"agents.{parameters.agent_of(cell)}.", f"environments.{cell.environment}.")
     own = {key.removeprefix(place) for key in stated for place in places if key.startswith(place)}
     values = hyper_parameters.values(parameters, cell, found)
-    plain = hyper_parameters.values(parameters, cell, {})
-    words = (cell.environment, cell.embedding, cell.reading)
-    sizes = dict(zip(SIZES, hyper_parameters.sizes(parameters, *words, found), strict=True))
-    return (
-        {**values, **{name: plain[name] for name in own & set(values)}},
-        {**sizes, **{name: int(plain[name]) for name in own & set(sizes)}},
-    )
+    plain = hyper_parameters.values(parameters, cell, NOTHING_FOUND)
+    return {**values, **{name: plain[name] for name in own & set(values)}}
 
 
 def _purchases(parameters: Parameters, source: str | None) -> dict[str, Any] | None:
