@@ -5,12 +5,11 @@ instead of 95 %, so intervals of one cell are Student's t; the bootstrap is kept
 strata are the environments (Agarwal et al., 2021, *Deep reinforcement learning at the edge of the statistical
 precipice*). Every function refuses NaN and infinities: a run that broke is no sample.
 
-Arrays of scores have shape [n] (seeds of one cell) or [n, m] (seeds × environments). Chance comes from a generator that
-the caller seeds.
+Arrays of scores have shape [n] (seeds of one cell) or [n, m] (seeds × environments).
 """
 
 import bisect
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,7 +31,6 @@ __all__ = [
     "mean_interval",
     "performance_profile",
     "permutation_p",
-    "resampled",
     "scores",
     "seeds_needed",
     "stratified_bootstrap",
@@ -143,46 +141,27 @@ def fewer_p(counts: Sequence[int], runs: Sequence[int]) -> float:
     return float(scipy.stats.fisher_exact(table, alternative="less").pvalue)
 
 
-def interquartile_mean(values: ArrayLike, axes: int | None = None) -> NDArray[np.float64]:
-    """Mean of what is left after a quarter of the scores is cut off at either end (as rliable and scipy cut: ⌊n/4⌋).
+def interquartile_mean(*environments: ArrayLike, axis: int = -1) -> NDArray[np.float64]:
+    """Mean of all scores after a quarter of them is cut off at either end (as rliable and scipy cut: ⌊n/4⌋)."""
+    return np.asarray(scipy.stats.trim_mean(np.concatenate(environments, axis=axis), 0.25, axis=axis))
 
-    axes: over how many trailing axes; None: over all.
+
+def stratified_bootstrap(values: ArrayLike, repetitions: int = 20_000) -> Interval:
+    """The interquartile mean of [n, m] scores with its percentile interval.
+
+    Seeds are drawn again within each of the m environments; the same draws each time.
     """
-    array = np.asarray(values, dtype=np.float64)
-    kept = array.shape[: array.ndim - (array.ndim if axes is None else axes)]
-    return np.asarray(scipy.stats.trim_mean(array.reshape(*kept, -1), 0.25, axis=-1))
-
-
-def stratified_bootstrap(
-    values: ArrayLike,
-    statistic: Callable[[Scores], NDArray[np.float64]],
-    generator: np.random.Generator,
-    repetitions: int = 20_000,
-) -> Interval:
-    """Percentile interval of a statistic of [n, m] scores: seeds are drawn again within each of the m environments.
-
-    statistic: [B, n, m] → [B], applied to a chunk of resamples at once.
-    """
-    x = scores(values, least=2)
-    drawn = resampled(x, statistic, generator, repetitions)
-    low, high = np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return Interval(float(statistic(x[None])[0]), float(low), float(high))
-
-
-def resampled(
-    x: Scores,
-    statistic: Callable[[Scores], NDArray[np.float64]],
-    generator: np.random.Generator,
-    repetitions: int,
-    chunk: int = 2_000,
-) -> NDArray[np.float64]:
-    """The statistic of `repetitions` stratified resamples of [n, m] scores."""
-    n, m = x.shape
-    parts = []
-    for start in range(0, repetitions, chunk):
-        rows = generator.integers(0, n, (min(chunk, repetitions - start), n, m))
-        parts.append(statistic(np.take_along_axis(x[None], rows, axis=1)))
-    return np.concatenate(parts)
+    columns = tuple(scores(values, least=2).T)
+    found = scipy.stats.bootstrap(
+        columns,
+        interquartile_mean,
+        n_resamples=repetitions,
+        batch=2_000,
+        method="percentile",
+        confidence_level=CONFIDENCE,
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    return Interval(float(interquartile_mean(*columns)), float(found.low), float(found.high))
 
 
 def performance_profile(values: ArrayLike, thresholds: ArrayLike) -> NDArray[np.float64]:

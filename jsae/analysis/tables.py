@@ -171,7 +171,7 @@ def aggregates(runs: pl.DataFrame, cells: pl.DataFrame) -> tuple[pl.DataFrame, p
                 .drop("seed")
                 .to_numpy()
             )
-            interval = statistics.stratified_bootstrap(wide, _iqm, np.random.default_rng(0))
+            interval = statistics.stratified_bootstrap(wide)
             key = {"agent": agent, "embedding": embedding}
             rows.append({**key, "environments": len(environments), "seeds": len(seeds), **vars(interval)})
             shares = statistics.performance_profile(wide, THRESHOLDS)
@@ -193,10 +193,6 @@ def _known(runs: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFrame:
     of_paper = cells.filter((pl.col("role") == "paper") & (pl.col("panel") != ""))
     known = runs.join(of_paper, on=KEYS, how="semi", maintain_order="left")
     return known.filter(pl.col("normalized_return").is_finite())
-
-
-def _iqm(values: statistics.Scores) -> statistics.Scores:
-    return statistics.interquartile_mean(values, axes=2)
 
 
 def metrics(runs: pl.DataFrame) -> dict[str, dict[str, float | int]]:
