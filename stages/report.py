@@ -25,7 +25,6 @@ from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
 from jsae.config.errors import JsaeError
-from jsae.config.study import Cell
 from jsae.io import provenance
 from jsae.io.declared import Declared
 from jsae.io.files import write_atomically
@@ -49,38 +48,10 @@ def main(declared: Declared) -> None:
     for name, content in zip(("paper", "supplement"), pages.to_print(notebook, stamp[0]), strict=True):
         with write_atomically(declared.outputs[name]) as temporary:
             temporary.write_bytes(print_paper(content, declared.input("print")))
-    stages = {name: Cell(**cell) for name, cell in study.values["stages"].items()}
-    text = pages.runs_html(
-        study.looks,
-        study.curves,
-        study.final,
-        stages,
-        trained_with(study.values),
-        study.values["rows"],
-        declared.input("browser"),
-        declared.input("style"),
-        ": ".join(filter(None, stamp)),
-    )
+    text = pages.runs_html(study, declared.input("browser"), declared.input("style"), ": ".join(filter(None, stamp)))
     with write_atomically(declared.outputs["runs"]) as temporary:
         temporary.write_text(text, encoding="utf-8")
-    write_provenance(declared, study, stages)
-
-
-def trained_with(given: Mapping[str, Any]) -> dict[Cell, pages.TrainedWith]:
-    """What each cell is trained with.
-
-    given: the values of the settings file.
-    """
-    found = {}
-    for entry in given["cells"]:
-        cell = Cell(entry["environment"], entry["agent"], entry["embedding"], entry["reading"])
-        source = dict.fromkeys(entry["set_by_reading"], f"the reading {cell.reading}")
-        source |= dict.fromkeys(entry["found"], "the search")
-        rows = [
-            (name, str(value), source.get(name, "params.yaml")) for name, value in entry["hyper_parameters"].items()
-        ]
-        found[cell] = pages.TrainedWith(entry["trained_by"], rows)
-    return found
+    write_provenance(declared, study)
 
 
 def print_paper(content: Mapping[str, Any], template: Path) -> bytes:
@@ -130,14 +101,14 @@ def run_notebook(source: Path, settings: Path) -> nbformat.NotebookNode:
     return ran
 
 
-def write_provenance(declared: Declared, study: context.Context, stages: Mapping[str, Cell]) -> None:
+def write_provenance(declared: Declared, study: context.Context) -> None:
     """Write the page of what this machine did, from the records of the stages.
 
     Its figure of wall times is no output of a stage, as what it shows differs from machine to machine.
     """
     machine = declared.values["machine"]
     records = {name: one for folder in machine["records"] for name, one in provenance.read(Path(folder)).items()}
-    hours = pages.training_hours(records, stages)
+    hours = pages.training_hours(records, study.stages)
     with tempfile.TemporaryDirectory() as folder:
         stamp, _ = STAMPS[declared.values["scale"]]
         figure = plots.figure_wall_times(hours, study.looks, stamp) if hours else None

@@ -102,6 +102,11 @@ class Context:
         return {name: self.parameters["environments"][name] for name in self.looks.environments}
 
     @property
+    def stages(self) -> dict[str, Cell]:
+        """The cell of each stage `train`, by name."""
+        return {name: Cell(**cell) for name, cell in self.values["stages"].items()}
+
+    @property
     def compared(self) -> list[Record]:
         """The verdicts that rest on a comparison of runs: all that have an interval."""
         return [claim for claim in self.verdicts if claim["low"] is not None]

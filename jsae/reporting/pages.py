@@ -6,15 +6,15 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import nbformat
-import polars as pl
 from jinja2 import Template
 
 from jsae.config.study import Cell
 from jsae.reporting import document, plots, wording
-from jsae.reporting.looks import Looks
+from jsae.reporting.context import Context
+from jsae.training.columns import KEYS
 
 Notebook = nbformat.NotebookNode
 
@@ -138,36 +138,16 @@ def to_print(notebook: Notebook, stamp: str = "") -> tuple[dict[str, Any], dict[
     )
 
 
-class TrainedWith(NamedTuple):
-    """The agent that trains a cell (a reading may replace it), and rows (name, value, where it comes from)."""
-
-    agent: str
-    rows: list[tuple[str, str, str]]
-
-
-def runs_html(
-    looks: Looks,
-    curves: pl.DataFrame,
-    final: pl.DataFrame,
-    stages: Mapping[str, Cell],
-    settings: Mapping[Cell, TrainedWith],
-    parameters: Sequence[Sequence[str]],
-    browser: Path,
-    style: Path,
-    stamp: str = "",
-) -> str:
+def runs_html(study: Context, browser: Path, style: Path, stamp: str = "") -> str:
     """A page to browse every run: the matrix of cells, a table of runs, each seed's curve, parameters and command.
 
-    Args:
-        stages: the cell of each stage `train`, by name.
-        settings: what each cell is trained with.
-        parameters: rows (name, value, meaning, source).
-        browser, style: report/runs.html and report/style.css.
+    browser, style: report/runs.html and report/style.css.
     """
-    listed = []
+    looks, stages, listed = study.looks, study.stages, []
+    trained_with = {Cell(*(entry[key] for key in KEYS)): entry for entry in study.values["cells"]}
     for cell in dict.fromkeys(stages.values()):
-        runs = final.filter(**vars(cell)).sort("seed").rows(named=True)
-        points = plots.blocks(curves.filter(**vars(cell)).sort("epoch"))
+        runs = study.final.filter(**vars(cell)).sort("seed").rows(named=True)
+        points = plots.blocks(study.curves.filter(**vars(cell)).sort("epoch"))
         lines = dict(points.group_by("seed").agg("mean_return").iter_rows())
         listed.append(
             {
@@ -178,10 +158,14 @@ def runs_html(
                 "optimal": _known(runs[0]["optimal_return"]) if runs else None,
                 "epochs": points["epoch"].unique().sort().to_list(),
                 "commands": [f"dvc repro train@{name}" for name, trained in stages.items() if trained == cell],
-                "settings": settings[cell].rows,
-                "prefixes": [f"environments.{cell.environment}.", f"agents.{settings[cell].agent}.", "agents.common."]
-                + ["embeddings."]
-                + [f"readings.{cell.reading}."] * bool(cell.reading),
+                "settings": list(settings(trained_with[cell])),
+                "prefixes": [
+                    f"environments.{cell.environment}.",
+                    f"agents.{trained_with[cell]['trained_by']}.",
+                    "agents.common.",
+                    "embeddings.",
+                    *([f"readings.{cell.reading}."] if cell.reading else []),
+                ],
                 "runs": [
                     {
                         "seed": run["seed"],
@@ -196,7 +180,7 @@ def runs_html(
         )
     data = {
         "cells": listed,
-        "parameters": parameters,
+        "parameters": study.values["rows"],
         "names": {**looks.agents, **looks.embeddings, **looks.environments},
         "embeddings": list(looks.embeddings),
         "colors": {name: style["color"] for name, style in looks.styles.items()},
@@ -208,6 +192,13 @@ def runs_html(
         .replace("/*STYLE*/", style.read_text(encoding="utf-8"))
         .replace("/*DATA*/", text)
     )
+
+
+def settings(entry: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """What a cell is trained with: name, value, and where it comes from. entry: of the settings file."""
+    for name, value in entry["hyper_parameters"].items():
+        found = "the search" if name in entry["found"] else "params.yaml"
+        yield name, str(value), f"the reading {entry['reading']}" if name in entry["set_by_reading"] else found
 
 
 def _known(value: float) -> float | None:

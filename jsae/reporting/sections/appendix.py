@@ -4,17 +4,13 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from jsae.reporting import document
 from jsae.reporting.context import Context
-from jsae.training.columns import KEYS
 
 
 def commands(study: Context) -> Iterator[document.Block]:
     """The command behind each curve."""
     yield document.table(
         ["Cell", "Command"],
-        [
-            (study.looks.cell(cell[key] for key in KEYS), f"`dvc repro train@{name}`")
-            for name, cell in study.values["stages"].items()
-        ],
+        [(study.looks.cell(vars(cell).values()), f"`dvc repro train@{name}`") for name, cell in study.stages.items()],
         "The exact command behind each curve.",
         prose=["Command"],
         name="commands-table",
