@@ -79,7 +79,3 @@ def trainer(
     )
     embedding = embed(cell.embedding, world, seeds, stated["state_embedding_size"], stated["action_embedding_size"])
     return Trainer(world, embedding, cell.agent, seeds, values)
-
-
-if __name__ == "__main__":
-    print(f"{__doc__}\nThis module is no program: benchmarks import it, benchmarks.speed for one.")

@@ -88,7 +88,3 @@ def flattened(net: nn.Sequential, *further: Tensor) -> Tensor:
     linear = [layer for layer in net if isinstance(layer, nn.Linear)]
     parts = [part.detach().flatten() for layer in linear for part in (layer.weight.T, layer.bias)]
     return torch.cat([*parts, *(part.detach() for part in further)])
-
-
-if __name__ == "__main__":
-    print(f"{__doc__}\nThis module is no program: benchmarks import it, benchmarks.speed for one.")

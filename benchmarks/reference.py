@@ -450,7 +450,3 @@ class EmbeddingLearner:
         vectors = isinstance(steps[0].seen, np.ndarray) and steps[0].seen.dtype.kind == "f"
         target = o2 if vectors else torch.tensor([int(np.atleast_1d(step.seen)[-1]) for step in steps])
         self.learn(Transitions(o, a, o2, target))
-
-
-if __name__ == "__main__":
-    print(f"{__doc__}\nThis module is no program: benchmarks import it, benchmarks.speed for one.")

@@ -77,7 +77,3 @@ class Pendulum(StandardTask):
         """Cosine and sine of the angle, and the angular velocity, [P, N, 3] float32."""
         angle, velocity = state.unbind(-1)
         return torch.stack([angle.cos(), angle.sin(), velocity], -1).float()
-
-
-if __name__ == "__main__":
-    print(f"{__doc__}\nThis module is no program: benchmarks import it, benchmarks.speed for one.")

@@ -31,7 +31,3 @@ def interleaved(contenders: Mapping[str, Callable[[], object]], rounds: int) -> 
             if number:
                 taken[name].append(time.perf_counter() - start)
     return {name: statistics.median(seconds) for name, seconds in taken.items()}
-
-
-if __name__ == "__main__":
-    print(f"{__doc__}\nThis module is no program: benchmarks import it, benchmarks.speed for one.")

@@ -186,7 +186,3 @@ def gymnasium_arguments(name: str) -> dict[str, Any]:
     if identifier is None:
         return {"id": "HalfCheetah-v5", "max_episode_steps": length}
     return {"id": identifier, "max_episode_steps": length, **arguments}
-
-
-if __name__ == "__main__":
-    print(f"{__doc__}\nThis module is no program: benchmarks import it, benchmarks.speed for one.")

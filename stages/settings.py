@@ -20,7 +20,6 @@ from jsae.config.best import NOTHING_FOUND, Best
 from jsae.config.errors import JsaeError
 from jsae.config.schema import Parameters
 from jsae.config.study import Cell, named, seeds_of
-from jsae.config.yaml import read_yaml
 from jsae.io import provenance
 from jsae.io.code import CodeFiles
 from jsae.io.files import write_atomically
@@ -110,15 +109,11 @@ def dates() -> dict[Path, int]:
 
 def planned_runs(parameters: Parameters, found: Best) -> dict[str, Any]:
     """What workflow/runs.yaml says. Raises JsaeError, after writing it again, if params.yaml says something else."""
-    try:
-        read = read_yaml(layout.RUNS)["runs"]
-        scale, panel = str(read["scale"]), str(read["panel"])
-    except (KeyError, TypeError):
-        raise JsaeError(f"{layout.RUNS} is damaged: run `python -m tools.runs preview`, then again") from None
-    wanted = plan.plan(parameters, found, scale, panel)
-    if read != wanted:
+    wanted = plan.plan(parameters, found, *plan.chosen())
+    listed = plan.text(wanted)
+    if not layout.RUNS.exists() or layout.RUNS.read_bytes() != listed.encode():
         with write_atomically(layout.RUNS) as temporary:
-            temporary.write_text(plan.text(wanted), encoding="utf-8")
+            temporary.write_text(listed, encoding="utf-8")
         raise JsaeError(
             f"{layout.RUNS} did not list what params.yaml asks for. It does now: run the same command again"
         )
@@ -132,7 +127,7 @@ class Study:
         self.parameters, self.found, self.plan = parameters, found, planned
         self.scale: str = planned["scale"]
         self.parts = plan.Parts(parameters, found)
-        self.cells = list(dict.fromkeys(_cell(entry) for entry in planned["train"].values()))
+        self.cells = list(parameters.runs(self.scale, planned["panel"]))
 
     def stages(self) -> Iterator[Stage]:
         """Every stage but this one, in the order of dvc.yaml."""

@@ -63,13 +63,13 @@ def test_a_mean_outside_of_the_references_seeds_is_said_to_be() -> None:
 
 
 ROOT = Path(__file__).resolve().parent.parent
-PROGRAMS = [*(f"benchmarks.{path.stem}" for path in sorted((ROOT / "benchmarks").glob("*.py"))), "workflow.status"]
-PROGRAMS += [
-    f"tools.{path.stem}"
-    for path in sorted((ROOT / "tools").glob("[!_]*.py"))
+PROGRAMS = [
+    f"{folder}.{path.stem}"
+    for folder in ("benchmarks", "tools")
+    for path in sorted((ROOT / folder).glob("[!_]*.py"))
     if "__main__" in path.read_text(encoding="utf-8")
 ]
-PROGRAMS += ["jsae.config.schema"]
+PROGRAMS += ["workflow.status", "jsae.config.schema"]
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

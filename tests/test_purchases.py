@@ -318,14 +318,6 @@ def test_months_that_overlap_count_once(tmp_path: Path) -> None:
     assert summary["purchases"] == 31 * 80 + 1 + 31 * 80
 
 
-def test_a_month_listed_twice_is_refused(tmp_path: Path) -> None:
-    log = write_log(tmp_path / "2019-Oct.csv", month("2019-10", [1]))
-    packed = write_log(tmp_path / "2019-Oct.csv.gz", month("2019-10", [1]))
-    for logs in ([log, log], [log, packed]):
-        with pytest.raises(JsaeError, match="2019-Oct is listed more than once"):
-            run(logs, tmp_path)
-
-
 def test_a_file_of_another_month_is_refused_and_single_rows_of_one_are_counted(tmp_path: Path) -> None:
     log = tmp_path / "2019-Oct.csv"
     with pytest.raises(JsaeError, match=r"560 of 560 .* not in October 2019 but between 2020-09-24 03.* another month"):

@@ -21,7 +21,6 @@ from jsae.config.best import Best
 from jsae.config.errors import JsaeError
 from jsae.config.schema import Parameters
 from jsae.config.study import Cell
-from jsae.config.yaml import read_yaml
 from jsae.io.files import read_json, write_atomically
 from workflow import bridge
 
@@ -34,7 +33,7 @@ def main(arguments: Sequence[str]) -> None:
     )
     parser.add_argument("--check", action="store_true", help="only check params.yaml")
     given = parser.parse_args(arguments)
-    scale, panel = (given.scale, "") if given.scale else chosen(layout.RUNS)
+    scale, panel = (given.scale, "") if given.scale else plan.chosen()
     panel = given.panel or panel
     text = plan.text(wanted(scale, panel))
     if given.check:
@@ -55,8 +54,7 @@ def wanted(scale: str, panel: str) -> dict[str, Any]:
     parameters = schema.load(layout.PARAMETERS)
     found = hyper_parameters.read_found(parameters)
     planned = plan.plan(parameters, found, scale, panel)
-    fields = ("environment", "agent", "embedding", "reading")
-    cells = list(dict.fromkeys(Cell(*(entry[name] for name in fields)) for entry in planned["train"].values()))
+    cells = list(parameters.runs(scale, panel))
     named = list(overruled(last_values(layout.settings("report")), parameters, found, cells))
     if named:
         print(
@@ -95,17 +93,6 @@ def overruled(before: Mapping[str, str], parameters: Parameters, found: Best, ce
 def sections_of(parameters: Parameters, cell: Cell) -> tuple[str, ...]:
     """The sections of params.yaml that hold the hyper-parameters of a cell."""
     return "agents.common", f"agents.{parameters.agent_of(cell)}", f"environments.{cell.environment}"
-
-
-def chosen(path: Path) -> tuple[str, str]:
-    """The scale and the panel that workflow/runs.yaml has now; preview and all panels if there is none."""
-    if not path.exists():
-        return "preview", ""
-    try:
-        runs = read_yaml(path)["runs"]
-        return str(runs["scale"]), str(runs["panel"])
-    except (KeyError, TypeError):
-        raise JsaeError(f"{path} is damaged: name a scale, as in `python -m tools.runs preview`") from None
 
 
 if __name__ == "__main__":

@@ -7,11 +7,10 @@ import argparse
 import sys
 
 from jsae.analysis.schema import CELLS, FINAL
-from jsae.config import layout
+from jsae.config import layout, plan
 from jsae.config.errors import JsaeError
 from jsae.io.table import read
 from jsae.reporting.looks import Looks
-from tools.runs import chosen
 
 NEXT = {
     "smoke": "Next: make preview (minutes): the first part of every curve of Figure 2",
@@ -21,7 +20,7 @@ NEXT = {
 
 
 def main() -> None:
-    scale, _ = chosen(layout.RUNS)
+    scale, _ = plan.chosen()
     if scale != "smoke":
         print(*lines(scale), sep="\n")
     print(f"\nReport: {layout.report(scale).absolute()}\n{NEXT.get(scale, '')}")

@@ -13,6 +13,7 @@ from jsae.config.best import Best
 from jsae.config.errors import JsaeError
 from jsae.config.schema import SOURCES, Parameters
 from jsae.config.study import Cell, named
+from jsae.config.yaml import read_yaml
 
 Entries = dict[str, dict[str, Any]]
 
@@ -182,6 +183,17 @@ class Parts:
         own = (self._samples(cell), section.pretraining_epochs, learning.pretraining(), sizes, module)
         old = self._parameters.source_of(cell)
         return own, None if old is None else self._embeddings(old)
+
+
+def chosen() -> tuple[str, str]:
+    """The scale and the panel that workflow/runs.yaml has now; preview and all panels if there is none."""
+    if not layout.RUNS.exists():
+        return "preview", ""
+    try:
+        runs = read_yaml(layout.RUNS)["runs"]
+        return str(runs["scale"]), str(runs["panel"])
+    except (KeyError, TypeError):
+        raise JsaeError(f"{layout.RUNS} is damaged: name a scale, as in `python -m tools.runs preview`") from None
 
 
 def text(planned: dict[str, Any]) -> str:

@@ -155,7 +155,7 @@ def _fetch_from(mirror: str, month: str, folder: Path, partial_folder: Path) -> 
     address = urllib.parse.urlsplit(mirror)
     if address.scheme in ("http", "https"):
         name = f"{month}.csv.gz"
-        return fetch([f"{mirror.rstrip('/')}/{name}"], folder / name, partial_folder, KECHINOV[month])
+        return fetch(f"{mirror.rstrip('/')}/{name}", folder / name, partial_folder, KECHINOV[month])
     source = Path(urllib.request.url2pathname(address.path) if address.scheme == "file" else mirror).expanduser()
     if not mirror or not source.is_dir():
         raise JsaeError(
@@ -233,47 +233,45 @@ def copy_completejourney(folder: Path) -> None:
 
 
 def fetch(
-    urls: Sequence[str],
+    url: str,
     target: Path,
     partial_folder: Path,
     expected: Expected,
     *,
     attempts: int = 5,
-    first_pause: float = 1.0,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Path:
-    """Download one file from the first address that gives it whole; what an earlier try left is resumed.
+    """Download a file; what an earlier try left is resumed.
 
     The bytes so far are in `partial_folder` as NAME.part. NAME.version holds the server's name for this version of the
     file (ETag or Last-Modified), so that the download of a changed file starts again. `target` appears only when size
-    and digest are right. Each address is tried `attempts` times, with pauses of first_pause · 2^attempt seconds.
-    Raises JsaeError if no address gives the file, or the disk is full.
+    and digest are right. It is tried `attempts` times, with pauses of 2^attempt seconds.
+    Raises JsaeError if the address does not give the file, or the disk is full.
     """
     if target.is_file() and _is_whole(target, expected):
         return target
     partial = _Partial(target, partial_folder, expected)
     problems: list[str] = []
-    for url in urls:
-        for attempt in range(attempts):
-            try:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                partial_folder.mkdir(parents=True, exist_ok=True)
-                partial.receive(url)
-                partial.finish()
-                return target
-            except _Refused as problem:
-                problems.append(f"{url}: {problem}")
-                break
-            except (OSError, http.client.HTTPException) as problem:
-                if isinstance(problem, OSError) and problem.errno in NO_ROOM:
-                    raise JsaeError(f"{partial.path}: the disk is full; make room and run the stage again") from problem
-                if isinstance(problem, OSError) and problem.errno in NO_RIGHT:
-                    raise JsaeError(
-                        f"{partial.path} may not be written ({problem.strerror}); change that and run the stage again"
-                    ) from problem
-                problems.append(f"{url}: {problem or type(problem).__name__}")
-                if attempt + 1 < attempts:
-                    sleep(first_pause * 2**attempt)
+    for attempt in range(attempts):
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            partial_folder.mkdir(parents=True, exist_ok=True)
+            partial.receive(url)
+            partial.finish()
+            return target
+        except _Refused as problem:
+            problems.append(f"{url}: {problem}")
+            break
+        except (OSError, http.client.HTTPException) as problem:
+            if isinstance(problem, OSError) and problem.errno in NO_ROOM:
+                raise JsaeError(f"{partial.path}: the disk is full; make room and run the stage again") from problem
+            if isinstance(problem, OSError) and problem.errno in NO_RIGHT:
+                raise JsaeError(
+                    f"{partial.path} may not be written ({problem.strerror}); change that and run the stage again"
+                ) from problem
+            problems.append(f"{url}: {problem or type(problem).__name__}")
+            if attempt + 1 < attempts:
+                sleep(2.0**attempt)
     have = partial.path.stat().st_size if partial.path.exists() else 0
     of = f" of {expected.size:,}" if expected.size else ""
     raise JsaeError(

@@ -23,7 +23,7 @@ import polars as pl
 from jsae.config.errors import JsaeError
 from jsae.io.files import read_table, write_atomically
 from jsae.purchases.download import JOURNEY
-from jsae.purchases.event_log import BadRows, Counts, Duplicates, month_of, read_purchases, require_columns
+from jsae.purchases.event_log import BadRows, Counts, Duplicates, read_purchases, require_columns
 from jsae.purchases.facts import transition_facts
 
 Counting = Literal["all-purchases", "items-first", "users-first"]
@@ -54,7 +54,7 @@ def filter_event_logs(
     """Write the filtered purchases of REES46 event logs as parquet, and what was counted as JSON.
 
     Args:
-        paths: the logs, one a month, named after their month (`event_log.month_of`).
+        paths: the logs, each once, named after their month (`event_log.month_of`).
         output: the parquet file, columns of `PURCHASE_COLUMNS`.
         summary: the JSON file: rows and purchases of the logs, rows left out by reason, what each rule left, and
             `successive_purchases`, the figures of `facts.transition_facts` on all purchases before the rules.
@@ -65,16 +65,10 @@ def filter_event_logs(
         calibration: rows of `synthetic.compare` for a synthetic log; the summary hands them on.
 
     Raises:
-        JsaeError: a month is listed twice, a log cannot be used, or no purchase is left.
+        JsaeError: a log cannot be used, or no purchase is left.
 
     Source: appendix A.4.1 of the paper.
     """
-    months = [month_of(path) for path in paths]
-    if twice := {month for month in months if months.count(month) > 1}:
-        raise JsaeError(
-            f"the month {min(twice):%Y-%b} is listed more than once, its purchases would count more than once: name "
-            "each month once"
-        )
     counts = Counts()
     logs = [read_purchases(path, counts, bad_rows=bad_rows, duplicates=duplicates) for path in paths]
     if not any(map(len, logs)):
