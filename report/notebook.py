@@ -155,10 +155,11 @@ show(readings.specification(study))
 # ## Causes
 #
 # Why would a claim fail? Each cause below predicts something that can turn out otherwise. Causes and tests were fixed
-# before the runs, but those that the [deviations](#deviations-from-the-paper) list.
+# before the runs, but those that are not in the plan.
 
 # %%
 show(readings.causes(study))
+show(readings.explanations(study))
 
 # %% [markdown]
 # ## Limits

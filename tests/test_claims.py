@@ -1,6 +1,7 @@
 """Verdicts on the paper's claims: each kind, each verdict, and what may not be judged."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -304,14 +305,16 @@ def test_runs_under_a_reading_are_other_runs():
     assert other["first"][3] == "four-steps"
 
 
-def caused(kind: str, *ends: list[float], unknown: str = "-", measure: str = "end", reach: int | None = None) -> dict:
+def caused(
+    kind: str, *ends: list[float], unknown: str = "-", measure: str = "end", reach: int | None = None, **more: Any
+) -> dict:
     """The record of a prediction about cells that end so; no reference returns under the reading `unknown`."""
     cells = [Cell("slot-machine", "vpg", "jsae", reading) for reading in ("", "a", "b", "c")][: len(ends)]
     curves = pl.concat([curves_of(one, values, reach=reach) for one, values in zip(cells, ends, strict=True)])
     words = [tuple(vars(one).values()) for one in cells]
     prediction = claims.Prediction(aspect="a", kind=kind, measure=measure, cells=words)
     book = book_of(one("better"), success={"slot-machine": 0.5},
-                   causes=[claims.Cause(id="C1", cause="x", predictions=[prediction])])  # fmt: skip
+                   causes=[claims.Cause(id="C", cause="x", explains=["c"], predictions=[prediction], **more)])  # fmt: skip
     known = [one for one in cells if one.reading != unknown]
     final = tables.final(curves, dict.fromkeys(known, ReferenceReturns(0.0, 1.0)), book.success)
     (record,) = verdicts.tested_causes(book, final, [])
@@ -330,6 +333,21 @@ def test_a_smaller_difference_is_a_difference_of_differences():
     assert record["effect"] == pytest.approx(0.4)
     assert record["verdict"] == "supported"
     assert caused("smaller", [0.70, 0.72], [0.20, 0.22], [0.30, 0.32], [0.20, 0.22])["verdict"] == "contradicted"
+
+
+def test_there_is_nothing_to_explain_without_a_lead_a_miss_or_a_loss():
+    low, high = [0.20, 0.22], [0.70, 0.72]
+    assert not caused("smaller", low, low, high, low)["idle"]
+    assert caused("smaller", low, low, low, high)["idle"], "the lead that would shrink is none"
+    assert not caused("fewer", [0.9] * 5, [0.1] * 5)["idle"]
+    assert caused("fewer", [0.9] * 5, [0.9] * 5)["idle"], "no run misses"
+    assert caused("fewer", [0.1] * 5, [0.1] * 5)["idle"], "all miss"
+    assert not caused("fewer", [0.9, 0.1], [0.9, 0.1])["idle"]
+    premise = (("slot-machine", "vpg", "jsae", "a"), ("slot-machine", "vpg", "jsae"))
+    assert not caused("better", low, high, premise=premise)["idle"]
+    record = caused("better", high, low, premise=premise)
+    assert record["idle"], "the first of the premise does not end above the second"
+    assert (record["verdict"], record["n"]) == ("supported", [2, 2])
 
 
 def test_a_prediction_is_about_the_end_unless_it_is_about_speed():
@@ -392,6 +410,7 @@ def test_the_papers_claims_can_be_read_and_cover_every_panel():
         ("  measures: [end, speed]\n", "", "claim 2a-none-None needs measures"),
         ("  level: 0.25\n", "", "claim 2e-vpg-none-faster needs a level"),
         ("kind: smaller", "kind: fewer", "cells: the kind fewer compares 2"),
+        ("explains: [2b-none-end", "explains: [2b-none", "cause C4 explains 2b-none, which is no claim: 2a-none-end, "),
         ("  gridworld-discrete: 0.0\n", "", "success.gridworld-discrete is missing: cause C4 needs it"),
         ("claims:\n", "claims: [\n", "is not YAML, line "),
         (

@@ -15,6 +15,7 @@ from jsae.analysis.search import OUTCOME
 from jsae.config import schema
 from jsae.config.study import Cell
 from jsae.reporting import context, document, formulas, values, wording
+from jsae.reporting.document import number
 from jsae.reporting.looks import Looks
 from jsae.reporting.sections import (
     ablations,
@@ -222,11 +223,13 @@ def test_the_headline_counts_verdicts_and_says_for_each_pair_where_they_are(stud
     records += [claim(figure="2e", measure="epochs"), claim(figure="2e", measure="epochs", verdict="contradicted")]
     records[-1]["first"] = ["slot-machine", "ppo", "jsae", ""]
     records.append(claim(figure="2e", first=[*NONE, ""], verdict="contradicted"))  # not on JSAE
-    assert summary.headline(study.looks, [*records, fact()], {("slot-machine", "ra"): None}) == [
+    uninformed = {"environment": "slot-machine", "reading": "", "embedding": "ra"}
+    guessing = pl.DataFrame([{**uninformed, "held_out_loss": 2.0, "chance_loss": 2.0}])
+    assert summary.headline(dataclasses.replace(study, verdicts=[*records, fact()], pretraining=guessing)) == [
         "**In short.** Against no embedding, JSAE has a higher mean return over training in 2c and 2a and a higher "
-        "final return in 2c and 2d. Against RA, JSAE has a higher final return in 2c, where RA's model predicts no "
-        "better than chance. Every other difference in these two measures is small (within the margin) or uncertain. 1 "
-        "is not tested.",
+        "final return in 2c and 2d. Against RA, JSAE has a higher final return in 2c, where the model of RA hardly "
+        "knows what actions do. Every other difference in these two measures is small (within the margin) or "
+        "uncertain. 1 is not tested.",
         "",
         "**9 claims on JSAE: 4 supported, 1 inconclusive, 3 contradicted and 1 not tested.** Contradicted does not "
         "mean worse: “better” is contradicted where neither is clearly ahead, and “comparable” where JSAE is ahead. Of "
@@ -234,11 +237,36 @@ def test_the_headline_counts_verdicts_and_says_for_each_pair_where_they_are(stud
         "",
         "- **JSAE better than no embedding**: supported on the end and the speed in Figure 2c and convergence in "
         "Figure 2e (VPG); contradicted on the end in Figure 2d and convergence in Figure 2e (PPO).",
-        "- **JSAE better than RA**: supported on the end in Figure 2c; inconclusive on the speed in Figure 2c. RA's "
-        "model predicts no better than chance in 2c.",
+        "- **JSAE better than RA**: supported on the end in Figure 2c; inconclusive on the speed in Figure 2c. In 2c "
+        "the model of RA hardly knows what actions do.",
         "- **JSAE comparable with no embedding**: contradicted on the speed in Figure 2a (JSAE is ahead).",
     ]
-    assert len(summary.headline(study.looks, [claim(verdict="not tested")], {})) == 4
+    assert len(summary.headline(dataclasses.replace(study, verdicts=[claim(verdict="not tested")]))) == 4
+
+
+def test_an_interval_wider_than_the_margin_can_show_no_equality(study):
+    wide = claim(kind="comparable", verdict="inconclusive", margin=0.1, low=-0.1, high=0.12)
+    assert "even equal means are inconclusive" in wording.condition(study.looks, wide)
+    assert wording.condition(study.looks, wide | {"low": -0.05}) == ""
+    assert wording.condition(study.looks, wide | {"kind": "better"}) == ""
+
+
+def test_pretraining_counted_takes_as_many_epochs_from_the_end(study):
+    """Returns rise by one an epoch, from the epoch number times ten a seed; half of the epochs go to pre-training."""
+    environments = study.parameters["environments"]
+    half = environments["slot-machine"] | {"pretraining_samples": 4, "steps_per_epoch": 1}
+    parameters = {**study.parameters, "environments": {**environments, "slot-machine": half}}
+    level = study.curves.with_columns(mean_return=pl.lit(240.0) + pl.col("seed") * 48)
+    equal = dataclasses.replace(
+        study, curves=level, values={**study.values, "parameters": parameters}, verdicts=[claim(measure="speed")]
+    )
+    # the same curves at 0.5 and 0.6 of the optimum, so half of JSAE's mean is lost: -0.275
+    assert "would be −0.28 [" in values.uncounted(equal)
+    faster = claim(figure="2e", measure="epochs", unit="epochs")
+    assert "reach the level of convergence 4 epochs later in 2e." in values.uncounted(
+        dataclasses.replace(equal, verdicts=[claim(measure="speed"), faster])
+    )
+    assert values.uncounted(dataclasses.replace(equal, verdicts=[])) == ""
 
 
 def test_in_short_names_what_is_beyond_the_margin_and_its_agents(study):
@@ -247,14 +275,14 @@ def test_in_short_names_what_is_beyond_the_margin_and_its_agents(study):
     small = {"effect": 0.04, "low": 0.01, "high": 0.07}
     records = [claim(**below), claim(**small, **ppo), claim(measure="speed", **small)]
     records.append(claim(figure="2e", low=None, verdict="not tested"))
-    assert summary.in_short(study.looks, records, {}) == (
+    assert summary.in_short(study.looks, records, ()) == (
         "**In short.** Against no embedding, JSAE has a lower final return in 2c (VPG). Every other difference in "
         "these two measures is small (within the margin) or uncertain. 1 is not tested."
     )
-    assert "JSAE has no lead." in summary.in_short(study.looks, [claim(**small)], {})
-    assert "JSAE has no lead." in summary.in_short(study.looks, [claim(verdict="inconclusive")], {})
+    assert "JSAE has no lead." in summary.in_short(study.looks, [claim(**small)], ())
+    assert "JSAE has no lead." in summary.in_short(study.looks, [claim(verdict="inconclusive")], ())
     assert (
-        summary.in_short(study.looks, [claim(low=None, verdict="not tested")], {})
+        summary.in_short(study.looks, [claim(low=None, verdict="not tested")], ())
         == "**In short.** No claim has been tested."
     )
 
@@ -297,9 +325,12 @@ def test_the_summary_says_how_many_readings_support_a_supported_claim(study):
     kept, lost = claim(measure="speed"), claim(verdict="contradicted", **other)
     studied = dataclasses.replace(study, verdicts=[claim(), kept], readings=[lost, kept | other])
     assert summary.under_readings(studied) == (
-        "**Other readings**: of 2 supported claims, 1 is supported under each reading that was run. A "
-        "[table](#support) names the readings."
+        "**Other readings**: of 2 supported claims, 1 is supported under each reading that was run, and 1 contradicted "
+        "under at least one (most of them under four-steps: 1)."
     )
+    control = {"first": [*JSAE, "untrained-ra"], "reading": "untrained-ra", "verdict": "contradicted"}
+    only = dataclasses.replace(study, readings=[claim(**control)])
+    assert summary.under_readings(only) == "", "a control is no reading of the paper"
     assert summary.under_readings(study) == ""
 
 
@@ -334,8 +365,13 @@ def test_a_table_names_the_readings_that_support_a_claim_but_not_one_that_change
     readings_of += [claim(**judged["four-steps"]), claim(**judged["four-steps"], measure="speed", low=None)]
     studied = dataclasses.replace(study, final=final, readings=readings_of)
     (table,) = readings.support(dataclasses.replace(studied, verdicts=[claim(), claim(measure="speed"), fact()]))
-    assert table["rows"] == [["2c", "better", "end", "four-steps", "thick-walls¹"]]
+    assert table["rows"] == [["2c", "better", "end", "four-steps", "thick-walls¹", "–"]]
     assert table["notes"] == ["No run of either succeeds."]
+    said = summary.under_readings(dataclasses.replace(studied, verdicts=[claim()]))
+    assert said.endswith("0 are supported under each reading that was run, and 0 contradicted under at least one.")
+    against = [claim(**judged["four-steps"], verdict="contradicted")]
+    said = summary.under_readings(dataclasses.replace(studied, verdicts=[claim()], readings=against))
+    assert said.endswith("and 1 contradicted under at least one (most of them under four-steps: 1).")
     assert "Left out: largest-rate, whose runs are those of the primary reading." in table["caption"]
     assert list(readings.support(study)) == []
     assert readings.lost_success(studied) == [
@@ -349,14 +385,39 @@ def test_a_table_names_the_readings_that_support_a_claim_but_not_one_that_change
 
 
 def test_a_prediction_on_runs_that_all_do_the_same_is_said_to_explain_nothing(study):
-    record = {"id": "C4", "cause": "Steps.", "needs": "all", "aspect": "fewer", "kind": "fewer", "measure": "end"}
-    record |= {"unit": "share", "effect": 0.0, "low": None, "high": None, "n": [5, 5], "p": 1.0, "reason": ""}
-    studied = dataclasses.replace(study, causes=[record | {"verdict": "inconclusive"}])
+    record = cause("C4", "inconclusive", kind="fewer", unit="share", effect=0.0, low=None, high=None, p=1.0, idle=True)
+    studied = dataclasses.replace(study, causes=[record])
     (table,) = readings.causes(studied)
     assert table["notes"] == ["All runs of both cells do the same, so there is nothing to explain."]
-    assert summary.explained(studied).endswith("The runs support none. C4 had nothing to explain.")
-    missed = dataclasses.replace(study, causes=[record | {"verdict": "inconclusive", "p": 0.5}])
-    assert summary.explained(missed).endswith("No prediction of C4 came true.")
+    assert summary.explained(studied).endswith("The runs support none. Nothing to explain: C4.")
+    missed = dataclasses.replace(study, causes=[record | {"idle": False}])
+    assert summary.explained(missed).endswith("Not settled: C4 (0 of 1 predictions came true).")
+
+
+def test_each_contradicted_claim_has_what_causes_say_of_it_or_why_there_is_none(study):
+    records = [
+        claim(id="a", verdict="contradicted", aspect="a claim"),
+        claim(id="b", verdict="contradicted", aspect="a claim", measure="speed"),
+        claim(id="c", verdict="contradicted", aspect="another"),
+        claim(id="d", verdict="contradicted", aspect="cramped", means=[0.9, 0.99], margin=0.05),
+        claim(id="e", verdict="contradicted", aspect="at chance", means=[0.01, 0.0], margin=0.05),
+        claim(id="f"),
+    ]
+    causes = [cause("C1", "supported", explains=["a", "b"]), cause("C2", "contradicted", explains=["a", "b", "f"])]
+    causes += [cause("C3", "inconclusive", explains=["b"]), cause("C4", "not tested", explains=["c"])]
+    (table,) = readings.explanations(dataclasses.replace(study, verdicts=records, causes=causes))
+    assert [row[1:] for row in table["rows"]] == [
+        ["a claim", "end", "C1 supported; C2 contradicted"],
+        ["a claim", "speed", "C1 supported; C3 not settled; C2 contradicted"],
+        ["another", "end", "no cause was tested"],
+        [
+            "cramped",
+            "end",
+            "No embedding comes within the margin of the optimal policy, so nothing can be better by more.",
+        ],
+        ["at chance", "end", "both stay at the random policy"],
+    ]
+    assert list(readings.explanations(study)) == []
 
 
 def test_a_sentence_with_most_claims_is_counted(study):
@@ -406,7 +467,8 @@ def test_the_caption_says_where_jsae_is_ahead_and_behind(study):
 
 def cause(name: str, verdict: str, **changes: object) -> context.Record:
     """A tested prediction."""
-    return claim(verdict=verdict, id=name, cause=f"Why {name}.", aspect="it rises", **{"needs": "all", **changes})
+    own = {"cause": f"Why {name}.", "planned": True, "caveat": "", "explains": [], "needs": "all", "idle": False}
+    return claim(verdict=verdict, id=name, aspect="it rises", **{**own, **changes})
 
 
 def test_causes_are_headings_of_their_predictions(study):
@@ -418,6 +480,10 @@ def test_causes_are_headings_of_their_predictions(study):
     assert table["rows"][-1] == ["it rises", "", "", "", "not tested¹"]
     assert table["notes"] == ["Not tested: no run."]
     assert "in speed" not in table["caption"]
+    (table,) = readings.causes(
+        dataclasses.replace(study, causes=[cause("C9", "supported", planned=False, caveat="But.")])
+    )
+    assert table["rows"][0] == ["C9. Why C9. Not in the plan. But."]
     (table,) = readings.causes(dataclasses.replace(study, causes=[*records, cause("C3", "supported", measure="speed")]))
     assert "predicted direction; of C3, in speed." in table["caption"]
     (note,) = readings.causes(study)
@@ -430,15 +496,17 @@ def test_the_summary_says_which_causes_the_runs_support(study):
     records = [cause("C1", "supported"), cause("C2", "supported"), cause("C2", "inconclusive")]
     records += [cause("C3", "contradicted"), cause("C4", "not tested")]
     said = summary.explained(dataclasses.replace(study, causes=records))
-    tail = " Predictions that came true of the others: C2: 1 of 2."
-    assert said == "**Causes**: 3 were tested. The runs support C1 (Why C1). No prediction of C3 came true." + tail
-    unfinished = [cause("C6", "contradicted"), cause("C6", "not tested")]
+    tail = " Not settled: C2 (1 of 2 predictions came true)."
+    assert said == "**Causes**: 3 were tested. The runs support C1 (Why C1). They contradict C3." + tail
+    unfinished = [cause("C6", "inconclusive"), cause("C6", "not tested")]
     said = summary.explained(dataclasses.replace(study, causes=unfinished))
-    tail = " Predictions that came true of the others: C6: 0 of 1, 1 not tested."
+    tail = " Not settled: C6 (0 of 2 predictions came true; 1 not tested)."
     assert said == "**Causes**: 1 was tested. The runs support none." + tail
-    any_of_two = [cause("C5", "supported", needs="any"), cause("C5", "contradicted", needs="any")]
+    any_of_two = [cause("C5", "supported", needs="any", planned=False), cause("C5", "contradicted", needs="any")]
     said = summary.explained(dataclasses.replace(study, causes=any_of_two))
-    assert said == "**Causes**: 1 was tested. The runs support C5 (Why C5)."
+    assert said == "**Causes**: 1 was tested. The runs support C5 (Why C5; not in the plan)."
+    open_of_two = [cause("C5", "inconclusive", needs="any"), cause("C5", "contradicted", needs="any")]
+    assert "They contradict" not in summary.explained(dataclasses.replace(study, causes=open_of_two))
     assert summary.explained(study) == "**Causes**: none was tested."
 
 
@@ -641,15 +709,21 @@ def test_a_search_is_compared_with_the_study_after_as_many_epochs(study):
     runs = search.of_cell(study.curves, row)
     assert set(runs["embedding"]) == {"jsae"}
     last = runs.filter(pl.col("epoch") == 5)["mean_return"].to_numpy().mean()
-    assert search.after(runs, 5) == pytest.approx(last)
-    assert search.after(runs, 9) is None
-    assert search.after(runs.clear(), 5) is None
+    assert search.ended(runs, 5).mean() == pytest.approx(last)
+    assert not len(search.ended(runs, 9))
+    assert not len(search.ended(runs.clear(), 5))
     assert search.trained(study, row).is_empty(), "no cell is trained with what the search found"
     cells = [
         {**cell, "found": ["actor_learning_rate"] * (cell["embedding"] == "jsae")} for cell in study.values["cells"]
     ]
     found = dataclasses.replace(study, values={**study.values, "cells": cells})
     assert search.trained(found, row).equals(runs)
+    best = search.ended(runs, 8).max()
+    row |= {"epochs": 8, "score": best + 480}
+    (line,) = search.short_of_score(dataclasses.replace(found, chosen=[row]))
+    assert f"in Slot machine, VPG, JSAE (score {number(best + 480)}, mean of the study " in line
+    reached = dataclasses.replace(found, chosen=[row | {"score": best}])
+    assert list(search.short_of_score(reached)) == [], "one run reaches the score"
     took = pl.DataFrame({"seconds": [30, 60]})
     assert search.minutes(took) == "1.50"
     assert search.minutes(took.clear()) == ""
@@ -765,7 +839,17 @@ def test_limits_name_embeddings_that_learnt_nothing_and_what_the_search_left(stu
     assert "RA's model predicts no better than chance after pre-training (Slot machine)" in prose["text"]
     records = [claim(), claim(second=["slot-machine", "vpg", "ra", ""]), fact()]
     (table,) = results.verdicts(dataclasses.replace(study, pretraining=losses, verdicts=records))
-    assert table["notes"] == ["After pre-training, RA's model predicts no better than chance here."]
+    assert table["notes"] == ["After pre-training, the model of RA hardly knows what actions do here."]
+    gains = pl.DataFrame(
+        [{"environment": "slot-machine", "reading": "", "embedding": "jsae", "unit": "nats", "action_gain": 0.01}]
+    )
+    both = dataclasses.replace(study, pretraining=losses, probes=gains, verdicts=records)
+    assert results.remarks(both, records[1]) == (
+        "After pre-training, the models of JSAE and RA hardly know what actions do here."
+    )
+    assert (
+        results.remarks(both, records[0]) == "After pre-training, the model of JSAE hardly knows what actions do here."
+    )
     assert [row[3] for row in table["rows"][:2]] == ["supported", "supported¹"]
     assert "JSAE's model predicts" not in prose["text"]
     assert "{{search.share}} have hyper-parameters that the search found" in prose["text"]

@@ -8,22 +8,21 @@ error.
 """
 
 import argparse
+import contextlib
 import os
 import sys
-from collections.abc import Collection, Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jsae.analysis import claims
-from jsae.analysis.schema import CELLS
 from jsae.config import layout
 from jsae.config.errors import JsaeError
-from jsae.io.files import read_json, read_table, write_atomically
-from jsae.io.table import read
-from jsae.reporting import document, wording
-from jsae.reporting.looks import Looks
-from jsae.reporting.sections import embeddings, results, summary
-from tools import published
+from jsae.io.files import write_atomically
+from jsae.reporting import context, document, values, wording
+from jsae.reporting.context import Context
+from jsae.reporting.sections import environments, readings, results, search, summary
+from tools import published, render
 
 PAGE = Path("docs/results.md")
 
@@ -39,12 +38,13 @@ def main(arguments: Sequence[str]) -> None:
 
 def page(folder: Path) -> str:
     """The whole page. Raises JsaeError if the study is not at the paper's scale."""
-    values = published.declared(folder / "settings" / "report.json")["values"]
-    if values["scale"] != "paper":
-        raise JsaeError(f"{folder} holds a study at the scale {values['scale']}: only the paper's has verdicts")
-    looks = Looks.of(read(CELLS, folder / "tables" / "cells.parquet"))
-    records = read_json(folder / "claims.json")
-    nothing = embeddings.at_chance(read_table(folder / "probes" / "pretraining.parquet"))
+    scale = published.declared(folder / "settings" / "report.json")["values"]["scale"]
+    if scale != "paper":
+        raise JsaeError(f"{folder} holds a study at the scale {scale}: only the paper's has verdicts")
+    with tempfile.TemporaryDirectory() as elsewhere:
+        render.lay_out(folder, Path(elsewhere))
+        with contextlib.chdir(elsewhere):
+            study = context.read(layout.settings("report").as_posix())
     place = Path(os.path.relpath(folder, PAGE.parent)).as_posix()
     lines = [
         "# Results",
@@ -55,35 +55,66 @@ def page(folder: Path) -> str:
         "End: final return, the mean over the last tenth of the epochs. Speed: mean return over all epochs. "
         "Convergence: epochs until a fixed level.",
         "",
-        *summary.headline(looks, records, nothing),
+        *summary.headline(study),
         "",
-        *([summary.WEAK, ""] if summary.has_bonus(values["parameters"]["environments"]) else []),
+        *cautions(study),
         f'<img src="{place}/figures/figure_2.svg" width="100%" alt="Figure 2: learning curves of every panel">',
         "",
         "Lines are means over seeds with their 95 % intervals. Where some runs of a cell succeed and some do not, thin "
         "lines are its seeds, in place of the interval. Below each title stands the paper's own ordering. RA, φ, πi: "
         "[glossary](glossary.md).",
         "",
-        *table(records, looks, values["stages"], nothing),
+        *table(study),
         "",
     ]
     return "\n".join(lines)
 
 
-def table(
-    records: Sequence[dict[str, Any]],
-    looks: Looks,
-    stages: Mapping[str, Mapping[str, str]],
-    nothing: Collection[tuple[str, str]],
-) -> list[str]:
-    """The records of claims.json as Markdown: the claim, what was measured, the verdict, and how to train it again.
-
-    Args:
-        stages: the cell of each stage `train`, by name.
-        nothing: environments and embeddings whose model predicts no better than chance.
-    """
-    book = claims.load(layout.CLAIMS)
+def cautions(study: Context) -> Iterator[str]:
+    """What to know before a verdict is believed, as paragraphs."""
     lines = [
+        summary.WEAK * summary.has_bonus(study.environments),
+        *search.short_of_score(study),
+        "The curves do not show the transitions of pre-training. " + values.uncounted(study),
+        *(note["text"] for note in environments.idlers(study)),
+        summary.explained(study),
+        summary.under_readings(study),
+    ]
+    for line in filter(None, lines):
+        yield from (line, "")
+    for block in readings.support(study):
+        yield from (*_markdown(block["columns"], block["rows"]), "", *_notes(block["notes"]), "")
+    lost = readings.lost_success(study)
+    if lost:
+        yield from (f"Success in the games depends on the reading. Runs that succeed: {'; '.join(lost)}.", "")
+    if study.missing:
+        count = summary.missing_cells(study)
+        yield from (f"The study is not complete: {count} of its cells have no run yet, or not with all seeds.", "")
+
+
+def _markdown(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
+    """A table."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return [f"| {' | '.join(map(str, line))} |" for line in lines]
+
+
+def _notes(notes: Sequence[str]) -> list[str]:
+    """The notes below a table, a line each."""
+    return [f"{document.raised(place)} {note}  " for place, note in enumerate(notes, 1)]
+
+
+def table(study: Context) -> list[str]:
+    """The verdicts as Markdown: the claim, what was measured, the verdict, and how to train it again."""
+    book = study.claims
+    notes: list[str] = []
+    rows: list[list[object]] = []
+    for record in study.verdicts:
+        verdict = document.marked(record["verdict"], results.remarks(study, record), notes)
+        measure, n = wording.MEASURES.get(record["measure"], ""), wording.seeds(record)
+        again = f"`{text}`" if (text := command(record, study.values["stages"])) else ""
+        cells = (record["figure"], record["aspect"], measure, wording.effect(record), "" if n is None else n, verdict)
+        rows.append([*cells, again])
+    return [
         f"Effects are differences of means with their {100 * (1 - 2 * book.level):g} % intervals: JSAE minus the "
         f"other, with transfer minus without, no embedding minus RA. {wording.NORMALIZED} Convergence: epochs saved. "
         "n: seeds of the two cells, or problems that were checked.",
@@ -97,17 +128,10 @@ def table(
         "`results/paper/runs/`. `--force --single-item` trains again what is up to date. `make paper PANEL=2a` trains "
         "all of a panel, under every reading, and makes its figures.",
         "",
-        "| figure | claim of the paper | measure | effect | n | verdict | train again |",
-        "|---|---|---|---|---|---|---|",
+        *_markdown(["figure", "claim of the paper", "measure", "effect", "n", "verdict", "train again"], rows),
+        "",
+        *_notes(notes),
     ]
-    notes: list[str] = []
-    for record in records:
-        verdict = document.marked(record["verdict"], results.remarks(looks, record, nothing), notes)
-        measure, n = wording.MEASURES.get(record["measure"], ""), wording.seeds(record)
-        again = f"`{text}`" if (text := command(record, stages)) else ""
-        cells = (record["figure"], record["aspect"], measure, wording.effect(record), "" if n is None else n, verdict)
-        lines.append("| " + " | ".join(map(str, (*cells, again))) + " |")
-    return [*lines, "", *(f"{document.raised(place)} {note}  " for place, note in enumerate(notes, 1))]
 
 
 def command(record: Mapping[str, Any], stages: Mapping[str, Mapping[str, str]]) -> str:

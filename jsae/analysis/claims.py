@@ -75,6 +75,14 @@ class Cause(_Strict):
 
     id: str
     cause: str
+    planned: bool = True
+    """Whether it stands in report/plan.md."""
+    caveat: str = ""
+    """What its predictions cannot show."""
+    explains: list[str] = Field(min_length=1)
+    """Ids of the claims whose verdict it could explain, as claims.json has them."""
+    premise: tuple[CellNames, CellNames] | None = None
+    """Two cells: if the first does not clearly end above the second, there is nothing to explain."""
     needs: Literal["all", "any"] = "all"
     """How many of its predictions come true if it is the cause."""
     predictions: list[Prediction] = Field(min_length=1)
@@ -136,6 +144,9 @@ def load(path: Path) -> Claims:
         if (claim.unit or "") not in claims.margins.get(claim.kind, {}):
             raise JsaeError(f"{path}: margins.{claim.kind}.{claim.unit} is missing: claim {claim.id} needs it")
     for cause in claims.causes:
+        unknown = [name for name in cause.explains if name not in ids]
+        if unknown:
+            raise JsaeError(f"{path}: cause {cause.id} explains {unknown[0]}, which is no claim: {', '.join(ids)}")
         for prediction in cause.predictions:
             environment = prediction.cells[0][0]
             if prediction.kind == "fewer" and environment not in claims.success:

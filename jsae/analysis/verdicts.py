@@ -252,11 +252,12 @@ def tested_causes(claims: Claims, final: pl.DataFrame, lacking: Collection[Cell]
 
     | field | what |
     |---|---|
-    | id, cause, needs, aspect, kind, measure, cells | of claims.yaml |
+    | id, cause, planned, caveat, explains, needs, aspect, kind, measure, cells | of claims.yaml |
     | effect, low, high | difference of the measure, or of shares of runs that fail; no interval of these |
     | n | seeds of each cell |
     | p | one-sided |
     | verdict | supported, contradicted (significantly below the margin), inconclusive, not tested |
+    | idle | nothing to explain: both cells fail never or always; no clear lead that could shrink; no clear premise |
     """
     return [
         _tested(claims, final, lacking, cause, prediction)
@@ -270,9 +271,7 @@ def _tested(
 ) -> Record:
     cells = [Cell(*words) for words in prediction.cells]
     record: Record = {
-        "id": cause.id,
-        "cause": cause.cause,
-        "needs": cause.needs,
+        **{name: getattr(cause, name) for name in ("id", "cause", "planned", "caveat", "explains", "needs")},
         "aspect": prediction.aspect,
         "kind": prediction.kind,
         "measure": prediction.measure,
@@ -281,24 +280,29 @@ def _tested(
         **dict.fromkeys(("effect", "low", "high", "n", "p", "p_against")),
         "verdict": "not tested",
         "reason": "",
+        "idle": False,
     }
+    premise = [Cell(*words) for words in cause.premise or ()]
     try:
-        runs = _runs(final, cells, prediction.kind != "fewer" and prediction.unit == "normalized", lacking)
+        runs = _runs(final, [*cells, *premise], prediction.kind != "fewer" and prediction.unit == "normalized", lacking)
     except _NotTested as reason:
         return record | {"reason": str(reason)}
-    record["n"] = [len(cell) for cell in runs]
+    record["n"] = [len(cell) for cell in runs[: len(cells)]]
     if prediction.kind == "fewer":
         if any(cell["success"].null_count() for cell in runs):
             return record | {"reason": f"the return above which a run of {cells[0].environment} succeeds is not known"}
         missed = [int((~cell["success"]).sum()) for cell in runs]
         shares = [count / len(cell) for count, cell in zip(missed, runs, strict=True)]
         p = statistics.fewer_p(missed, record["n"])
-        record |= {"effect": shares[1] - shares[0], "p": p}
+        record |= {"effect": shares[1] - shares[0], "p": p, "idle": shares[0] == shares[1] and shares[0] in (0, 1)}
         return record | {"verdict": "supported" if p <= claims.level else "inconclusive"}
     values = [_values(cell, prediction.measure, prediction.unit) for cell in runs]
     difference = statistics.welch(*values[:2])
-    if prediction.kind == "smaller":  # (c − d) − (a − b)
-        difference = statistics.welch(*values[2:]).minus(difference)
+    if values[2:]:
+        to_explain = statistics.welch(*values[2:])
+        record["idle"] = to_explain.p_above(0) > claims.level
+        if prediction.kind == "smaller":  # (c − d) − (a − b)
+            difference = to_explain.minus(difference)
     supports, contradicts = difference.p_above(0), difference.p_below(claims.margins["better"][prediction.unit])
     record |= {**_interval(difference, claims), "p": supports, "p_against": contradicts}
     for verdict, p in (("supported", supports), ("contradicted", contradicts)):

@@ -363,6 +363,9 @@ class Reading(Section):
     """One way to fill in what the paper leaves open: what it sets otherwise than the primary reading."""
 
     meaning: str = parameter("what it changes, in one sentence", "this project", min_length=1)
+    control: bool = optional(
+        "no reading of the paper but a check on one: it speaks for or against no claim", lambda: False
+    )
     environment: dict[str, Any] = optional("what it sets otherwise in the sections of its environments", dict)
     agents: dict[str, dict[str, Any]] = optional("what it sets otherwise in the sections of agents", dict)
     embeddings: dict[str, Any] = optional("what it sets otherwise in the section embeddings", dict)

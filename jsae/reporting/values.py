@@ -1,9 +1,11 @@
 """The values that prose may name as {{name}}: a number in prose is always such a name, so it comes from a file."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from jsae.analysis import statistics
 from jsae.reporting import wording
@@ -161,29 +163,52 @@ def _of_runs(study: Context) -> dict[str, object]:
         "cells": study.final.select(KEYS).n_unique(),
         "expected_cells": len(study.looks.cells),
         "seeds": wording.spans(study.final["seed"].unique().sort().to_list()),
-        "missing_cells": len({tuple(run[name] for name in KEYS) for run in study.missing}),
+        "missing_cells": summary.missing_cells(study),
         "share": " to ".join(dict.fromkeys(f"{number(100 * share, 2)} %" for share in (min(shares), max(shares)))),
-        "counted": _counted(study),
+        "counted": uncounted(study),
         "searching_seeds": study.parameters["search"]["seeds"],
         "samples": pretraining(study, {name: one for name, one in study.environments.items() if name in panels}),
     }
 
 
-def _counted(study: Context) -> str:
-    """JSAE's mean over training minus that of no embedding, were pre-training part of it, at the random policy."""
-    leads = []
+def uncounted(study: Context) -> str:
+    """JSAE's speed minus that of no embedding, were pre-training part of the same number of epochs."""
+    leads, later = [], {}
     for one in study.compared:
-        if (one["measure"], one["unit"], one["first"][2], one["second"][2]) == ("speed", "normalized", "jsae", "none"):
-            environment, agent, _ = one["first"][:3]
-            section, epochs = study.environments[environment], study.looks.epochs(environment)[0]
-            share = epochs / (epochs + section["pretraining_samples"] / section["steps_per_epoch"])
+        if (one["first"][2], one["second"][2]) != ("jsae", "none"):
+            continue
+        environment, agent, _ = one["first"][:3]
+        section = study.environments[environment]
+        before = section["pretraining_samples"] / section["steps_per_epoch"]
+        if one["measure"] == "epochs":
+            later[one["figure"]] = f"{before:g} epochs later in {one['figure']}"
+        if (one["measure"], one["unit"]) == ("speed", "normalized"):
+            ours, other = (
+                _over_all_epochs(study, cell, left)
+                for cell, left in zip((one["first"], one["second"]), (before, 0.0), strict=True)
+            )
+            interval = statistics.welch(ours, other).interval(1 - 2 * study.claims.level)
             place = one["figure"] + study.looks.named_agent(one["figure"], agent)
-            leads.append(f"{number(share * one['means'][0] - one['means'][1], 2)} ({place})")
+            said = {"effect": interval.estimate, "low": interval.low, "high": interval.high, "unit": "normalized"}
+            leads.append(f"{wording.effect(said)} ({place})")
+    reached = f" JSAE would reach the level of convergence {wording.listed([*later.values()])}." if later else ""
     return (
-        "Were they counted, as epochs at the random policy, JSAE's mean return over training minus that of no "
-        f"embedding would be {wording.listed(leads)}."
+        "Were they the first epochs of a run of the same length, at the random policy, JSAE's mean return over "
+        f"training minus that of no embedding would be {', '.join(leads)}.{reached}"
         if leads
         else ""
+    )
+
+
+def _over_all_epochs(study: Context, cell: Sequence[str], before: float) -> NDArray[np.float64]:
+    """The normalized mean over training of each run of a cell, if its first epochs were at the random policy."""
+    keys = dict(zip(KEYS, [*cell, ""], strict=False))
+    runs = study.curves.filter(**keys)
+    bounds = study.final.filter(**keys).select("random_return", "optimal_return").row(0)
+    epochs = int(runs["epoch"].to_numpy().max())
+    above = (pl.col("mean_return") - bounds[0]).filter(pl.col("epoch") <= epochs - before).sum()
+    return runs.group_by("seed", maintain_order=True).agg(above)["mean_return"].to_numpy() / (
+        epochs * (bounds[1] - bounds[0])
     )
 
 

@@ -92,6 +92,12 @@ def condition(looks: Looks, claim: Record) -> str:
             for median, end in zip(claim["medians"], (claim["first"], claim["second"]), strict=True)
         )
         said.append(f"Medians of epochs: {first}, {second}.")
+    if (claim["verdict"], claim["kind"]) == ("inconclusive", "comparable") and claim["high"] - claim[
+        "low"
+    ] >= 2 * claim["margin"]:
+        said.append(
+            "The interval is wider than the margin allows: with so few seeds even equal means are inconclusive."
+        )
     return " ".join(said)
 
 

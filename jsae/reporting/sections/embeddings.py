@@ -1,7 +1,7 @@
 """What pre-trained embeddings hold, and what agents make of the gridworld."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import polars as pl
 
@@ -64,6 +64,25 @@ def blind_to_actions(probes: pl.DataFrame, embedding: str) -> dict[str, float]:
     here = probes.filter(embedding=embedding, reading="", unit="nats").group_by("environment", maintain_order=True)
     gains = here.agg(pl.mean("action_gain")).iter_rows()
     return {environment: gain for environment, gain in gains if gain < HARDLY}
+
+
+def uninformed(study: Context) -> list[tuple[str, str]]:
+    """Environments and embeddings of the paper whose model hardly knows what actions do.
+
+    It predicts no better than a uniform guess, or its loss hardly rises when actions are shuffled.
+    """
+    blind = [(environment, "jsae") for environment in blind_to_actions(study.probes, "jsae")]
+    return list(dict.fromkeys([*at_chance(study.pretraining), *blind]))
+
+
+def hardly_know(looks: Looks, names: Sequence[str]) -> str:
+    """Says of some embeddings that their models hardly know what actions do."""
+    labels = wording.listed([looks.embedding(name) for name in names])
+    return (
+        f"the models of {labels} hardly know what actions do"
+        if names[1:]
+        else f"the model of {labels} hardly knows what actions do"
+    )
 
 
 def probes(study: Context) -> Iterator[document.Block]:

@@ -46,10 +46,10 @@ def specification(study: Context) -> Iterator[document.Block]:
 def robust(study: Context) -> list[tuple[Record, list[Record]]]:
     """The supported claims on JSAE, each with how it was judged under other readings, where it was.
 
-    Readings whose runs are those of the primary reading do not count.
+    Neither controls nor readings whose runs are those of the primary reading count.
     """
     place = ("figure", "aspect", "measure")
-    left_out = repeated(study)
+    left_out = [*repeated(study), *controls(study)]
     judged = [one for one in study.readings if one["low"] is not None and one["reading"] not in left_out]
     claims = [one for one in study.verdicts if one["verdict"] == "supported" and one["first"]
               and one["first"][2].startswith("jsae")]  # fmt: skip
@@ -68,27 +68,31 @@ def repeated(study: Context) -> list[str]:
     return [reading for reading, alike in same.iter_rows() if alike]
 
 
+def controls(study: Context) -> list[str]:
+    """Readings that check something, and are no way to read the paper."""
+    return [name for name, one in study.parameters["readings"].items() if one["control"]]
+
+
 def support(study: Context) -> Iterator[document.Block]:
-    """Under which readings each supported claim on JSAE is supported."""
+    """What other readings say of each supported claim on JSAE."""
     claims = robust(study)
     if not (study.judged and claims):
         return
     rows: list[tuple[object, ...]] = []
     notes: list[str] = []
     for one, others in claims:
-        shares: dict[bool, list[str]] = {True: [], False: []}
+        shares: dict[str, list[str]] = {verdict: [] for verdict in wording.VERDICTS}
         for other in others:
             fails = other["success"] and not any(cell["runs"] for cell in other["success"])
             name = document.marked(other["reading"], "No run of either succeeds." if fails else "", notes)
-            shares[other["verdict"] == "supported"].append(name)
+            shares[other["verdict"]].append(name)
         row = (one["figure"], one["aspect"], wording.MEASURES[one["measure"]])
         rows.append((*row, *(", ".join(names) or "–" for names in shares.values())))
-    left_out = f" Left out: {wording.listed(repeated(study))}, whose runs are those of the primary reading."
+    again = f" Left out: {wording.listed(repeated(study))}, whose runs are those of the primary reading."
     yield document.table(
-        ["Panel", "Claim", "Measure", "Supported under", "Not supported under"],
+        ["Panel", "Claim", "Measure", *(verdict.capitalize() for verdict in wording.VERDICTS)],
         rows,
-        "Which other readings support the claims that are supported above. Under untrained-ra, RA's vectors are random."
-        + left_out * bool(repeated(study)),
+        "What other readings say of the claims that are supported above." + again * bool(repeated(study)),
         name="support",
         notes=notes,
     )
@@ -176,10 +180,11 @@ def causes(study: Context) -> Iterator[document.Block]:
     for record in study.causes:
         if record["id"] != last:
             last = record["id"]
-            rows.append((f"{last}. {record['cause']}",))
+            unplanned = "" if record["planned"] else "Not in the plan."
+            rows.append((" ".join(filter(None, (f"{last}. {record['cause']}", unplanned, record["caveat"]))),))
         note = f"Not tested: {record['reason']}." if record["reason"] else ""
-        if alike(record):
-            note = "All runs of both cells do the same, so there is nothing to explain."
+        if record["idle"]:
+            note = NOTHING[record["kind"]]
         p = number(record["p"], 2) if record["p"] is not None else ""
         rows.append(
             (
@@ -203,9 +208,64 @@ def causes(study: Context) -> Iterator[document.Block]:
     )
 
 
-def alike(record: Mapping[str, Any]) -> bool:
-    """Whether a prediction on counts could not come true, as all runs of both cells do the same."""
-    return record["kind"] == "fewer" and record["effect"] == 0 and record["p"] == 1
+NOTHING = {
+    "fewer": "All runs of both cells do the same, so there is nothing to explain.",
+    "smaller": "JSAE has no clear lead under the primary reading, so there is nothing to explain.",
+    "better": "The loss that this would explain is not clear under the primary reading.",
+}
+"""Why a prediction of each kind has nothing to explain."""
+
+
+def outcome(records: Sequence[Record]) -> str:
+    """What the predictions of a cause say of it: nothing to explain, supported, contradicted or not settled."""
+    verdicts = [record["verdict"] for record in records]
+    needs = {"all": all, "any": any}[records[0]["needs"]]
+    if all(record["idle"] for record in records):
+        return "nothing to explain"
+    if needs(verdict == "supported" for verdict in verdicts):
+        return "supported"
+    # what needs all is refuted by any
+    refuted = {"all": any, "any": all}[records[0]["needs"]](verdict == "contradicted" for verdict in verdicts)
+    return "contradicted" if refuted else "not settled"
+
+
+def by_cause(study: Context) -> dict[str, list[Record]]:
+    """The predictions of each cause of which some were tested."""
+    of: dict[str, list[Record]] = {}
+    for record in study.causes:
+        of.setdefault(record["id"], []).append(record)
+    return {name: own for name, own in of.items() if any(one["verdict"] != "not tested" for one in own)}
+
+
+def explanations(study: Context) -> Iterator[document.Block]:
+    """What the causes say of each contradicted comparison with JSAE."""
+    if not study.judged:
+        return
+    outcomes = {name: (outcome(own), own[0]["explains"]) for name, own in by_cause(study).items()}
+    rows: dict[tuple[str, ...], list[str]] = {}
+    for one in study.verdicts:
+        if one["verdict"] != "contradicted" or one["kind"] == "fact":
+            continue
+        said = [
+            f"{wording.listed(names)} {word}"
+            for word in ("supported", "not settled", "contradicted", "nothing to explain")
+            if (
+                names := [
+                    name for name, (found, explains) in outcomes.items() if found == word and one["id"] in explains
+                ]
+            )
+        ]
+        if not said:
+            at_random = "both stay at the random policy" * wording.at_random(one)
+            said = [wording.cramped(study.looks, one) or at_random or "no cause was tested"]
+        rows.setdefault((one["figure"], one["aspect"], "; ".join(said)), []).append(wording.MEASURES[one["measure"]])
+    if rows:
+        yield document.table(
+            ["Panel", "Contradicted claim", "Measure", "Causes"],
+            [(figure, aspect, ", ".join(measures), said) for (figure, aspect, said), measures in rows.items()],
+            "What the causes say of each contradicted claim.",
+            name="explanations",
+        )
 
 
 def compared(study: Context) -> Iterator[document.Block]:

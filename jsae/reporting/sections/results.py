@@ -1,12 +1,11 @@
 """Figure 2, the verdicts, and how many runs succeed."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from jsae.config.study import Cell
 from jsae.reporting import document, plots, wording
 from jsae.reporting.context import Context, Record
 from jsae.reporting.document import number
-from jsae.reporting.looks import Looks
 from jsae.reporting.sections import embeddings
 from jsae.reporting.sections.environments import sizes
 from jsae.training.columns import KEYS
@@ -130,7 +129,6 @@ def verdicts(study: Context) -> Iterator[document.Block]:
     if not study.judged:
         return
     notes: list[str] = []
-    nothing = embeddings.at_chance(study.pretraining)
     rows: dict[tuple[object, ...], dict[str, Record]] = {}
     for claim in study.verdicts:
         cells = (tuple(claim["first"]), tuple(claim["second"])) if claim["first"] else (claim["id"],)
@@ -138,10 +136,7 @@ def verdicts(study: Context) -> Iterator[document.Block]:
     shown: list[Sequence[object]] = []
     for of in rows.values():
         first = next(iter(of.values()))
-        words = {
-            name: document.marked(claim["verdict"], remarks(study.looks, claim, nothing), notes)
-            for name, claim in of.items()
-        }
+        words = {name: document.marked(claim["verdict"], remarks(study, claim), notes) for name, claim in of.items()}
         if "fact" in of:
             shown.append(("", first["aspect"], "", words["fact"], "", "", "", wording.seeds(first)))
         else:
@@ -163,17 +158,18 @@ def verdicts(study: Context) -> Iterator[document.Block]:
     )
 
 
-def remarks(looks: Looks, claim: Record, nothing: Collection[tuple[str, str]]) -> str:
-    """What else there is to know about a verdict.
-
-    nothing: environments and embeddings whose model predicts no better than chance.
-    """
+def remarks(study: Context, claim: Record) -> str:
+    """What else there is to know about a verdict."""
+    looks, uninformed = study.looks, embeddings.uninformed(study)
     said = [wording.condition(looks, claim)]
-    for environment, _, embedding, *_ in filter(None, (claim["first"], claim["second"])):
-        if (environment, embedding) in nothing:
-            said.append(
-                f"After pre-training, {looks.embedding(embedding)}'s model predicts no better than chance here."
-            )
+    cells = list(filter(None, (claim["first"], claim["second"])))
+    names = [name for environment, _, name, *_ in cells if (environment, name) in uninformed]
+    if names:
+        said.append(f"After pre-training, {embeddings.hardly_know(looks, names)} here.")
+    if cells and looks.roles[cells[0][2]] == "transfer":
+        said.append(
+            "Without transfer, φ is trained on the same states before the curve begins: transfer cannot save this."
+        )
     if claim["verdict"] == "contradicted":
         said.append(wording.cramped(looks, claim) or "Both stay at the random policy." * wording.at_random(claim))
     return " ".join(filter(None, said))

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from jsae.analysis import tables
 from jsae.reporting import document, wording
@@ -31,7 +33,8 @@ def outcome(study: Context) -> Iterator[document.Block]:
         "each value. Where a line is flat, the hyper-parameter matters little. Where it is highest at an edge, a wider "
         "grid could hold a better value.",
     )
-    studied = [after(trained(study, row), row["epochs"]) for row in best]
+    ends = [ended(trained(study, row), row["epochs"]) for row in best]
+    studied = [float(runs.mean()) if len(runs) else None for runs in ends]
     lower = [end < row["score"] for row, end in zip(best, studied, strict=True) if end is not None]
     plain = minutes(study.took.filter(kernels="plain"))
     plain = f", of which {plain} without compiled code" if plain else ""
@@ -66,6 +69,27 @@ def outcome(study: Context) -> Iterator[document.Block]:
     )
 
 
+def short_of_score(study: Context) -> Iterator[str]:
+    """Names the cells all of whose runs end below the score of their setting, on average by more than the margin."""
+    found = []
+    for row in study.chosen:
+        runs = ended(trained(study, row), row["epochs"])
+        if not len(runs):
+            continue
+        bounds = study.primary.filter(environment=row["environment"])
+        margin = study.claims.margins["better"]["normalized"] * (
+            bounds["optimal_return"][0] - bounds["random_return"][0]
+        )
+        if runs.max() < row["score"] and row["score"] - runs.mean() > margin:  # never where no optimum is known
+            reached = f"score {number(row['score'])}, mean of the study {number(runs.mean())}"
+            found.append(f"{', '.join(wording.cell(study.looks, _cell(row)))} ({reached})")
+    if found:
+        yield (
+            "With the setting that the search found best, no run of the study reaches its score in "
+            f"{'; '.join(found)}. There the search was lucky."
+        )
+
+
 def of_cell(table: pl.DataFrame, row: Record) -> pl.DataFrame:
     """Rows of any table that belong to the cell of `row`."""
     return table.filter(**{name: row[name] for name in CELL})
@@ -78,12 +102,11 @@ def trained(study: Context, row: Record) -> pl.DataFrame:
     return study.curves.filter(**wanted) if found else study.curves.clear()
 
 
-def after(curves: pl.DataFrame, epochs: int) -> float | None:
-    """What the runs of a cell would end at, had they so many epochs; None if they had fewer or there are none."""
+def ended(curves: pl.DataFrame, epochs: int) -> NDArray[np.float64]:
+    """What each run of a cell would end at, had it so many epochs; no run if they had fewer."""
     if curves.is_empty() or curves["epoch"].to_numpy().max() < epochs:
-        return None
-    final = tables.final(curves.filter(pl.col("epoch") <= epochs), {})
-    return float(final["final_return"].to_numpy().mean())
+        return np.empty(0)
+    return tables.final(curves.filter(pl.col("epoch") <= epochs), {})["final_return"].to_numpy()
 
 
 def minutes(searches: pl.DataFrame) -> str:

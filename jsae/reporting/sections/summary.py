@@ -7,8 +7,9 @@ from jsae.reporting import document, wording
 from jsae.reporting.context import Context, Record
 from jsae.reporting.document import number
 from jsae.reporting.looks import Looks
-from jsae.reporting.sections import embeddings, readings
+from jsae.reporting.sections import embeddings, readings, search
 from jsae.reporting.sections.results import titled
+from jsae.training.columns import KEYS
 
 
 def cautions(study: Context) -> Iterator[document.Block]:
@@ -49,15 +50,17 @@ def found(study: Context) -> Iterator[document.Block]:
         )
     else:
         means = [f"- {line}" for line in panel_lines(study)]
-        lines = (under_readings(study), ablated(study), theory_line(study.verdicts), "{{explained}}")
+        support = under_readings(study)
+        support += " A [table](#support) names the readings." * bool(support)
+        lines = (support, ablated(study), theory_line(study.verdicts), "{{explained}}")
         after = [f"- {line}" for line in lines if line]
-        first = headline(study.looks, study.verdicts, embeddings.at_chance(study.pretraining))
+        first = headline(study)
         yield document.prose("\n".join([*first, "", *([MEANS, *means, "", BESIDES] if means else []), *after]))
 
 
 WEAK = (
     "Figure 2e is a weak test of embedded states. Our recommender makes the recommended item more likely (the bonus), "
-    "so one fixed recommendation is almost optimal, and knowing the state gains almost nothing."
+    "so one fixed recommendation is almost optimal, and the best policy hardly needs the state."
 )
 """What to know before a verdict on a recommender with a bonus is believed."""
 SUBJECTS = {"end": "the end", "speed": "the speed", "epochs": "convergence"}
@@ -71,13 +74,11 @@ def has_bonus(environments: Mapping[str, Record]) -> bool:
     return "recommender" in environments and environments["recommender"]["dynamics"]["bonus"] > 0
 
 
-def headline(looks: Looks, verdicts: Sequence[Record], nothing: Collection[tuple[str, str]]) -> list[str]:
-    """What was found, how many of the claims on JSAE hold, and a line for each pair of embeddings, as Markdown.
-
-    nothing: environments and embeddings whose model predicts no better than chance.
-    """
-    claims = [one for one in verdicts if one["kind"] != "fact" and one["first"][2].startswith("jsae")]
-    lines = [in_short(looks, claims, nothing), "", counts(looks, claims), ""]
+def headline(study: Context) -> list[str]:
+    """What was found, how many of the claims on JSAE hold, and a line for each pair of embeddings, as Markdown."""
+    looks, uninformed = study.looks, embeddings.uninformed(study)
+    claims = [one for one in study.verdicts if one["kind"] != "fact" and one["first"][2].startswith("jsae")]
+    lines = [in_short(looks, claims, uninformed), "", counts(looks, claims), ""]
     pairs: dict[tuple[str, str, str], list[Record]] = {}
     for one in claims:
         pairs.setdefault((one["first"][2], COMPARED[one["kind"]], one["second"][2]), []).append(one)
@@ -94,22 +95,23 @@ def headline(looks: Looks, verdicts: Sequence[Record], nothing: Collection[tuple
             parts += [f"{verdict} on {wording.listed(places)}"] if places else []
         if not parts:
             continue
-        remarks = ""
-        for name in (first, second):
-            at = dict.fromkeys(one["figure"] for one in own if (one["first"][0], name) in nothing)
-            remarks += (
-                f" {looks.embedding(name)}'s model predicts no better than chance in {wording.listed([*at])}."
-                if at
-                else ""
-            )
+        knowing: dict[tuple[str, ...], list[str]] = {}
+        for panel, environment in dict.fromkeys((one["figure"], one["first"][0]) for one in own):
+            names = tuple(name for name in (first, second) if (environment, name) in uninformed)
+            knowing.setdefault(names, []).append(panel)
+        remarks = "".join(
+            f" In {wording.listed(panels)} {embeddings.hardly_know(looks, names)}."
+            for names, panels in knowing.items()
+            if names
+        )
         lines.append(f"- **{looks.embedding(first)} {word} {looks.embedding(second)}**: {'; '.join(parts)}.{remarks}")
     return lines
 
 
-def in_short(looks: Looks, claims: Sequence[Record], nothing: Collection[tuple[str, str]]) -> str:
+def in_short(looks: Looks, claims: Sequence[Record], uninformed: Collection[tuple[str, str]]) -> str:
     """Where JSAE clearly differs from another embedding.
 
-    nothing: environments and embeddings whose model predicts no better than chance.
+    uninformed: environments and embeddings whose model hardly knows what actions do.
     """
     signs = {"higher": 1, "lower": -1}
     said = []
@@ -123,11 +125,11 @@ def in_short(looks: Looks, claims: Sequence[Record], nothing: Collection[tuple[s
                 beyond = [one for one in of if clear(one, sign)]
                 if beyond:
                     found.append(f"a {word} {name} in {wording.listed(_panels(looks, of, beyond))}")
-                    places |= {(one["first"][0], other) for one in beyond}
+                    places |= {one["first"][0] for one in beyond}
         if any(one["low"] is not None for one in own):
-            chance = f", where {looks.embedding(other)}'s model predicts no better than chance"
-            chance *= bool(places) and places.issubset(nothing)
-            said.append(f"Against {looks.embedding(other)}, JSAE has {wording.listed(found) or 'no lead'}{chance}.")
+            names = [name for name in (other, "jsae") if all((place, name) in uninformed for place in places)]
+            where = f", where {embeddings.hardly_know(looks, names)}" if places and names else ""
+            said.append(f"Against {looks.embedding(other)}, JSAE has {wording.listed(found) or 'no lead'}{where}.")
     if not said:
         return "**In short.** No claim has been tested."
     said.append("Every other difference in these two measures is small (within the margin) or uncertain.")
@@ -237,15 +239,24 @@ def panel_lines(study: Context) -> Iterator[str]:
         yield f"**{titled(study, panel)}{looks.named_agent(panel, agent)}**{in_unit}: {'; '.join(parts)}."
 
 
+def missing_cells(study: Context) -> int:
+    """How many cells have no run, or not with all seeds."""
+    return len({tuple(run[name] for name in KEYS) for run in study.missing})
+
+
 def under_readings(study: Context) -> str:
     """How many supported claims on JSAE are supported under every other reading; empty where none was judged."""
     robust = readings.robust(study)
     if not robust:
         return ""
     kept = sum(all(other["verdict"] == "supported" for other in others) for _, others in robust)
+    lost = [{other["reading"] for other in others if other["verdict"] == "contradicted"} for _, others in robust]
+    most = Counter(reading for readings_of in lost for reading in readings_of).most_common(1)
     return (
         f"**Other readings**: of {len(robust)} supported claims, {kept} {'is' if kept == 1 else 'are'} supported under "
-        "each reading that was run. A [table](#support) names the readings."
+        f"each reading that was run, and {sum(map(bool, lost))} contradicted under at least one"
+        + "".join(f" (most of them under {reading}: {count})" for reading, count in most)
+        + "."
     )
 
 
@@ -278,31 +289,29 @@ def theory_line(verdicts: Sequence[Record]) -> str:
 
 
 def explained(study: Context) -> str:
-    """Which causes the runs support."""
-    of: dict[str, list[Record]] = {}
-    for record in study.causes:
-        of.setdefault(record["id"], []).append(record)
-    true, false, idle, open_ones, tested = [], [], [], [], 0
-    for name, records in of.items():
-        verdicts = [record["verdict"] for record in records]
-        came_true, untested = verdicts.count("supported"), verdicts.count("not tested")
-        tested += untested < len(verdicts)
-        if all(map(readings.alike, records)):
-            idle.append(name)
-        elif came_true == len(verdicts) or (came_true and records[0]["needs"] == "any"):
-            true.append(f"{name} ({records[0]['cause'].rstrip('.')})")
-        elif not came_true and not untested:
-            false.append(name)
-        elif untested < len(verdicts):
-            after = f", {untested} not tested" * bool(untested)
-            open_ones.append(f"{name}: {came_true} of {len(verdicts) - untested}{after}")
-    if not tested:
+    """What the runs say of each cause."""
+    of = readings.by_cause(study)
+    if not of:
         return "**Causes**: none was tested."
-    said = f"The runs support {wording.listed(true)}." if true else "The runs support none."
-    said += f" No prediction of {wording.listed(false)} came true." if false else ""
-    said += f" {wording.listed(idle)} had nothing to explain." if idle else ""
-    said += f" Predictions that came true of the others: {'; '.join(open_ones)}." if open_ones else ""
-    return f"**Causes**: {tested} {'was' if tested == 1 else 'were'} tested. {said}"
+    words: dict[str, list[str]] = {}
+    for name, records in of.items():
+        word = readings.outcome(records)
+        remarks = [records[0]["cause"].rstrip(".")] * (word == "supported")
+        remarks += ["not in the plan"] * (not records[0]["planned"])
+        if word == "not settled":
+            came_true = sum(one["verdict"] == "supported" for one in records)
+            remarks.append(f"{came_true} of {len(records)} predictions came true")
+            remarks += [
+                f"{count} not tested" for count in [sum(one["verdict"] == "not tested" for one in records)] if count
+            ]
+        words.setdefault(word, []).append(f"{name} ({'; '.join(remarks)})" if remarks else name)
+    said = [
+        f"The runs support {wording.listed(words.get('supported', ['none']))}.",
+        *(f"They contradict {wording.listed(names)}." for names in [words.get("contradicted")] if names),
+        *(f"Not settled: {wording.listed(names)}." for names in [words.get("not settled")] if names),
+        *(f"Nothing to explain: {wording.listed(names)}." for names in [words.get("nothing to explain")] if names),
+    ]
+    return f"**Causes**: {len(of)} {'was' if len(of) == 1 else 'were'} tested. {' '.join(said)}"
 
 
 def no_verdicts(study: Context) -> Iterator[document.Block]:
@@ -411,6 +420,7 @@ def _hyper_parameters(study: Context) -> Iterator[str]:
             "best one may be the luckiest: the [supplement](#search-over-hyper-parameters) has its score and what the "
             "study's runs then reached."
         )
+        yield from search.short_of_score(study)
         largest = study.tried["actor_learning_rate"].max()
         edge = sum(row["actor_learning_rate"] == largest for row in study.chosen)
         if edge:
