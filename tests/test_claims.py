@@ -313,8 +313,8 @@ def caused(
     curves = pl.concat([curves_of(one, values, reach=reach) for one, values in zip(cells, ends, strict=True)])
     words = [tuple(vars(one).values()) for one in cells]
     prediction = claims.Prediction(aspect="a", kind=kind, measure=measure, cells=words)
-    book = book_of(one("better"), success={"slot-machine": 0.5},
-                   causes=[claims.Cause(id="C", cause="x", explains=["c"], predictions=[prediction], **more)])  # fmt: skip
+    cause = claims.Cause(id="C1", cause="x", explains=["c"], predictions=[prediction], **more)
+    book = book_of(one("better"), success={"slot-machine": 0.5}, causes=[cause])
     known = [one for one in cells if one.reading != unknown]
     final = tables.final(curves, dict.fromkeys(known, ReferenceReturns(0.0, 1.0)), book.success)
     (record,) = verdicts.tested_causes(book, final, [])
