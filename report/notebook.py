@@ -159,7 +159,6 @@ show(readings.specification(study))
 
 # %%
 show(readings.causes(study))
-show(readings.explanations(study))
 
 # %% [markdown]
 # ## Limits
@@ -204,6 +203,12 @@ show(comparisons.final_returns(study))
 # %%
 show(readings.compared(study))
 show(readings.successes(study))
+
+# %% [markdown]
+# ## Predictions of the causes
+
+# %%
+show(readings.predictions(study))
 
 # %% [markdown]
 # ## Curves under each reading

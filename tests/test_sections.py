@@ -387,7 +387,7 @@ def test_a_table_names_the_readings_that_support_a_claim_but_not_one_that_change
 def test_a_prediction_on_runs_that_all_do_the_same_is_said_to_explain_nothing(study):
     record = cause("C4", "inconclusive", kind="fewer", unit="share", effect=0.0, low=None, high=None, p=1.0, idle=True)
     studied = dataclasses.replace(study, causes=[record])
-    (table,) = readings.causes(studied)
+    (table,) = readings.predictions(studied)
     assert table["notes"] == ["All runs of both cells do the same, so there is nothing to explain."]
     assert summary.explained(studied).endswith("The runs support none. Nothing to explain: C4.")
     missed = dataclasses.replace(study, causes=[record | {"idle": False}])
@@ -407,15 +407,15 @@ def test_each_contradicted_claim_has_what_causes_say_of_it_or_why_there_is_none(
     causes += [cause("C3", "inconclusive", explains=["b"]), cause("C4", "not tested", explains=["c"])]
     (table,) = readings.explanations(dataclasses.replace(study, verdicts=records, causes=causes))
     assert [row[1:] for row in table["rows"]] == [
-        ["a claim", "end", "C1 supported; C2 contradicted"],
-        ["a claim", "speed", "C1 supported; C3 not settled; C2 contradicted"],
-        ["another", "end", "no cause was tested"],
-        [
-            "cramped",
-            "end",
-            "No embedding comes within the margin of the optimal policy, so nothing can be better by more.",
-        ],
-        ["at chance", "end", "both stay at the random policy"],
+        ["a claim", "end", "C1 supported; C2 contradicted."],
+        ["a claim", "speed", "C1 supported; C3 not settled; C2 contradicted."],
+        ["another", "end", "no cause was tested."],
+        ["cramped", "end¹", "no cause was tested."],
+        ["at chance", "end²", "no cause was tested."],
+    ]
+    assert table["notes"] == [
+        "No embedding comes within the margin of the optimal policy, so nothing can be better by more.",
+        "Both stay at the random policy.",
     ]
     assert list(readings.explanations(study)) == []
 
@@ -474,18 +474,35 @@ def cause(name: str, verdict: str, **changes: object) -> context.Record:
 def test_causes_are_headings_of_their_predictions(study):
     records = [cause("C1", "supported"), cause("C1", "inconclusive")]
     records.append(cause("C2", "not tested", reason="no run", effect=None, low=None, n=None, p=None))
-    (table,) = readings.causes(dataclasses.replace(study, causes=records))
+    (table,) = readings.predictions(dataclasses.replace(study, causes=records))
     assert [row[0] for row in table["rows"] if len(row) == 1] == ["C1. Why C1.", "C2. Why C2."]
     assert table["rows"][1] == ["it rises", "0.25 [0.12, 0.38]", "5 / 4", "0.010", "supported"]
     assert table["rows"][-1] == ["it rises", "", "", "", "not tested¹"]
     assert table["notes"] == ["Not tested: no run."]
     assert "in speed" not in table["caption"]
-    (table,) = readings.causes(
-        dataclasses.replace(study, causes=[cause("C9", "supported", planned=False, caveat="But.")])
+    (table,) = readings.predictions(
+        dataclasses.replace(study, causes=[*records, cause("C3", "supported", measure="speed")])
     )
-    assert table["rows"][0] == ["C9. Why C9. Not in the plan. But."]
-    (table,) = readings.causes(dataclasses.replace(study, causes=[*records, cause("C3", "supported", measure="speed")]))
     assert "predicted direction; of C3, in speed." in table["caption"]
+    assert [block["kind"] for block in readings.predictions(study)] == ["empty"]
+    (nothing,) = readings.predictions(at(study, "preview", causes=records))
+    assert nothing["kind"] == "empty"
+
+
+def test_a_cause_has_a_row_with_what_it_cannot_show(study):
+    records = [cause("C1", "supported", planned=False, caveat="But."), cause("C1", "inconclusive", planned=False)]
+    records += [
+        cause("C2", "not tested"),
+        cause("C3", "supported", needs="any"),
+        cause("C3", "not tested", needs="any"),
+    ]
+    (table,) = readings.causes(dataclasses.replace(study, causes=records))
+    assert table["rows"] == [
+        ["C1¹. Why C1.", "1 of 2", "not settled"],
+        ["C3. Why C3.", "1 of 1", "supported"],
+    ]
+    assert table["notes"] == ["Not in the plan. But."]
+    assert "A cause needs all of them; of C3, one." in table["caption"]
     (note,) = readings.causes(study)
     assert "No cause has been tested" in note["text"]
     (nothing,) = readings.causes(at(study, "preview", causes=records))

@@ -165,13 +165,47 @@ def tally(records: Sequence[Mapping[str, Any]]) -> str:
 
 
 def causes(study: Context) -> Iterator[document.Block]:
-    """A table of predictions that each cause makes, and what came out."""
-    tested = [record for record in study.causes if record["verdict"] != "not tested"]
+    """A row a cause: how many predictions came true, and what follows; then what causes say of contradicted claims."""
     if not study.judged:
         yield document.empty(wording.SHORT)
         return
-    if not tested:
+    if not by_cause(study):
         yield document.note("No cause has been tested: the runs that would test one are not in this study.")
+        return
+    notes: list[str] = []
+    rows: list[tuple[object, ...]] = []
+    any_of = [name for name, records in by_cause(study).items() if records[0]["needs"] == "any"]
+    for name, records in by_cause(study).items():
+        note = " ".join(filter(None, ("" if records[0]["planned"] else "Not in the plan.", records[0]["caveat"])))
+        true, tested = (sum(map(of, records)) for of in (_came_true, _tested))
+        rows.append(
+            (f"{document.marked(name, note, notes)}. {records[0]['cause']}", f"{true} of {tested}", outcome(records))
+        )
+    yield document.table(
+        ["Cause", "Came true", "Outcome"],
+        rows,
+        "Causes, how many of the predictions that were tested came true, and what follows. "
+        + f"A cause needs all of them{f'; of {wording.listed(any_of)}, one' * bool(any_of)}. "
+        "The [supplement](#predictions-of-the-causes) has each prediction with its effect.",
+        numbers=["Came true"],
+        name="causes-table",
+        notes=notes,
+    )
+    yield from explanations(study)
+
+
+def _came_true(record: Record) -> bool:
+    return bool(record["verdict"] == "supported")
+
+
+def _tested(record: Record) -> bool:
+    return bool(record["verdict"] != "not tested")
+
+
+def predictions(study: Context) -> Iterator[document.Block]:
+    """A table of predictions that each cause makes, and what came out."""
+    if not (study.judged and by_cause(study)):
+        yield document.empty("no cause was tested" if study.judged else wording.SHORT)
         return
     notes: list[str] = []
     rows: list[tuple[object, ...]] = []
@@ -180,8 +214,7 @@ def causes(study: Context) -> Iterator[document.Block]:
     for record in study.causes:
         if record["id"] != last:
             last = record["id"]
-            unplanned = "" if record["planned"] else "Not in the plan."
-            rows.append((" ".join(filter(None, (f"{last}. {record['cause']}", unplanned, record["caveat"]))),))
+            rows.append((f"{last}. {record['cause']}",))
         note = f"Not tested: {record['reason']}." if record["reason"] else ""
         if record["idle"]:
             note = NOTHING[record["kind"]]
@@ -198,12 +231,12 @@ def causes(study: Context) -> Iterator[document.Block]:
     yield document.table(
         ["Prediction", "Effect", "n", "p", "Outcome"],
         rows,
-        f"Causes and what each predicts. Effect: difference at the end with its {study.confidence} interval, positive "
+        f"What each cause predicts. Effect: difference at the end with its {study.confidence} interval, positive "
         f"in the predicted direction{f'; of {wording.listed(list(in_speed))}, in speed' * bool(in_speed)}. "
         f"{wording.NORMALIZED} n: seeds of each cell; a smaller lead compares two pairs. p: one-sided, not "
         "adjusted; Fisher's exact test for counts.",
         numbers=["Effect", "n", "p"],
-        name="causes-table",
+        name="predictions-table",
         notes=notes,
     )
 
@@ -218,14 +251,13 @@ NOTHING = {
 
 def outcome(records: Sequence[Record]) -> str:
     """What the predictions of a cause say of it: nothing to explain, supported, contradicted or not settled."""
-    verdicts = [record["verdict"] for record in records]
     needs = {"all": all, "any": any}[records[0]["needs"]]
-    if all(record["idle"] for record in records):
+    if all(record["idle"] for record in filter(_tested, records)):
         return "nothing to explain"
-    if needs(verdict == "supported" for verdict in verdicts):
+    if needs(map(_came_true, records)):
         return "supported"
     # what needs all is refuted by any
-    refuted = {"all": any, "any": all}[records[0]["needs"]](verdict == "contradicted" for verdict in verdicts)
+    refuted = {"all": any, "any": all}[records[0]["needs"]](record["verdict"] == "contradicted" for record in records)
     return "contradicted" if refuted else "not settled"
 
 
@@ -234,7 +266,7 @@ def by_cause(study: Context) -> dict[str, list[Record]]:
     of: dict[str, list[Record]] = {}
     for record in study.causes:
         of.setdefault(record["id"], []).append(record)
-    return {name: own for name, own in of.items() if any(one["verdict"] != "not tested" for one in own)}
+    return {name: own for name, own in of.items() if any(map(_tested, own))}
 
 
 def explanations(study: Context) -> Iterator[document.Block]:
@@ -243,6 +275,7 @@ def explanations(study: Context) -> Iterator[document.Block]:
         return
     outcomes = {name: (outcome(own), own[0]["explains"]) for name, own in by_cause(study).items()}
     rows: dict[tuple[str, ...], list[str]] = {}
+    notes: list[str] = []
     for one in study.verdicts:
         if one["verdict"] != "contradicted" or one["kind"] == "fact":
             continue
@@ -255,16 +288,17 @@ def explanations(study: Context) -> Iterator[document.Block]:
                 ]
             )
         ]
-        if not said:
-            at_random = "both stay at the random policy" * wording.at_random(one)
-            said = [wording.cramped(study.looks, one) or at_random or "no cause was tested"]
-        rows.setdefault((one["figure"], one["aspect"], "; ".join(said)), []).append(wording.MEASURES[one["measure"]])
+        causes = f"{'; '.join(said) or 'no cause was tested'}."
+        remark = wording.cramped(study.looks, one) or "Both stay at the random policy." * wording.at_random(one)
+        marked = document.marked(wording.MEASURES[one["measure"]], remark, notes)
+        rows.setdefault((one["figure"], one["aspect"], causes), []).append(marked)
     if rows:
         yield document.table(
             ["Panel", "Contradicted claim", "Measure", "Causes"],
             [(figure, aspect, ", ".join(measures), said) for (figure, aspect, said), measures in rows.items()],
             "What the causes say of each contradicted claim.",
             name="explanations",
+            notes=notes,
         )
 
 
