@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
@@ -33,6 +34,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SCALE, SEEDS = "preview", "0-2"
 CHANGES: dict[str, Any] = {
     "scales.preview": [{"cells": "main", "seeds": [SEEDS]}, {"cells": "others", "seeds": [SEEDS]}],
+    "readings.walls": {"meaning": "fewer bins", "environment": {"dynamics": {"bins": 5}}},
     "environments.grid.pretraining_epochs.preview": 3,
     "environments.grid.epochs.preview": 5,
     "environments.old-grid.epochs.preview": 3,
@@ -173,6 +175,11 @@ def test_a_run_goes_on_where_it_was_stopped(grid: RunSettings, tmp_path: Path) -
         "epoch 4/5",
         "epoch 5/5",
     ]
+    again: list[str] = []
+    shutil.copytree(tmp_path / "parts", tmp_path / "damaged")
+    (tmp_path / "damaged" / run.CHECKPOINT).write_bytes(b"?")
+    assert run.train(grid, tmp_path / "damaged", report=again.append).equals(whole, null_equal=True)
+    assert again[0].startswith("epoch 1/5"), "it starts afresh and does not say that it goes on"
     assert run.train(grid, tmp_path / "parts", report=lines.append).equals(whole, null_equal=True)
     assert lines[-1] == f"{tmp_path / 'parts'} has all 5 epochs already: there is nothing to train"
     there, trainer = run.trained(tmp_path / "parts")
@@ -259,7 +266,7 @@ def said(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str
         ("grid --set agents.vpg.train_pi_iter=2", "--set agents.vpg.train_pi_iter: agents.vpg: there is no "
          "'train_pi_iter' (did you mean train_pi_iters?)"),
         ("grid --set agent.vpg.clip=2", "--set agent.vpg.clip: params.yaml: there is no 'agent' (did you mean "
-         "agents?)"),
+         "agents?): write the whole key, as in agents.vpg.train_pi_iters"),
         ("grid --set agents.vpg.gae_lambda.x=2", "--set agents.vpg.gae_lambda.x: agents.vpg.gae_lambda is a value, not "
          "a section"),
         ("grid --set agents.vpg", "--set agents.vpg: write KEY=VALUE, as in agents.vpg.train_pi_iters=4"),
@@ -284,6 +291,9 @@ def test_a_wrong_name_is_one_line_and_status_2(
         ("train grid --seed 18446744073709551616", "--seed 18446744073709551616: give 0 or more, below 2**63"),
         ("train grid --embedding jsae_by_price", "params.yaml, cells: the embedding jsae_by_price is for recommenders; "
          "take it out elsewhere"),
+        ("train shop --reading walls", "the reading walls does not fit shop: readings.walls.environment.dynamics.bins "
+         "is not a parameter (did you mean bonus?)"),
+        ("train grid --folder params.yaml/x", "[Errno 20] Not a directory: 'params.yaml/x'"),
         ("evaluate runs/nothing", "runs/nothing has no trained run: give the folder that `python -m jsae train` has "
          "written"),
         ("watch runs/nothing --output x.mov", "--output x.mov: name a .gif or an .mp4"),

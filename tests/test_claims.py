@@ -403,20 +403,28 @@ def test_the_papers_claims_can_be_read_and_cover_every_panel():
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("kind: comparable", "kind: comparible", "kind"),
+        ("kind: comparable", "kind: comparible", "claim 2a-none-end.kind: "),
         ("- id: 2a-ra", "- id: 2a-none", "stands there twice: 2a-none-end"),
         ("better: {normalized: 0.05", "better: {normalized: 0.0", "margins.better.normalized: .* greater than 0"),
         ("better: {normalized: 0.05, return: 25.0}", "better: {return: 25.0}", "margins.better.normalized is missing"),
         ("  measures: [end, speed]\n", "", "claim 2a-none-None needs measures"),
         ("  level: 0.25\n", "", "claim 2e-vpg-none-faster needs a level"),
         ("kind: smaller", "kind: fewer", "cells: the kind fewer compares 2"),
+        ("  figure: 2a\n", "  figur: 2a\n", "claim 2a-none-end.figur: Extra inputs"),
+        (
+            "first: [gridworld-continuous",
+            "first: [gridworld-continous",
+            "claim 2a-none-end: there is no 'gridworld-cont.*mean",
+        ),
+        ("vpg, jsae, slow-rate", "vpg, jsae, slow-rat", "cause C4: there is no 'slow-rat' .did you mean slow-rate"),
+        ("  slot-machine: 60.0", "  slot-machin: 60.0", "success: there is no 'slot-machin'"),
         ("explains: [2b-none-end", "explains: [2b-none", "cause C4 explains 2b-none, which is no claim: 2a-none-end, "),
         ("  gridworld-discrete: 0.0\n", "", "success.gridworld-discrete is missing: cause C4 needs it"),
         ("claims:\n", "claims: [\n", "is not YAML, line "),
         (
             "first: [gridworld-continuous, vpg, jsae]",
             "first: [gridworld-continuous, jsae]",
-            r"claims\.0\.first: .* at least 3",
+            r"claim 2a-none-end\.first: .* at least 3",
         ),
     ],
 )
@@ -425,7 +433,7 @@ def test_a_wrong_file_of_claims_is_refused_with_its_place(tmp_path, old, new, sa
     assert old in text
     (tmp_path / "claims.yaml").write_text(text.replace(old, new, 1))
     with pytest.raises(JsaeError, match=said):
-        claims.load(tmp_path / "claims.yaml")
+        claims.load(tmp_path / "claims.yaml", schema.load(ROOT / "params.yaml").names())
 
 
 @pytest.mark.parametrize("content", [b"", b"[1]", b"\xff", b"three"])

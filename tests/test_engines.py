@@ -232,6 +232,7 @@ def test_status_tells_how_long_the_rest_takes(tmp_path: Path, monkeypatch: pytes
     assert status.remaining({"train@maze-vpg-ra-0-4": 20.0}) == "about 40 s on 2 cores"
     assert status.remaining({"train@maze-vpg-ra-0-4": 120.0}) == "about 0 s on 2 cores"
     mean = {"train@maze-ppo-ra-0-4": 0.0, "theory": 0.0, "report": 0.0}  # the mean of its kind
+    assert status.remaining({"train@maze-vpg-ra-0-4": 20.0}, 1) == "about 80 s on 1 core"
     assert status.remaining(mean) == "about 2 min on 2 cores, without 1 of unknown length"
     assert status.remaining({"report": 0.0, "collect@maze-0-4": 0.0}) == "unknown (no earlier run)"
 

@@ -521,6 +521,10 @@ def test_a_loss_that_diverges_names_the_learning_rate() -> None:
             r"the environment has observation_space = Box.*fit it",
         ),
         (
+            lambda _: jsae.EmbeddedEnv(gymnasium.make("CartPole-v1"), "toy.safetensors"),  # type: ignore[arg-type]
+            r"'toy.safetensors' is no embedding: give what jsae.fit returns, or jsae.load of its file",
+        ),
+        (
             lambda e: jsae.EmbeddedVectorEnv(gymnasium.make_vec("CartPole-v1", num_envs=2), e),
             r"the environment has observation_space = Box",
         ),

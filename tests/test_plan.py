@@ -158,12 +158,12 @@ def test_the_written_text_reads_back_as_it_was(name: str, panel: str) -> None:
     assert YAML(typ="safe", pure=True).load(plan.text(made)) == {"runs": made}
 
 
-def test_the_committed_plan_is_what_params_yaml_asks_for_at_the_preview() -> None:
+def test_the_plan_is_what_params_yaml_asks_for_at_the_chosen_scale() -> None:
     with contextlib.chdir(ROOT):
-        committed = layout.RUNS.read_text(encoding="utf-8")
+        listed = layout.RUNS.read_text(encoding="utf-8")
         parameters = schema.load(layout.PARAMETERS)
-        wanted = plan.plan(parameters, hyper_parameters.read_found(parameters), "preview")
-    assert committed == plan.text(wanted)
+        wanted = plan.plan(parameters, hyper_parameters.read_found(parameters), *plan.chosen())
+    assert listed == plan.text(wanted)
 
 
 def test_the_tool_writes_the_plan_of_a_scale_and_keeps_it(

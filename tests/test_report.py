@@ -29,9 +29,9 @@ from jsae.config.yaml import read_yaml
 from jsae.io.code import CodeFiles
 from jsae.io.declared import Declared
 from jsae.io.files import sha256
-from jsae.reporting import context, document, formulas, pages, tried, wording
+from jsae.reporting import context, document, formulas, pages, tried, values, wording
 from jsae.reporting.looks import Looks
-from jsae.reporting.sections import embeddings, summary
+from jsae.reporting.sections import summary
 from stages import _main, aggregate, figures, report
 from tests import made_runs
 from tools import publish, published, readme, render
@@ -257,7 +257,7 @@ def test_a_short_study_gives_no_verdict(name, scale, request):
     main, supplement = page.split('<h1 id="supplement">')
     assert re.findall(r'<h2 id="([^"]*)"', main) == [*MAIN[:4], "limits", "references"]
     named = re.search(r"Left out at this scale: ([^<]*)", supplement)[1]
-    first = "All comparisons, Comparisons under each reading and Claims that were not tested (the runs are shorter"
+    first = "All comparisons, Comparisons under each reading, Predictions of the causes and Claims that were not tested"
     assert named.startswith(first)
     assert ("Curves under each reading (no reading other than the primary one has run)" in named) == (scale != "smoke")
     assert not list((request.getfixturevalue(name) / layout.figures(scale)).glob("figure_specification*"))
@@ -624,19 +624,20 @@ def test_the_page_of_results_is_made_from_a_published_study(study, tmp_path, mon
     monkeypatch.chdir(study)
     folder = tmp_path / "published"
     publish.main(["--folder", str(folder)])
+    shown = context.read(layout.settings("report").as_posix())
     monkeypatch.chdir(tmp_path)
-    layout.CLAIMS.parent.mkdir()
-    shutil.copy(ROOT / layout.CLAIMS, layout.CLAIMS)
+    shutil.copytree(study / layout.CLAIMS.parent, layout.CLAIMS.parent)
     readme.main(["--folder", "published"])
     lines = readme.PAGE.read_text().splitlines()
     text = "\n".join(lines)
-    looks = Looks.of(pl.read_parquet(folder / "tables" / "cells.parquet"))
-    nothing = embeddings.at_chance(pl.read_parquet(folder / "probes" / "pretraining.parquet"))
-    assert "\n".join(summary.headline(looks, verdicts(study), nothing)) in text
+    assert "\n".join(summary.headline(shown)) in text
+    assert values.uncounted(shown) in text
+    assert summary.explained(shown) in lines
+    assert "The study is not complete: 1 of its cells have no run yet, or not with all seeds." in lines
     (image,) = re.findall(r'<img src="([^"]*)" width="100%" alt="Figure 2: ', text)
     assert (readme.PAGE.parent / image).exists()
     assert all((readme.PAGE.parent / link).exists() for link in re.findall(r"\]\((\.\./published[^)]*)\)", text))
-    rows = [line for line in lines if line.startswith("| ")][1:]
+    rows = [line for line in lines if re.match(r"\| (\d\w| ) \|.*\| `dvc repro", line) or "`dvc repro theory`" in line]
     assert len(rows) == len(verdicts(study))
     assert f"with their {95} % intervals" in text
     (line,) = (line for line in rows if line.startswith("| 2c | slot machine, better than no embedding | end | 0."))
@@ -647,9 +648,9 @@ def test_the_page_of_results_is_made_from_a_published_study(study, tmp_path, mon
     )
     assert fact in rows
     assert summary.WEAK in lines
-    values = json.loads((folder / "settings" / "report.json").read_text())
-    values["values"]["parameters"]["environments"]["recommender"]["dynamics"]["bonus"] = 0
-    (folder / "settings" / "report.json").write_text(json.dumps(values))
+    settings = json.loads((folder / "settings" / "report.json").read_text())
+    settings["values"]["parameters"]["environments"]["recommender"]["dynamics"]["bonus"] = 0
+    (folder / "settings" / "report.json").write_text(json.dumps(settings))
     readme.main(["--folder", "published"])
     assert summary.WEAK not in readme.PAGE.read_text(), "without the bonus it is not so"
 
@@ -848,6 +849,8 @@ def test_the_test_of_digits_finds_one():
 def test_a_name_without_a_value_is_an_error_that_names_the_nearest():
     with pytest.raises(JsaeError, match=r"\{\{sedes\}\}.*did you mean seeds"):
         document.fill("There are {{sedes}}.", {"seeds": "5"})
+    with pytest.raises(JsaeError, match=r"braces that are not closed: '\{\{seeds\}\.'; write"):
+        document.fill("There are {{seeds}.", {"seeds": "5"})
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from jsae.config import plan, schema
+from jsae.config import plan, registry, schema
 from jsae.config.best import NOTHING_FOUND
 from jsae.config.errors import JsaeError
 from jsae.config.schema import load, table
@@ -67,7 +67,8 @@ def test_the_small_file_of_the_tests_is_valid(tmp_path: Path) -> None:
         ("cells.main.0.readings", ["four-step"], "cells.main.readings: there is no 'four-step' (did you mean four-steps?)"),
         ("cells.main.0.environments", ["slot"], "cells.main.environments: there is no 'slot' (did you mean slots?)"),
         ("cells.main.0.agents", ["vgp"], "cells.main.agents: there is no 'vgp' (did you mean vpg?)"),
-        ("cells.main.0.agents", ["sac"], "cells.main.agents: there is no 'sac' (there are ppo, vpg)"),
+        ("cells.main.0.agents", ["sac"], "agents.sac is missing: cells.main.agents names it"),
+        ("cells.main.0.embeddings", ["none", "base"], "cells.main.embeddings: jsae/embeddings/base.py has no class Embedding"),
         ("cells.main.0.embeddings", ["none", "jsea"], "cells.main.embeddings: there is no 'jsea' (did you mean jsae?)"),
         ("scales.tiny", [], "scales: there is no 'tiny' (there are paper, preview, smoke)"),
         ("scales.previw", [], "scales: there is no 'previw' (did you mean preview?)"),
@@ -88,6 +89,7 @@ def test_the_small_file_of_the_tests_is_valid(tmp_path: Path) -> None:
         ("cells.a/b", [], f"cells.a/b: 'a/b' is no name: {NAME}"),
         ("readings.a/b", {"meaning": "x", "embeddings": {"window": 2}}, f"readings.a/b: 'a/b' is no name: {NAME}"),
         ("readings.Four", {"meaning": "x", "embeddings": {"window": 2}}, f"readings.Four: 'Four' is no name: {NAME}"),
+        ("data.kechinov.raw.months", ["Oct-2019"], "data.kechinov.raw: months: write Oct-2019 like 2019-Oct"),
         ("readings.primary", {"meaning": "x", "embeddings": {"window": 2}}, "readings.primary: params.yaml without any reading is called so"),
         # seeds
         ("scales.smoke.0.seeds", ["4-0"], "scales.smoke.0.seeds.0: a block of seeds is written first-last, as 0-4, not '4-0'"),
@@ -95,7 +97,7 @@ def test_the_small_file_of_the_tests_is_valid(tmp_path: Path) -> None:
         ("scales.smoke.0.seeds", [4], "scales.smoke.0.seeds.0 = 4: input should be a valid string"),
         ("scales.smoke.0.seeds", [], "scales.smoke.0.seeds is empty: give at least 1"),
         ("scales.smoke.0.seeds", ["0-2", "2-4"], "scales.smoke, main: a seed is in two blocks"),
-        ("search.seeds", "1-1", "uses them too; what chooses must not be reported"),
+        ("search.seeds", "1-1", "scales.paper, main: search.seeds has 1 too, and what chooses must not be reported; name other seeds"),
         ("search.seeds", "1001-1000", "search.seeds: a block of seeds is written first-last"),
         # values
         ("agents.vpg.train_v_iters", DELETED, "agents.vpg.train_v_iters is missing: every parameter must be in the file"),
@@ -153,6 +155,48 @@ def test_a_mistake_is_one_sentence_that_names_the_key(tmp_path: Path, key: str, 
     assert len(said.splitlines()) == 1
     assert [*tmp_path.iterdir()] == [path]
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "said"),
+    [
+        ("role", "ablatoin", "jsae/embeddings/separate.py: role: there is no 'ablatoin' (did you mean ablation?)"),
+        ("compared_with", "jsa", "jsae/embeddings/separate.py: compared_with: there is no 'jsa' (did you mean jsae?)"),
+        ("searched_as", "jsa", "jsae/embeddings/separate.py: searched_as: there is no 'jsa' (did you mean jsae?)"),
+        (
+            "searched",
+            ("entropy",),
+            "jsae/embeddings/separate.py: searched: there is no 'entropy' (did you mean entropy_we",
+        ),
+        ("color", "purpl", "jsae/embeddings/separate.py: color must be like #0072B2, not 'purpl'"),
+    ],
+)
+def test_what_an_embedding_says_of_itself_is_checked_before_anything_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, attribute: str, value: object, said: str
+) -> None:
+    path = made_parameters.written(tmp_path, {"cells.main.0.embeddings": ["jsae", "separate"]})
+    load(path)
+    monkeypatch.setattr(registry.load("embeddings", "separate"), attribute, value)
+    with pytest.raises(JsaeError) as caught:
+        load(path)
+    assert said in str(caught.value)
+
+
+def test_a_reading_that_does_not_fit_an_environment_of_its_cells_is_named_with_it(tmp_path: Path) -> None:
+    walls = {"meaning": "x", "environment": {"dynamics": {"bins": 5}}}
+    product = {"environments": ["grid", "slots"], "agents": ["vpg"], "embeddings": ["jsae"], "readings": ["walls"]}
+    path = made_parameters.written(tmp_path, {"readings.walls": walls, "cells.mine": [product]})
+    with pytest.raises(
+        JsaeError, match=r"cells: the reading walls does not fit slots \(readings.walls.*bins is not a par"
+    ):
+        load(path)
+
+
+def test_a_program_gets_the_parameters_whole_and_by_tabs(capsys: pytest.CaptureFixture[str]) -> None:
+    schema.main([str(ROOT / "params.yaml")])
+    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert {len(row) for row in rows} == {4}
+    assert "environments.gridworld-continuous.pretraining_samples" in {row[0] for row in rows}
 
 
 def sections(content: dict[str, Any], prefix: str = "") -> Iterator[str]:

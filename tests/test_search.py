@@ -266,6 +266,16 @@ def test_a_broken_best_yaml_is_refused_by_name(tmp_path: Path, text: str) -> Non
         ("agents: {grid: {vpg: {jsae: {actor_learning_rate: 7.0}}}}", "actor_learning_rate = 7.0: input should be"),
         ("agents: {grid: {vpg: {jsae: {actor_learning_rate: .nan}}}}", "actor_learning_rate = nan: input should be"),
         ("embeddings: {grid: {jsae: {action_embedding_size: 0}}}", "action_embedding_size = 0: input should be"),
+        ("agents: {gird: {vpg: {jsae: {}}}}", ": agents: there is no 'gird' (did you mean grid?)"),
+        ("agents: {grid: {vgp: {jsae: {}}}}", ": agents.grid: there is no 'vgp' (did you mean vpg?)"),
+        ("agents: {grid: {vpg: {jsea: {}}}}", ": agents.grid.vpg: there is no 'jsea' (did you mean jsae?)"),
+        ("embeddings: {grid: {raa: {}}}", ": embeddings.grid: there is no 'raa' (did you mean ra?)"),
+        ("embeddings: {grid: {ra: {actor_learning_rate: 0.1}}}", "ra.actor_learning_rate belongs to the other section"),
+        (
+            "agents: {grid: {vpg: {ra: {action_embedding_size: 2}}}}",
+            "action_embedding_size belongs to the other section",
+        ),
+        ("agent: {}", "there is no 'agent' (did you mean agents?)"),
         ("agents: {", "is not YAML"),
     ],
 )
@@ -279,6 +289,14 @@ def test_what_was_found_is_checked_like_the_parameters_that_it_replaces(
         hyper_parameters.read_found(made_parameters.loaded())
     assert str(caught.value).startswith("search/best/primary.yaml")
     assert said in str(caught.value)
+
+
+def test_a_file_that_nothing_reads_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    layout.BEST.parent.mkdir(parents=True)
+    (layout.BEST.parent / "four-steps.yaml").write_text("")
+    with pytest.raises(JsaeError, match=r"search/best/four-steps.yaml: nothing reads it; only primary.yaml counts"):
+        hyper_parameters.read_found(made_parameters.loaded())
 
 
 def test_what_the_project_has_found_is_valid(monkeypatch: pytest.MonkeyPatch) -> None:

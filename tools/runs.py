@@ -2,7 +2,7 @@
 
     python -m tools.runs preview              # every panel of a scale; without arguments, what was chosen before
     python -m tools.runs preview --panel 2c   # one panel of Figure 2, and what it needs
-    python -m tools.runs --check              # write nothing, fail if anything in params.yaml is wrong
+    python -m tools.runs --check              # write nothing, fail if params.yaml or report/claims.yaml is wrong
 
 `make reproduce` does it, with SCALE and PANEL. With DVC alone: run this, then `dvc repro`.
 
@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
+from jsae.analysis import claims
 from jsae.config import hyper_parameters, layout, plan, schema
 from jsae.config.best import Best
 from jsae.config.errors import JsaeError
@@ -31,11 +32,14 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument(
         "--panel", default="", help="2a to 2f; left out: all panels, or with no scale the panel chosen before"
     )
-    parser.add_argument("--check", action="store_true", help="only check params.yaml")
+    parser.add_argument("--check", action="store_true", help="only check params.yaml and report/claims.yaml")
     given = parser.parse_args(arguments)
     scale, panel = (given.scale, "") if given.scale else plan.chosen()
     panel = given.panel or panel
-    text = plan.text(wanted(scale, panel))
+    parameters = schema.load(layout.PARAMETERS)
+    if layout.CLAIMS.exists():  # it is read last of all, so a mistake there must be known before anything runs
+        claims.load(layout.CLAIMS, parameters.names())
+    text = plan.text(wanted(parameters, scale, panel))
     if given.check:
         return
     if not layout.RUNS.is_file() or layout.RUNS.read_bytes() != text.encode():
@@ -46,12 +50,11 @@ def main(arguments: Sequence[str]) -> None:
         print(f"{layout.RUNS}: scale {scale}" + (f", panel {panel}" if panel else ""))
 
 
-def wanted(scale: str, panel: str) -> dict[str, Any]:
+def wanted(parameters: Parameters, scale: str, panel: str) -> dict[str, Any]:
     """What workflow/runs.yaml must hold for this params.yaml. Warns of changes that some cells do not take.
 
     Raises JsaeError.
     """
-    parameters = schema.load(layout.PARAMETERS)
     found = hyper_parameters.read_found(parameters)
     planned = plan.plan(parameters, found, scale, panel)
     cells = list(parameters.runs(scale, panel))

@@ -46,8 +46,10 @@ class Errors(logging.Handler):
 class Progress(threading.Thread):
     """Watches the fingerprints and logs of the frozen plan, whoever runs the jobs."""
 
-    def __init__(self, stream: TextIO = sys.stderr) -> None:
+    def __init__(self, cores: int | None = None, stream: TextIO = sys.stderr) -> None:
+        """cores: that run the stages; None: all of this machine."""
         super().__init__(daemon=True)
+        self._cores = cores
         self._stream, self._live = stream, stream.isatty()
         self._ended = threading.Event()
         self._words: dict[str, str] = {}
@@ -95,7 +97,7 @@ class Progress(threading.Thread):
 
     def _times(self, found: dict[str, State]) -> str:
         left = {name: runs_for(name, state) for name, state in found.items() if state.word in ("running", "to do")}
-        return f"elapsed {span(time.time() - PLAN.stat().st_mtime)}, remaining {remaining(left)}"
+        return f"elapsed {span(time.time() - PLAN.stat().st_mtime)}, remaining {remaining(left, self._cores)}"
 
     def _print(self, *lines: str, sep: str = " ", end: str = "\n") -> None:
         self._told = time.monotonic()

@@ -135,8 +135,11 @@ def runs_for(stage: str, state: State) -> float:
     return max(time.time() - Path(log(stage)).stat().st_mtime, 0.0) if state.word == "running" else 0.0
 
 
-def remaining(stages: Mapping[str, float]) -> str:
-    """How long these stages take on all cores, in words; each with the seconds that it has run already."""
+def remaining(stages: Mapping[str, float], cores: int | None = None) -> str:
+    """How long these stages take, in words; each with the seconds that it has run already.
+
+    cores: that run them; None: all of this machine.
+    """
     seconds = defaultdict(list)
     scale = re.search(r"^ *scale: *(\w+)", RUNS.read_text(encoding="utf-8") if RUNS.exists() else "", re.MULTILINE)
     for folder in ("shared", scale[1] if scale else "*"):
@@ -153,9 +156,10 @@ def remaining(stages: Mapping[str, float]) -> str:
     unknown = sum(not took for took in known.values())
     if unknown == len(stages):
         return "unknown (no earlier run)" if stages else "0 s"
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if cores is None:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     more = f", without {unknown} of unknown length" if unknown else ""
-    return f"about {span(left / cores)} on {cores} cores{more}"
+    return f"about {span(left / cores)} on {cores} core{'s' * (cores > 1)}{more}"
 
 
 def span(seconds: float) -> str:
@@ -193,6 +197,8 @@ def main(arguments: Sequence[str]) -> int:
     console.print(f"{len(found) - len(todo)} of {len(found)} stages are {good}{rest}")
     if at_work:
         console.print(f"Elapsed: {span(time.time() - PLAN.stat().st_mtime)}")
+    if found.get("settings", State("fresh", "", [])).word not in ("fresh", "done") and not at_work:
+        console.print("Once `dvc repro settings` has run (seconds), this says which of the others are stale")
     if left := [name for name, state in todo.items() if state.word != "failed" or not at_work]:
         console.print(f"Remaining: {remaining({name: runs_for(name, todo[name]) for name in left})}")
     return 0

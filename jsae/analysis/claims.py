@@ -3,12 +3,13 @@
 jsae.analysis.verdicts judges them.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from jsae.config import messages
 from jsae.config.errors import JsaeError
 from jsae.config.study import Cell
 from jsae.config.yaml import read_yaml
@@ -124,13 +125,22 @@ def _by_measure(line: Any) -> Iterable[Any]:
     ]
 
 
-def load(path: Path) -> Claims:
-    """Read and check claims.yaml. Raises JsaeError with the place of what is wrong."""
+def load(path: Path, known: Mapping[str, Sequence[str]] | None = None) -> Claims:
+    """Read and check claims.yaml. Raises JsaeError with the place of what is wrong.
+
+    known: names that its cells may have, by what they name (NAMED); None: they are not checked.
+    """
+    content = read_yaml(path)
     try:
-        claims = Claims.model_validate(read_yaml(path))
+        claims = Claims.model_validate(content)
     except ValidationError as error:
-        issue = error.errors()[0]
-        raise JsaeError(f"{path}: {'.'.join(map(str, issue['loc']))}: {issue['msg']}") from None
+        issues = error.errors()
+        issue = next(
+            (one for one in issues if one["type"] == "extra_forbidden"), issues[0]
+        )  # a misspelt key is missing, too
+        raise JsaeError(f"{path}: {_place(content, issue['loc'])}: {issue['msg']}") from None
+    if known is not None:
+        _check_cells(path, claims, known)
     ids = [claim.id for claim in claims.claims]
     if len(set(ids)) < len(ids):
         raise JsaeError(f"{path}: a claim's id stands there twice: {sorted(n for n in ids if ids.count(n) > 1)[0]}")
@@ -154,6 +164,31 @@ def load(path: Path) -> Claims:
             if prediction.kind != "fewer" and prediction.unit not in claims.margins.get("better", {}):
                 raise JsaeError(f"{path}: margins.better.{prediction.unit} is missing: cause {cause.id} needs it")
     return claims
+
+
+def _place(content: Any, place: tuple[int | str, ...]) -> str:
+    """Where something is wrong; a claim is called by its id, since claims of several measures have one line."""
+    words = list(map(str, place))
+    if len(words) > 1 and words[0] == "claims" and isinstance(place[1], int):
+        lines = [claim for line in content["claims"] for claim in _by_measure(line)]
+        words[:2] = [f"claim {lines[place[1]].get('id', place[1])}" if isinstance(lines[place[1]], dict) else words[1]]
+    return ".".join(words)
+
+
+NAMED = ("environments", "agents", "embeddings", "readings")
+"""What the words of a cell name, in their order."""
+
+
+def _check_cells(path: Path, claims: Claims, known: Mapping[str, Sequence[str]]) -> None:
+    """Raise JsaeError for a name that params.yaml does not have."""
+    said = [(f"claim {one.id}", words) for one in claims.claims for words in (one.first, one.second) if words]
+    said += [(f"cause {one.id}", words) for one in claims.causes for part in one.predictions for words in part.cells]
+    said += [(f"cause {one.id}, premise", words) for one in claims.causes for words in one.premise or ()]
+    said += [("success", (environment,)) for environment in claims.success]
+    for place, words in said:
+        for kind, name in zip(NAMED, words, strict=False):
+            if name and name not in known[kind]:
+                raise JsaeError(f"{path}: {messages.unknown(place, name, known[kind])}")
 
 
 def under(claims: Claims, reading: str, worlds: Mapping[Cell, str]) -> Claims:

@@ -101,13 +101,28 @@ def is_searched(parameters: Parameters, cell: Cell) -> bool:
 
 def read_found(parameters: Parameters) -> Best:
     """What the search found; nothing where there is no such file. Raises JsaeError if it cannot be that."""
+    others = [path.name for path in layout.BEST.parent.glob("*") if path != layout.BEST]
+    if others:
+        raise JsaeError(f"{layout.BEST.parent}/{others[0]}: nothing reads it; only {layout.BEST.name} counts")
     found = read_best(layout.BEST) if layout.BEST.exists() else NOTHING_FOUND
-    kind = searchable(parameters)
-    for values in (*found.embeddings.values(), *found.agents.values()):
+    kind, known = searchable(parameters), parameters.names()
+    said: list[tuple[tuple[str, ...], tuple[str, ...], Values]]
+    said = [(("embeddings", "environments"), words, values) for words, values in found.embeddings.items()]
+    said += [(("agents", "environments", "agents"), tuple(vars(one).values())[:3], values)
+             for one, values in found.agents.items()]  # fmt: skip
+    for (section, *kinds), words, values in said:
+        place = section
+        for of, name in zip((*kinds, "embeddings"), words, strict=True):
+            if name not in known[of]:
+                raise JsaeError(f"{layout.BEST}: {messages.unknown(place, name, known[of])}")
+            place += f".{name}"
+        wrong = [name for name in values if (name in SIZES) != (section == "embeddings")]
         try:
-            messages.validated(kind, values)
+            messages.validated(kind, values, place)
         except messages.Mistakes as error:
             raise JsaeError(f"{layout.BEST}: {error}") from None
+        if wrong:
+            raise JsaeError(f"{layout.BEST}: {place}.{wrong[0]} belongs to the other section")
     return found
 
 
@@ -125,7 +140,9 @@ def read_best(path: Path) -> Best:
             },
         )
         if content:
-            raise ValueError(f"it has {', '.join(map(str, content))}")
+            raise ValueError(messages.unknown("it", next(iter(content)), ["embeddings", "agents"]))
         return best
     except (AttributeError, TypeError, ValueError) as error:
-        raise JsaeError(f"{path} is not what `make choose` writes ({error}): git checkout {path}") from None
+        raise JsaeError(
+            f"{path} is not what `make choose` writes ({error}): `git diff {path}` shows what changed"
+        ) from None

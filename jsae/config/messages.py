@@ -91,7 +91,8 @@ def _sentences(schema: type[BaseModel], issue: Any) -> list[str]:
         case "model_type" | "dict_type":
             return [f"{key} must be a section of names and values, not {given}"]
         case "too_short":
-            return [f"{key} is empty: give at least {issue['ctx']['min_length']}"]
+            has = issue["ctx"]["actual_length"]
+            return [f"{key} {f'has {has} values' if has else 'is empty'}: give at least {issue['ctx']['min_length']}"]
         case _:
             return [f"{key} = {given}: {issue['msg'][0].lower() + issue['msg'][1:]}"]
 

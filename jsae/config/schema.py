@@ -139,6 +139,8 @@ class KechinovFiles(Section):
     @model_validator(mode="after")
     def _each_once(self) -> "KechinovFiles":
         for month in self.months:
+            if not re.fullmatch(r"\d{4}-(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)", month):
+                raise ValueError(f"months: write {month} like 2019-Oct")
             if self.months.count(month) > 1:
                 raise ValueError(f"months: {month} is listed twice: its purchases would count twice")
         return self
@@ -392,6 +394,8 @@ class Group(Section):
     )
 
 
+ROLES = ("paper", "transfer", "ablation", "control", "reading")
+"""What an embedding may be in the report."""
 Searchable = Literal[
     "actor_learning_rate",
     "critic_learning_rate",
@@ -464,7 +468,9 @@ class Parameters(Section):
                 ("embeddings", product.embeddings, registry.names("embeddings")),
                 ("readings", product.readings, {"", *self.readings}),
             ):
-                _check_names(f"{place}.{kind}", names, known)
+                _check_names(f"{place}.{kind}", names, known, kind)
+            for name in product.embeddings:
+                _check_embedding(name)
         _check_names("transfer.environment", [self.transfer.environment], self.environments)
         self._check_readings()
         self._check_seeds()
@@ -490,14 +496,17 @@ class Parameters(Section):
             self.embedding(name)
             products = [product for group in self.cells.values() for product in group if name in product.readings]
             worlds = list(dict.fromkeys(world for product in products for world in product.environments))
-            wrong = []
-            for world in worlds or self.environments:
+            wrong = {}
+            for world in self.environments:
                 try:
                     self.environment(world, name)
                 except messages.Mistakes as error:
-                    wrong.append(error)
-            if wrong and (worlds or len(wrong) == len(self.environments)):
-                raise wrong[0]
+                    wrong[world] = error
+            if len(wrong) == len(self.environments):
+                raise next(iter(wrong.values()))
+            for world in worlds:
+                if world in wrong:
+                    raise ValueError(f"cells: the reading {name} does not fit {world} ({wrong[world]}); take one out")
 
     def _check_seeds(self) -> None:
         choosing = set(seeds_of(self.search.seeds))
@@ -507,7 +516,11 @@ class Parameters(Section):
                 if len(seeds) != len(set(seeds)):
                     raise ValueError(f"scales.{scale}, {group.cells}: a seed is in two blocks")
                 if choosing & set(seeds):
-                    raise ValueError(f"search.seeds: scales.{scale} uses them too; what chooses must not be reported")
+                    both = ", ".join(map(str, sorted(choosing & set(seeds))))
+                    raise ValueError(
+                        f"scales.{scale}, {group.cells}: search.seeds has {both} too, and what chooses must not be "
+                        "reported; name other seeds"
+                    )
 
     def _check_search(self) -> None:
         search = self.search
@@ -629,6 +642,15 @@ class Parameters(Section):
             raise JsaeError(f"scales.{scale} has no cell" + (f" of panel {panel}" if panel else ""))
         return found
 
+    def names(self) -> dict[str, list[str]]:
+        """The names that a cell may have: of environments, agents, embeddings and readings."""
+        return {
+            "environments": list(self.environments),
+            "agents": list(self.agents.__pydantic_extra__ or {}),
+            "embeddings": registry.names("embeddings"),
+            "readings": list(self.readings),
+        }
+
     def panel_of(self, cell: Cell) -> str:
         """The panel of Figure 2 that a cell is for; "" if none."""
         if cell.reading:
@@ -643,10 +665,29 @@ class Parameters(Section):
         return Cell(self.transfer.environment, cell.agent, self.transfer.embedding, cell.reading)
 
 
-def _check_names(place: str, names: Iterable[str], known: Collection[str]) -> None:
+def _check_names(place: str, names: Iterable[str], known: Collection[str], kind: str = "") -> None:
+    """kind: of registry.KINDS, if a name may be that of a file which lacks its class or its section."""
     for name in names:
-        if name not in known:
-            raise ValueError(messages.unknown(place, name, known))
+        if name in known:
+            continue
+        if kind in ("agents", "embeddings") and (path := registry.files(kind, name)).is_file():  # type: ignore[arg-type]
+            if name in registry.names(kind):  # type: ignore[arg-type]
+                raise ValueError(f"{kind}.{name} is missing: {place} names it")
+            wanted = registry.class_name(kind, name)  # type: ignore[arg-type]
+            raise ValueError(f"{place}: {path} has no class {wanted}")
+        raise ValueError(messages.unknown(place, name, known))
+
+
+def _check_embedding(name: str) -> None:
+    """Whether what an embedding says of itself can be so; figures and tables use it, long after the trainings."""
+    own, file = registry.load("embeddings", name), registry.files("embeddings", name).as_posix()
+    _check_names(f"{file}: role", [own.role], ROLES)
+    others = {"", *registry.names("embeddings")}
+    _check_names(f"{file}: compared_with", [own.compared_with], others)
+    _check_names(f"{file}: searched_as", [own.searched_as], others)
+    _check_names(f"{file}: searched", own.searched, get_args(Searchable))
+    if not re.fullmatch("#[0-9a-fA-F]{6}", own.color):
+        raise ValueError(f"{file}: color must be like #0072B2, not {own.color!r}")
 
 
 def _check_once(place: str, values: Sequence[Any]) -> None:
@@ -777,11 +818,15 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("path", type=Path, nargs="?", default=Path("params.yaml"), help="left out: params.yaml")
     path = parser.parse_args(arguments).path
+    rows = list(table(load(path)))
+    console = Console(markup=False)  # a list is no markup
+    if not console.is_terminal:
+        print(*("\t".join(row) for row in rows), sep="\n")
+        return
     shown = Table("name", "value", "meaning", "source", title=str(path))
-    for row in table(load(path)):
+    for row in rows:
         shown.add_row(*row)
-    console = Console()
-    Console(width=console.width if console.is_terminal else 200, markup=False).print(shown)  # a list is no markup
+    console.print(shown)
 
 
 if __name__ == "__main__":

@@ -7,10 +7,16 @@ import numpy as np
 from gymnasium.vector import VectorEnv, VectorWrapper
 from gymnasium.vector.utils import batch_space
 
+from jsae.config.errors import JsaeError
 from jsae.library.embedding import StateActionEmbedding
 from jsae.library.spaces import Array
 
 __all__ = ["EmbeddedEnv", "EmbeddedVectorEnv"]
+
+
+def _check(embedding: StateActionEmbedding) -> None:
+    if not isinstance(embedding, StateActionEmbedding):
+        raise JsaeError(f"{embedding!r} is no embedding: give what jsae.fit returns, or jsae.load of its file")
 
 
 class EmbeddedEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
@@ -39,6 +45,7 @@ class EmbeddedEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
 
     def __init__(self, env: gymnasium.Env[Any, Any], embedding: StateActionEmbedding):
         super().__init__(env)
+        _check(embedding)
         embedding.check_spaces(env.observation_space, env.action_space)
         self.embedding = embedding
         self.observation_space = embedding.state_space
@@ -77,6 +84,7 @@ class EmbeddedVectorEnv(VectorWrapper):
 
     def __init__(self, env: VectorEnv[Any, Any, Any], embedding: StateActionEmbedding):
         super().__init__(env)
+        _check(embedding)
         embedding.check_spaces(env.single_observation_space, env.single_action_space)
         self.embedding = embedding
         self.single_observation_space = embedding.state_space

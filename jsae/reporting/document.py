@@ -137,7 +137,11 @@ def fill(text: str, known: Mapping[str, str]) -> str:
             )
         return known[name]
 
-    return re.sub(r"\{\{([^{}]+)\}\}", value, text)
+    filled = re.sub(r"\{\{([^{}]+)\}\}", value, text)
+    left = re.search(r"\{\{ ?[a-z][\w.-]*.{0,20}", filled)
+    if left:
+        raise JsaeError(f"the report has braces that are not closed: {left[0]!r}; write {{{{name}}}}")
+    return filled
 
 
 class _Page(HTMLRenderer):

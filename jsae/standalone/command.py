@@ -40,11 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except UnknownName as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
-    except JsaeError as error:
-        sys.exit(f"error: {error}")
     except BrokenPipeError:  # the reader of a pipe has gone
         sys.stderr.close()
         sys.exit(1)
+    except (JsaeError, OSError) as error:
+        sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit(130)
 

@@ -118,8 +118,8 @@ def train(
             nonlocal goes_on
             steps = trainer.epoch * settings.training["steps_per_epoch"]
             latest = _latest(trainer)
-            if goes_on:
-                goes_on = False
+            resumed, goes_on = goes_on and (folder / CHECKPOINT).exists(), False  # a damaged one was set aside
+            if resumed:
                 if trainer.epoch > settings.epochs:
                     raise JsaeError(
                         f"{folder} has a run of {trainer.epoch} epochs, more than {settings.epochs}: ask for "

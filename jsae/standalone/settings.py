@@ -84,7 +84,8 @@ def _with(section: Any, key: str, path: Sequence[str], value: Any) -> dict[str, 
         place = key.removesuffix(".".join(path)).rstrip(".")
         if not isinstance(section, Mapping):
             raise UnknownName(f"--set {key}: {place} is a value, not a section")
-        raise UnknownName(messages.unknown(f"--set {key}: {place or 'params.yaml'}", step, [str(k) for k in section]))
+        said = messages.unknown(f"--set {key}: {place or 'params.yaml'}", step, [str(k) for k in section])
+        raise UnknownName(said if place else f"{said}: write the whole key, as in agents.vpg.train_pi_iters")
     return {**section, step: _with(section[step], key, rest, value) if rest else value}
 
 
@@ -128,7 +129,10 @@ def run_settings(
         raise JsaeError(f"--epochs {epochs}: give 1 or more")
     if not 0 <= seed < 2**63:
         raise JsaeError(f"--seed {seed}: give 0 or more, below 2**63")
-    section = parameters.environment(cell.environment, cell.reading)
+    try:
+        section = parameters.environment(cell.environment, cell.reading)
+    except messages.Mistakes as error:
+        raise JsaeError(f"the reading {cell.reading} does not fit {cell.environment}: {error}") from None
     found = hyper_parameters.read_found(parameters) if found is None else found
     values = _values(parameters, cell, found, stated)
     learning = parameters.embedding(cell.reading)
