@@ -3,6 +3,7 @@
 jsae.analysis.verdicts judges them.
 """
 
+import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -180,14 +181,14 @@ NAMED = ("environments", "agents", "embeddings", "readings")
 
 
 def _check_cells(path: Path, claims: Claims, known: Mapping[str, Sequence[str]]) -> None:
-    """Raise JsaeError for a name that params.yaml does not have."""
+    """Raise JsaeError for a name that looks like one of params.yaml. One that is not there at all is not tested."""
     said = [(f"claim {one.id}", words) for one in claims.claims for words in (one.first, one.second) if words]
     said += [(f"cause {one.id}", words) for one in claims.causes for part in one.predictions for words in part.cells]
     said += [(f"cause {one.id}, premise", words) for one in claims.causes for words in one.premise or ()]
     said += [("success", (environment,)) for environment in claims.success]
     for place, words in said:
         for kind, name in zip(NAMED, words, strict=False):
-            if name and name not in known[kind]:
+            if name not in known[kind] and difflib.get_close_matches(name, known[kind], n=1, cutoff=0.8):
                 raise JsaeError(f"{path}: {messages.unknown(place, name, known[kind])}")
 
 
