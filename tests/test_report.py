@@ -632,8 +632,8 @@ def test_the_page_of_results_is_made_from_a_published_study(study, tmp_path, mon
     text = "\n".join(lines)
     assert "\n".join(summary.headline(shown)) in text
     assert values.uncounted(shown) in text
-    assert summary.explained(shown) in lines
-    assert "The study is not complete: 1 of its cells have no run yet, or not with all seeds." in lines
+    assert f"- {summary.explained(shown)}" in lines
+    assert "- The study is not complete: 1 of its cells have no run yet, or not with all seeds." in lines
     (image,) = re.findall(r'<img src="([^"]*)" width="100%" alt="Figure 2: ', text)
     assert (readme.PAGE.parent / image).exists()
     assert all((readme.PAGE.parent / link).exists() for link in re.findall(r"\]\((\.\./published[^)]*)\)", text))
@@ -647,7 +647,7 @@ def test_the_page_of_results_is_made_from_a_published_study(study, tmp_path, mon
         "|  | Lemma 1, where no two states share an embedding |  | digits: 14 | 20 | supported | `dvc repro theory` |"
     )
     assert fact in rows
-    assert summary.WEAK in lines
+    assert f"- {summary.WEAK}" in lines
     settings = json.loads((folder / "settings" / "report.json").read_text())
     settings["values"]["parameters"]["environments"]["recommender"]["dynamics"]["bonus"] = 0
     (folder / "settings" / "report.json").write_text(json.dumps(settings))

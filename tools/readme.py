@@ -57,12 +57,20 @@ def page(folder: Path) -> str:
         "",
         *summary.headline(study),
         "",
-        *cautions(study),
         f'<img src="{place}/figures/figure_2.svg" width="100%" alt="Figure 2: learning curves of every panel">',
         "",
         "Lines are means over seeds with their 95 % intervals. Where some runs of a cell succeed and some do not, thin "
         "lines are its seeds, in place of the interval. Below each title stands the paper's own ordering. RA, φ, πi: "
         "[glossary](glossary.md).",
+        "",
+        "## What to know first",
+        "",
+        *cautions(study),
+        "",
+        "## Other readings",
+        "",
+        *other_readings(study),
+        "## Verdicts",
         "",
         *table(study),
         "",
@@ -70,26 +78,29 @@ def page(folder: Path) -> str:
     return "\n".join(lines)
 
 
-def cautions(study: Context) -> Iterator[str]:
-    """What to know before a verdict is believed, as paragraphs."""
+def cautions(study: Context) -> list[str]:
+    """What to know before a verdict is believed, a line each."""
+    lost = readings.lost_success(study)
+    count = summary.missing_cells(study)
+    missing = f"The study is not complete: {count} of its cells have no run yet, or not with all seeds."
     lines = [
+        missing * bool(study.missing),
         summary.WEAK * summary.has_bonus(study.environments),
-        *search.short_of_score(study),
         "The curves do not show the transitions of pre-training. " + values.uncounted(study),
+        *search.short_of_score(study),
         *(note["text"] for note in environments.idlers(study)),
+        f"Success in the games depends on the reading. Runs that succeed: {'; '.join(lost)}." * bool(lost),
         summary.explained(study),
-        summary.under_readings(study),
     ]
-    for line in filter(None, lines):
-        yield from (line, "")
+    return [f"- {line}" for line in filter(None, lines)]
+
+
+def other_readings(study: Context) -> Iterator[str]:
+    """What other readings say of the supported claims."""
+    said = summary.under_readings(study) or "No supported claim was judged under another reading."
+    yield from (said, "")
     for block in readings.support(study):
         yield from (*_markdown(block["columns"], block["rows"]), "", *_notes(block["notes"]), "")
-    lost = readings.lost_success(study)
-    if lost:
-        yield from (f"Success in the games depends on the reading. Runs that succeed: {'; '.join(lost)}.", "")
-    if study.missing:
-        count = summary.missing_cells(study)
-        yield from (f"The study is not complete: {count} of its cells have no run yet, or not with all seeds.", "")
 
 
 def _markdown(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
