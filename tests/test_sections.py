@@ -13,6 +13,7 @@ from jsae.analysis.claims import load as load_claims
 from jsae.analysis.schema import CELLS
 from jsae.analysis.search import OUTCOME
 from jsae.config import schema
+from jsae.config.errors import JsaeError
 from jsae.config.study import Cell
 from jsae.reporting import context, document, formulas, values, wording
 from jsae.reporting.document import number
@@ -418,6 +419,28 @@ def test_each_contradicted_claim_has_what_causes_say_of_it_or_why_there_is_none(
         "Both stay at the random policy.",
     ]
     assert list(readings.explanations(study)) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("  ours: ", "  our: ", "deviations.yaml: Search over hyper-parameters: our: Extra inputs"),
+        ("  effect: ", "  effekt: ", "deviations.yaml: Search over hyper-parameters: effekt: Extra inputs"),
+        (
+            "  section: A.4.2",
+            "  section: 5.1",
+            "deviations.yaml: Search over hyper-parameters: section: Input should be a",
+        ),
+    ],
+)
+def test_a_deviation_that_lacks_a_field_is_named(tmp_path, old, new, said):
+    text = (ROOT / "report" / "deviations.yaml").read_text(encoding="utf-8")
+    path = tmp_path / "deviations.yaml"
+    path.write_text(text, encoding="utf-8")
+    assert len(context.read_deviations(path)) == text.count("- topic: ")
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(JsaeError, match=said):
+        context.read_deviations(path)
 
 
 def test_a_sentence_with_most_claims_is_counted(study):

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from jsae.analysis import claims, search
 from jsae.analysis.claims import Claims
 from jsae.analysis.schema import AGGREGATES, CELLS, FINAL
+from jsae.config.errors import JsaeError
 from jsae.config.study import Cell
 from jsae.config.yaml import read_yaml
 from jsae.io import files
@@ -150,7 +152,7 @@ def read(settings: str) -> Context:
         figures=declared.input("figures"),
         looks=Looks.of(cells),
         paper=read_yaml(declared.input("paper")),
-        deviations=read_yaml(declared.input("deviations")),
+        deviations=read_deviations(declared.input("deviations")),
         claims=claims.load(declared.input("claims")),
         plan=files.sha256(declared.input("plan"))[:12],
         curves=read_checked(CURVES, tables / "curves.parquet"),
@@ -171,3 +173,23 @@ def read(settings: str) -> Context:
         purchases={source: files.read_json(Path(path)) for source, path in declared.inputs["purchases"].items()},
         models={source: files.read_json(Path(path)) for source, path in declared.inputs["transitions"].items()},
     )
+
+
+class _Deviation(BaseModel, extra="forbid"):
+    topic: str
+    section: str | float
+    paper: str
+    ours: str
+    why: str
+    effect: str
+
+
+def read_deviations(path: Path) -> list[Record]:
+    """The content of report/deviations.yaml. Raises JsaeError for an entry that lacks a field or has another one."""
+    entries = read_yaml(path)
+    try:
+        return [entry.model_dump() for entry in TypeAdapter(list[_Deviation]).validate_python(entries)]
+    except ValidationError as error:
+        place, *field = error.errors()[-1]["loc"] or (0,)
+        topic = entries[place].get("topic", place) if field and isinstance(entries[place], dict) else place
+        raise JsaeError(f"{path}: {topic}: {'.'.join(map(str, field))}: {error.errors()[-1]['msg']}") from None

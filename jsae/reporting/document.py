@@ -133,7 +133,8 @@ def fill(text: str, known: Mapping[str, str]) -> str:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             raise JsaeError(
-                f"the report names {{{{{name}}}}}, which no file gives" + f" (did you mean {near[0]}?)" * bool(near)
+                f"report/notebook.py or report/deviations.yaml names {{{{{name}}}}}, which no file gives"
+                + f" (did you mean {near[0]}?)" * bool(near)
             )
         return known[name]
 
