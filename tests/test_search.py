@@ -294,6 +294,9 @@ def test_what_was_found_is_checked_like_the_parameters_that_it_replaces(
 def test_a_file_that_nothing_reads_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     layout.BEST.parent.mkdir(parents=True)
+    for name in (".primary.yaml.swp", "primary.yaml~", "._primary.yaml"):  # of editors and systems
+        (layout.BEST.parent / name).write_text("")
+    assert hyper_parameters.read_found(made_parameters.loaded()) == NOTHING_FOUND
     (layout.BEST.parent / "four-steps.yaml").write_text("")
     with pytest.raises(JsaeError, match=r"search/best/four-steps.yaml: nothing reads it; only primary.yaml counts"):
         hyper_parameters.read_found(made_parameters.loaded())

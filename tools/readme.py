@@ -80,7 +80,6 @@ def page(folder: Path) -> str:
 
 def cautions(study: Context) -> list[str]:
     """What to know before a verdict is believed, a line each."""
-    lost = readings.lost_success(study)
     count = summary.missing_cells(study)
     missing = f"The study is not complete: {count} of its cells have no run yet, or not with all seeds."
     lines = [
@@ -89,7 +88,7 @@ def cautions(study: Context) -> list[str]:
         "The curves do not show the transitions of pre-training. " + values.uncounted(study),
         *search.short_of_score(study),
         *(note["text"] for note in environments.idlers(study)),
-        f"Success in the games depends on the reading. Runs that succeed: {'; '.join(lost)}." * bool(lost),
+        *summary.success_depends(study),
         summary.explained(study),
     ]
     return [f"- {line}" for line in filter(None, lines)]

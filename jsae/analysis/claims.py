@@ -136,9 +136,8 @@ def load(path: Path, known: Mapping[str, Sequence[str]] | None = None) -> Claims
         claims = Claims.model_validate(content)
     except ValidationError as error:
         issues = error.errors()
-        issue = next(
-            (one for one in issues if one["type"] == "extra_forbidden"), issues[0]
-        )  # a misspelt key is missing, too
+        misspelt = [one for one in issues if one["type"] == "extra_forbidden"]  # such a key is missing, too
+        issue = (misspelt or issues)[0]
         raise JsaeError(f"{path}: {_place(content, issue['loc'])}: {issue['msg']}") from None
     if known is not None:
         _check_cells(path, claims, known)

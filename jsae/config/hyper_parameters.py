@@ -101,7 +101,7 @@ def is_searched(parameters: Parameters, cell: Cell) -> bool:
 
 def read_found(parameters: Parameters) -> Best:
     """What the search found; nothing where there is no such file. Raises JsaeError if it cannot be that."""
-    others = [path.name for path in layout.BEST.parent.glob("*") if path != layout.BEST]
+    others = [path.name for path in layout.BEST.parent.glob("[a-z]*.yaml") if path != layout.BEST]
     if others:
         raise JsaeError(f"{layout.BEST.parent}/{others[0]}: nothing reads it; only {layout.BEST.name} counts")
     found = read_best(layout.BEST) if layout.BEST.exists() else NOTHING_FOUND

@@ -462,13 +462,8 @@ class Parameters(Section):
             _check_names(f"scales.{scale}", [group.cells for group in groups], self.cells)
         _check_names("search.cells", self.search.cells, self.cells)
         for place, product in ((f"cells.{name}", one) for name, products in self.cells.items() for one in products):
-            for kind, names, known in (
-                ("environments", product.environments, self.environments),
-                ("agents", product.agents, self.agents.__pydantic_extra__ or {}),
-                ("embeddings", product.embeddings, registry.names("embeddings")),
-                ("readings", product.readings, {"", *self.readings}),
-            ):
-                _check_names(f"{place}.{kind}", names, known, kind)
+            for kind, known in self.names().items():
+                _check_names(f"{place}.{kind}", filter(None, getattr(product, kind)), known, kind)
             for name in product.embeddings:
                 _check_embedding(name)
         _check_names("transfer.environment", [self.transfer.environment], self.environments)

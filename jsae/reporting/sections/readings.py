@@ -270,7 +270,7 @@ def by_cause(study: Context) -> dict[str, list[Record]]:
 
 
 def explanations(study: Context) -> Iterator[document.Block]:
-    """What the causes say of each contradicted comparison with JSAE."""
+    """What the causes say of each contradicted claim that compares runs."""
     if not study.judged:
         return
     outcomes = {name: (outcome(own), own[0]["explains"]) for name, own in by_cause(study).items()}

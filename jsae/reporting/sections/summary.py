@@ -402,13 +402,18 @@ def _choices(study: Context) -> Iterator[str]:
             "In the recommender system embeddings go on learning. An item that is rarely recommended is then moved by "
             "weight decay alone, towards the origin. The readings frozen and undecayed do without."
         )
+    yield from success_depends(study)
+    yield "Curves are those of the policy that explores. What it still tries at the end is part of its final return."
+
+
+def success_depends(study: Context) -> Iterator[str]:
+    """Under which readings JSAE loses its success in the games."""
     lost = readings.lost_success(study)
     if lost:
         yield (
             f"Success in the games depends on the reading. Runs that succeed: {'; '.join(lost)}. "
             "Hyper-parameters were not searched again under a reading."
         )
-    yield "Curves are those of the policy that explores. What it still tries at the end is part of its final return."
 
 
 def _hyper_parameters(study: Context) -> Iterator[str]:
