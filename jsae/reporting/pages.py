@@ -147,7 +147,7 @@ def runs_html(study: Context, browser: Path, style: Path, stamp: str = "") -> st
     trained_with = {Cell(*(entry[key] for key in KEYS)): entry for entry in study.values["cells"]}
     for cell in dict.fromkeys(stages.values()):
         runs = study.final.filter(**vars(cell)).sort("seed").rows(named=True)
-        points = plots.blocks(study.curves.filter(**vars(cell)).sort("epoch"))
+        points = plots.blocks(study.curves.filter(**vars(cell)).sort("epoch"), plots.POINTS // 2)
         lines = dict(points.group_by("seed").agg("mean_return").iter_rows())
         listed.append(
             {
@@ -172,7 +172,7 @@ def runs_html(study: Context, browser: Path, style: Path, stamp: str = "") -> st
                         "final": run["final_return"],
                         "over_training": run["mean_over_training"],
                         "normalized": _known(run["normalized_return"]),
-                        "curve": [float(f"{value:.4g}") for value in lines[run["seed"]]],
+                        "curve": [float(f"{value:.3g}") for value in lines[run["seed"]]],
                     }
                     for run in runs
                 ],
