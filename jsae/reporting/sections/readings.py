@@ -37,7 +37,7 @@ def specification(study: Context) -> Iterator[document.Block]:
                 for one in tested
             )
             + ".",
-            f"**{titled(study, panel)}:** effects under each reading. {tally(tested)}",
+            f"**{titled(study, panel)}:** effects under each reading. {tally(study, tested)}",
             name=f"figure-specification-{panel}",
         )
     yield document.flush()
@@ -157,11 +157,15 @@ def successes(study: Context) -> Iterator[document.Block]:
         )
 
 
-def tally(records: Sequence[Mapping[str, Any]]) -> str:
-    """How many of the comparisons of a panel, under all readings, got each verdict, by measure."""
-    of = {measure: [one for one in records if one["measure"] == measure] for measure in ("end", "speed")}
-    said = [f"{measure}: {wording.counted(own)}" for measure, own in of.items() if own]
-    return f"Verdicts, all readings and comparisons: {'; '.join(said)}."
+def tally(study: Context, records: Sequence[Mapping[str, Any]]) -> str:
+    """How many of a panel's comparisons with each embedding got each verdict, under all readings, by measure."""
+    said = []
+    for other in study.looks.in_order({one["second"][2] for one in records})[::-1]:
+        own = [one for one in records if one["second"][2] == other]
+        of = {measure: [one for one in own if one["measure"] == measure] for measure in ("end", "speed")}
+        counts = "; ".join(f"{measure} {wording.counted(them)}" for measure, them in of.items() if them)
+        said.append(f"Against {study.looks.embedding(other)}, all readings: {counts}.")
+    return " ".join(said)
 
 
 def causes(study: Context) -> Iterator[document.Block]:
@@ -185,7 +189,8 @@ def causes(study: Context) -> Iterator[document.Block]:
         ["Cause", "Came true", "Outcome"],
         rows,
         "Causes, how many of the predictions that were tested came true, and what follows. "
-        + f"A cause needs all of them{f'; of {wording.listed(any_of)}, one' * bool(any_of)}. "
+        + f"A cause needs all of them{f'; one is enough for {wording.listed(any_of)}' * bool(any_of)}. Not settled: "
+        "what it predicts is neither shown nor refuted. Nothing to explain: there is no clear lead or loss. "
         "The [supplement](#predictions-of-the-causes) has each prediction with its effect.",
         numbers=["Came true"],
         name="causes-table",

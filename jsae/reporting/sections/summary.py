@@ -1,5 +1,6 @@
 """The first page: what was found, in lines that can be quoted, and what to know before."""
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
@@ -298,6 +299,9 @@ def explained(study: Context) -> str:
         word = readings.outcome(records)
         remarks = [records[0]["cause"].rstrip(".")] * (word == "supported")
         remarks += ["not in the plan"] * (not records[0]["planned"])
+        if word == "supported" and records[0]["caveat"]:
+            caveat = re.split(r"[.:](?: |$)", records[0]["caveat"])[0]
+            remarks.append(caveat[0].lower() + caveat[1:])
         if word == "not settled":
             came_true = sum(one["verdict"] == "supported" for one in records)
             remarks.append(f"{came_true} of {len(records)} predictions came true")
