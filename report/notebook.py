@@ -46,9 +46,9 @@ show(summary.cautions(study))
 #
 # We use no code of the authors. We wrote environments, embeddings and agents from the paper's text, which leaves much
 # open. A *reading* fills one gap in one way. The *primary reading* takes the paper's text; where it is silent, Spinning
-# Up's defaults; then a public re-implementation. The recommender has two exceptions: its data set and its bonus
-# ([deviations](#deviations-from-the-paper)). A *cell* is one curve: environment × agent × embedding, under a
-# reading. A *run* is a cell with one seed. This study has {{runs}} runs in {{cells}} of its {{expected_cells}} cells,
+# Up's defaults; then a public re-implementation. The recommender has two exceptions: its data set and its bonus,
+# which makes the recommended item more likely ([deviations](#deviations-from-the-paper)). A *cell* is one curve:
+# environment × agent × embedding, under a reading. A *run* is a cell with one seed. This study has {{runs}} runs in {{cells}} of its {{expected_cells}} cells,
 # with the seeds {{seeds}}, at the scale “{{scale}}”. {{standing}}
 #
 # ### Results
@@ -59,7 +59,7 @@ show(summary.found(study))
 # %% [markdown]
 # ### What was easy
 #
-# The idea and Algorithm 1 are described well: each fits in a few lines of code. The games are small, so CPUs are
+# The idea and Algorithm 1 are described well: each fits in a few lines of code. The games (gridworlds and slot machine) are small, so CPUs are
 # enough. The theory can be checked exactly on small random problems.
 #
 # ### What was difficult
