@@ -373,7 +373,7 @@ def test_a_table_names_the_readings_that_support_a_claim_but_not_one_that_change
     against = [claim(**judged["four-steps"], verdict="contradicted")]
     said = summary.under_readings(dataclasses.replace(studied, verdicts=[claim()], readings=against))
     assert said.endswith("and 1 contradicted under at least one (most of them under four-steps: 1).")
-    assert "Left out: largest-rate, whose runs are those of the primary reading." in table["caption"]
+    assert "Left out: largest-rate, as the primary reading has the same runs." in table["caption"]
     assert list(readings.support(study)) == []
     assert readings.lost_success(studied) == [
         "Slot machine under thick-walls: JSAE 1 of 2, no embedding 0 of 2",
@@ -641,7 +641,7 @@ def test_a_specification_curve_is_shown_where_it_is_drawn_with_its_tally(study):
         dataclasses.replace(study, readings=[other, claim(measure="epochs")])
     )
     assert before["kind"] == after["kind"] == "flush"
-    assert figure["caption"].endswith("Against no embedding, all readings: end 1 supported and 1 contradicted.")
+    assert figure["caption"].endswith("verdicts against no embedding: end 1 supported and 1 contradicted.")
     assert "four-steps, better, end: 0.25 [0.12, 0.38], contradicted." in figure["alt"]
     study.figure("figure_specification_2c").unlink()
     (note,) = readings.specification(study)

@@ -343,7 +343,7 @@ def figure_specification(records: Sequence[Mapping[str, Any]], looks: Looks, sta
     for agent in agents:
         lines += [looks.agent(agent)] * (len(agents) > 1) + [row for row in rows if row.agent == agent]
     with mpl.rc_context(STYLE):
-        height = 0.13 * len(lines) + 0.85
+        height = 0.12 * len(lines) + 0.9
         figure = Figure(figsize=(6.7, height), layout="constrained")
         grid = figure.subplots(1, len(columns), sharey=True, sharex=True, squeeze=False)[0]
         for axes, (other, measure) in zip(grid, columns, strict=True):

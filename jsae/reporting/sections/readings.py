@@ -37,7 +37,7 @@ def specification(study: Context) -> Iterator[document.Block]:
                 for one in tested
             )
             + ".",
-            f"**{titled(study, panel)}:** effects under each reading. {tally(study, tested)}",
+            f"**{titled(study, panel)}:** {tally(study, tested)}",
             name=f"figure-specification-{panel}",
         )
     yield document.flush()
@@ -88,11 +88,11 @@ def support(study: Context) -> Iterator[document.Block]:
             shares[other["verdict"]].append(name)
         row = (one["figure"], one["aspect"], wording.MEASURES[one["measure"]])
         rows.append((*row, *(", ".join(names) or "–" for names in shares.values())))
-    again = f" Left out: {wording.listed(repeated(study))}, whose runs are those of the primary reading."
+    again = f" Left out: {wording.listed(repeated(study))}, as the primary reading has the same runs."
     yield document.table(
         ["Panel", "Claim", "Measure", *(verdict.capitalize() for verdict in wording.VERDICTS)],
         rows,
-        "What other readings say of the claims that are supported above." + again * bool(repeated(study)),
+        "What other readings say of supported claims." + again * bool(repeated(study)),
         name="support",
         notes=notes,
     )
@@ -164,8 +164,8 @@ def tally(study: Context, records: Sequence[Mapping[str, Any]]) -> str:
         own = [one for one in records if one["second"][2] == other]
         of = {measure: [one for one in own if one["measure"] == measure] for measure in ("end", "speed")}
         counts = "; ".join(f"{measure} {wording.counted(them)}" for measure, them in of.items() if them)
-        said.append(f"Against {study.looks.embedding(other)}, all readings: {counts}.")
-    return " ".join(said)
+        said.append(f"against {study.looks.embedding(other)}: {counts}")
+    return f"verdicts {'; '.join(said)}."
 
 
 def causes(study: Context) -> Iterator[document.Block]:
