@@ -45,11 +45,11 @@ show(summary.cautions(study))
 # ### Methodology
 #
 # We use no code of the authors. We wrote environments, embeddings and agents from the paper's text, which leaves much
-# open. A *reading* fills one gap in one way. The *primary reading* takes the paper's text; where it is silent, Spinning
-# Up's defaults; then a public re-implementation. The recommender has two exceptions: its data set and its bonus,
-# which makes the recommended item more likely ([deviations](#deviations-from-the-paper)). A *cell* is one curve:
-# environment × agent × embedding, under a reading. A *run* is a cell with one seed. This study has {{runs}} runs in {{cells}} of its {{expected_cells}} cells,
-# with the seeds {{seeds}}, at the scale “{{scale}}”. {{standing}}
+# open. A *reading* fills one gap in one way. The *primary reading* takes the paper's text; where it is silent,
+# Spinning Up's defaults; then a public re-implementation. The recommender has two exceptions: its data set and its
+# bonus, which makes the recommended item more likely ([deviations](#deviations-from-the-paper)). A *cell* is one
+# curve: environment × agent × embedding, under a reading. A *run* is a cell with one seed. This study has {{runs}}
+# runs in {{cells}} of its {{expected_cells}} cells, with the seeds {{seeds}}, at the scale “{{scale}}”. {{standing}}
 #
 # ### Results
 
@@ -59,8 +59,8 @@ show(summary.found(study))
 # %% [markdown]
 # ### What was easy
 #
-# The idea and Algorithm 1 are described well: each fits in a few lines of code. The games (gridworlds and slot machine) are small, so CPUs are
-# enough. The theory can be checked exactly on small random problems.
+# The idea and Algorithm 1 are described well: each fits in a few lines of code. The games (gridworlds and slot
+# machine) are small, so CPUs are enough. The theory can be checked exactly on small random problems.
 #
 # ### What was difficult
 #
