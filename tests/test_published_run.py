@@ -46,3 +46,7 @@ def test_a_published_run_trained_again_has_the_same_curve(tmp_path: Path, monkey
         told, ours = published[metric].to_list(), again[metric].to_list()
         assert len(set(told)) > epochs / 10  # three digits of the entropy, which changes slowly, repeat
         assert ours == (told if same else pytest.approx(told, rel=1e-2)), metric
+
+
+def test_what_is_published_stays_small_enough_for_git() -> None:
+    assert sum(path.stat().st_size for path in layout.PUBLISHED.rglob("*") if path.is_file()) <= 20e6
