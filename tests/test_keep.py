@@ -95,6 +95,20 @@ def test_what_was_kept_goes_back_to_where_it_ran(capsys: pytest.CaptureFixture[s
         keep.main(["--restore"])
 
 
+def test_curves_come_from_the_published_table_once_the_study_is_published(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "slot-machine-vpg-jsae-5-6"
+    finish(name)
+    keep.main([])
+    curves = kept("slot-machine")
+    table = keep.FOLDER.parent / "tables" / "curves.parquet"
+    table.parent.mkdir()
+    (keep.FOLDER / "slot-machine.parquet").rename(table)
+    layout.curves("paper", name).unlink()
+    keep.main(["--restore"])
+    assert "1 trainings are restored" in capsys.readouterr().out
+    assert pl.read_parquet(layout.curves("paper", name)).equals(curves)
+
+
 def test_what_was_kept_before_stays_and_what_ran_again_takes_its_place() -> None:
     finish("slot-machine-vpg-none-5-6")
     keep.main([])

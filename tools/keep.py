@@ -7,10 +7,11 @@ inputs   results/SCALE/runs/*.parquet and the records of their stages; the setti
 outputs  published/runs/ENVIRONMENT.parquet, the curves (jsae.analysis.tables.compact); published/runs/made.json: by
          stage, a digest of its settings file (values and code) and its record
 
-A training is kept if it is up to date, as `make status` says. What is kept already stays, unless the same stage has run
-again here. What other settings or other code have made is named, and not restored: run it again, or say so in the
-report. Only curves are restored, for `python -m stages.aggregate results/settings/aggregate.json` and what follows it:
-`make paper` would train again, for the weights.
+A training is kept if it is up to date, as `make status` says. What is kept already stays, unless the same stage has
+run again here. What other settings or other code have made is named, and not restored: run it again, or say so in the
+report. What published/runs lacks comes from published/tables/curves.parquet. Only curves are restored, for
+`python -m stages.aggregate results/settings/aggregate.json` and what follows it: `make paper` would train again, for
+the weights.
 """
 
 import argparse
@@ -93,6 +94,8 @@ def digest(settings: Mapping[str, Any] | None) -> str:
 def restore(name: str, values: Mapping[str, Any], record: object, folder: Path, scale: str) -> None:
     """Write the kept curves of a training, and its record, where its stage would. Raises JsaeError if some lack."""
     path = folder / f"{values['cell']['environment']}.parquet"
+    if not path.exists():  # the study is published: one table has all curves
+        path = folder.parent / "tables" / "curves.parquet"
     curves = read(CURVES, path).filter(**values["cell"]).filter(pl.col("seed").is_in(values["seeds"]))
     if len(curves) != len(values["seeds"]) * values["epochs"]:
         raise JsaeError(f"{path} has {len(curves)} rows of {name}, not {len(values['seeds'])} × {values['epochs']}")
